@@ -1,0 +1,387 @@
+/*-------------------------------------------------------------------------
+ *
+ * config.c
+ *	  What a test may change about the provider's behaviour.
+ *
+ * One table describes all keys but "tokens"; a change is first made to a
+ * copy, so that a bad value changes nothing.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "config.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+typedef enum KeyType
+{
+	KEY_BOOL,
+	KEY_NUMBER,
+	KEY_TEXT,
+	KEY_WORD
+} KeyType;
+
+/* A word that ends in ':' is followed by a number, kept at "number". */
+typedef struct ConfigKey
+{
+	const char *name;
+	KeyType		type;
+	size_t		offset;
+	const char *words[5];		/* KEY_WORD, in the order of its enum */
+	size_t		number;
+	long		low;			/* KEY_NUMBER */
+	long		high;
+} ConfigKey;
+
+#define MAX_SECONDS 1000000000L
+#define KEY(key, kind, member) \
+	.name = (key), .type = (kind), .offset = offsetof(SandboxConfig, member)
+#define FLAG(key, member) {KEY(key, KEY_BOOL, member)}
+#define TEXT(key, member) {KEY(key, KEY_TEXT, member)}
+#define NUMBER(key, member, least, most) \
+	{KEY(key, KEY_NUMBER, member), .low = (least), .high = (most)}
+#define WORD(key, member, ...) \
+	{KEY(key, KEY_WORD, member), .words = {__VA_ARGS__}}
+#define NUMBERED_WORD(key, member, number_member, ...) \
+	{KEY(key, KEY_WORD, member), .words = {__VA_ARGS__}, \
+	.number = offsetof(SandboxConfig, number_member)}
+
+static const ConfigKey keys[] = {
+	NUMBERED_WORD("cancel_rule", cancel_rule, cancel_days,
+				  "days:", "due", "month_end", "immediate"),
+	TEXT("client_token", client_token),
+	FLAG("client_token_required", client_token_required),
+	WORD("date_header", date_header, "sandbox", "real", "none"),
+	NUMBER("date_skew_seconds", date_skew_seconds, -MAX_SECONDS, MAX_SECONDS),
+	WORD("due_as", due_form, "number", "string", "iso", "missing"),
+	FLAG("invoices_paid", invoices_paid),
+	FLAG("list_ended", list_ended),
+	NUMBER("list_lag_seconds", list_lag_seconds, 0, MAX_SECONDS),
+	WORD("list_order", list_order, "oldest", "newest"),
+	NUMBERED_WORD("mangle_names", name_rule, name_bytes,
+				  "none", "upper", "truncate:"),
+	NUMBER("page_size_max", page_size_max, 0, INT_MAX),
+	WORD("qr_as", qr_form, "data_uri", "challenge"),
+	WORD("query_mode", query_mode, "substring", "exact", "ignore"),
+	WORD("quota_counts", quota_counts, "created", "alive"),
+	TEXT("quota_error", quota_error),
+	NUMBER("quota_status", quota_status, 200, 599),
+	WORD("sign_body", sign_body, "json", "empty"),
+	NUMBER("sign_repeat_status", sign_repeat_status, 200, 599),
+	NUMBER("trial_seconds", trial_seconds, 1, MAX_SECONDS)
+};
+
+SandboxConfig sandbox_config;
+
+static SandboxToken **tokens = NULL;
+static int	token_count = 0;
+
+/* The command line's part, to go back to */
+static char **initial_tokens = NULL;
+static int	initial_token_count = 0;
+static const char *initial_client_token = NULL;
+
+/* The token that is accepted under this text, or NULL. */
+SandboxToken *
+sandbox_config_token(const char *text)
+{
+	int			i;
+
+	for (i = 0; i < token_count; i++)
+	{
+		if (tokens[i]->active && strcmp(tokens[i]->text, text) == 0)
+			return tokens[i];
+	}
+	return NULL;
+}
+
+/* Where token stands among all that were ever named, or -1 for none. */
+int
+sandbox_config_token_position(const SandboxToken *token)
+{
+	int			i;
+
+	for (i = 0; i < token_count; i++)
+	{
+		if (tokens[i] == token)
+			return i;
+	}
+	return -1;
+}
+
+/* Accept text; one that was known before keeps its counts. */
+static void
+activate_token(const char *text, long quota)
+{
+	SandboxToken *token = NULL;
+	int			i;
+
+	for (i = 0; i < token_count && token == NULL; i++)
+	{
+		if (strcmp(tokens[i]->text, text) == 0)
+			token = tokens[i];
+	}
+	if (token == NULL)
+	{
+		token = sandbox_alloc(sizeof(*token));
+		token->text = sandbox_strdup(text);
+		tokens = sandbox_realloc(tokens, (size_t) (token_count + 1) *
+								 sizeof(SandboxToken *));
+		tokens[token_count++] = token;
+	}
+	token->active = true;
+	token->quota = quota;
+}
+
+/* Read "T" or {"token": "T", "quota": N or null}. */
+static bool
+read_token(const json_t *value, const char **text, long *quota)
+{
+	const json_t *limit = json_object_get(value, "quota");
+
+	*quota = SANDBOX_UNLIMITED;
+	*text = json_string_value(json_is_object(value) ?
+							  json_object_get(value, "token") : value);
+	if (limit != NULL && !json_is_null(limit))
+	{
+		if (!json_is_integer(limit) || json_integer_value(limit) < 0)
+			return false;
+		*quota = (long) json_integer_value(limit);
+	}
+	return *text != NULL && **text != '\0';
+}
+
+/* Replace the accepted tokens; false if the list is not one. */
+static bool
+change_tokens(const json_t *list)
+{
+	const char *text;
+	long		quota;
+	size_t		i;
+
+	if (!json_is_array(list) || json_array_size(list) == 0)
+		return false;
+	for (i = 0; i < json_array_size(list); i++)
+	{
+		if (!read_token(json_array_get(list, i), &text, &quota))
+			return false;
+	}
+	for (i = 0; i < (size_t) token_count; i++)
+		tokens[i]->active = false;
+	for (i = 0; i < json_array_size(list); i++)
+	{
+		read_token(json_array_get(list, i), &text, &quota);
+		activate_token(text, quota);
+	}
+	return true;
+}
+
+/* Set one enumerated key from its word. */
+static bool
+set_word(const ConfigKey *key, SandboxConfig *config, const char *text)
+{
+	int			i;
+
+	for (i = 0; text != NULL && key->words[i] != NULL; i++)
+	{
+		const char *word = key->words[i];
+		size_t		len = strlen(word);
+
+		if (word[len - 1] == ':')
+		{
+			if (strncmp(text, word, len) != 0 ||
+				!sandbox_parse_long(text + len, 0, INT_MAX,
+									(long *) ((char *) config + key->number)))
+				continue;
+		}
+		else if (strcmp(text, word) != 0)
+			continue;
+		*(int *) ((char *) config + key->offset) = i;
+		return true;
+	}
+	return false;
+}
+
+/* Set one key; texts are borrowed from value.  False if it does not fit. */
+static bool
+set_key(const ConfigKey *key, SandboxConfig *config, const json_t *value)
+{
+	void	   *member = (char *) config + key->offset;
+
+	switch (key->type)
+	{
+		case KEY_BOOL:
+			*(bool *) member = json_is_true(value);
+			return json_is_boolean(value);
+		case KEY_NUMBER:
+			*(long *) member = (long) json_integer_value(value);
+			return json_is_integer(value) && *(long *) member >= key->low &&
+				*(long *) member <= key->high;
+		case KEY_TEXT:
+			*(const char **) member = json_string_value(value);
+			return json_is_string(value);
+		case KEY_WORD:
+			return set_word(key, config, json_string_value(value));
+	}
+	return false;
+}
+
+static const ConfigKey *
+find_key(const char *name)
+{
+	size_t		i;
+
+	for (i = 0; i < lengthof(keys); i++)
+	{
+		if (strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	}
+	return NULL;
+}
+
+/* Give the configuration its own copy of each text that differs. */
+static void
+adopt(const SandboxConfig *changed)
+{
+	SandboxConfig old = sandbox_config;
+
+	sandbox_config = *changed;
+	if (changed->client_token != old.client_token)
+	{
+		sandbox_config.client_token = sandbox_strdup(changed->client_token);
+		free(old.client_token);
+	}
+	if (changed->quota_error != old.quota_error)
+	{
+		sandbox_config.quota_error = sandbox_strdup(changed->quota_error);
+		free(old.quota_error);
+	}
+}
+
+/* Apply the members of an object, all or none. */
+char *
+sandbox_config_change(const json_t *changes)
+{
+	SandboxConfig changed = sandbox_config;
+	const json_t *list = json_object_get(changes, "tokens");
+	const char *name;
+	json_t	   *value;
+
+	if (!json_is_object(changes))
+		return sandbox_strdup("the configuration must be an object");
+	json_object_foreach((json_t *) changes, name, value)
+	{
+		const ConfigKey *key = find_key(name);
+
+		if (value == list)
+			continue;
+		if (key == NULL)
+			return sandbox_printf("unknown key: %s", name);
+		if (!set_key(key, &changed, value))
+			return sandbox_printf("bad value of %s", name);
+	}
+	if (list != NULL && !change_tokens(list))
+		return sandbox_strdup("bad value of tokens");
+	adopt(&changed);
+	return NULL;
+}
+
+/* One key's value as it would be given. */
+static json_t *
+show_key(const ConfigKey *key)
+{
+	const char *config = (const char *) &sandbox_config;
+	const char *member = config + key->offset;
+	const char *word;
+
+	switch (key->type)
+	{
+		case KEY_BOOL:
+			return json_boolean(*(const bool *) member);
+		case KEY_NUMBER:
+			return json_integer(*(const long *) member);
+		case KEY_TEXT:
+			return json_string(*(char *const *) member);
+		case KEY_WORD:
+			break;
+	}
+	word = key->words[*(const int *) member];
+	if (word[strlen(word) - 1] != ':')
+		return json_string(word);
+	return json_sprintf("%s%ld", word, *(const long *) (config + key->number));
+}
+
+/* The whole configuration, tokens with their use. */
+json_t *
+sandbox_config_json(void)
+{
+	json_t	   *result = json_object();
+	json_t	   *list = json_array();
+	size_t		i;
+
+	for (i = 0; i < lengthof(keys); i++)
+		json_object_set_new(result, keys[i].name, show_key(&keys[i]));
+	for (i = 0; i < (size_t) token_count; i++)
+	{
+		const SandboxToken *token = tokens[i];
+
+		if (token->active)
+			json_array_append_new(list,
+								  json_pack("{s:s, s:o, s:i, s:i}",
+											"token", token->text, "quota",
+											token->quota == SANDBOX_UNLIMITED ?
+											json_null() :
+											json_integer(token->quota),
+											"created", (int) token->created,
+											"alive", (int) token->alive));
+	}
+	json_object_set_new(result, "tokens", list);
+	return result;
+}
+
+/* Forget everything and go back to what the command line says. */
+void
+sandbox_config_reset(void)
+{
+	int			i;
+
+	for (i = 0; i < token_count; i++)
+	{
+		free(tokens[i]->text);
+		free(tokens[i]);
+	}
+	free(tokens);
+	free(sandbox_config.client_token);
+	free(sandbox_config.quota_error);
+	tokens = NULL;
+	token_count = 0;
+	memset(&sandbox_config, 0, sizeof(sandbox_config));
+	sandbox_config.client_token = sandbox_strdup(initial_client_token);
+	sandbox_config.quota_error =
+		sandbox_strdup("The limit of instances of this token is reached");
+	sandbox_config.client_token_required = true;
+	sandbox_config.invoices_paid = true;
+	sandbox_config.list_ended = true;
+	sandbox_config.quota_status = 400;
+	sandbox_config.sign_repeat_status = 400;
+	sandbox_config.trial_seconds = 2L * 24 * 3600;
+	sandbox_config.cancel_days = 30;
+	for (i = 0; i < initial_token_count; i++)
+		activate_token(initial_tokens[i], SANDBOX_UNLIMITED);
+}
+
+/* Both arguments must live as long as the process. */
+void
+sandbox_config_init(char **texts, int count, const char *client_token)
+{
+	initial_tokens = texts;
+	initial_token_count = count;
+	initial_client_token = client_token;
+	sandbox_config_reset();
+}

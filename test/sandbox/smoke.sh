@@ -1,0 +1,354 @@
+#!/usr/bin/env bash
+#
+# smoke.sh
+#	  Does the sandbox behave as README.md says?
+#
+# Starts the program given as the first argument on a free port, asks it with
+# curl, and prints one line for each check that fails and a total.
+
+set -u
+program=${1:?usage: smoke.sh PROGRAM}
+work=$(mktemp -d)
+passed=0
+failed=0
+
+mkfifo "$work/out"
+"$program" --port-file "$work/port" >"$work/out" 2>"$work/err" &
+server=$!
+trap 'kill "$server" 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
+read -r line <"$work/out"
+S=${line#listening on }
+
+token='Authorization: Bearer sandbox-partner-token'
+client='Client-Token: sandbox-client-token'
+json='Content-Type: application/json'
+
+# check WHAT WANTED GOT
+check()
+{
+	if [ "$2" = "$3" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf 'not ok: %s\n  wanted: %s\n  got:    %s\n' "$1" "$2" "$3"
+	fi
+}
+
+# The answer: status and body
+plain_call()
+{
+	curl -s -o "$work/body" -w '%{http_code} ' -X "$1" "${@:3}" "$S$2"
+	tr -d '\0' <"$work/body" 2>/dev/null
+	rm -f "$work/body"
+}
+
+# The same with both credentials
+call()
+{
+	plain_call "$1" "$2" -H "$token" -H "$client" "${@:3}"
+}
+
+# A call's curl exit code, on a connection of its own
+curl_code()
+{
+	curl -s -m 5 -o /dev/null -H "$token" -H "$client" "$@"
+	echo $?
+}
+
+# A control call, through a jq filter
+control()
+{
+	curl -s "$S/_sandbox/$1" "${@:3}" | jq -c -r "$2"
+}
+
+fault()
+{
+	control faults .id -d "$1" >/dev/null
+}
+
+reset()
+{
+	control reset . -X POST >/dev/null
+}
+
+create()
+{
+	call POST /instances/integrator/on-demand -H "$json" -d "{\"name\":\"$1\"}"
+}
+
+# Create NAME and set id, token and the path prefix of the instance
+made()
+{
+	local answer
+
+	answer=$(create "$1")
+	id=$(jq -r .id <<<"${answer#* }")
+	path=/instances/$id/token/$(jq -r .token <<<"${answer#* }")
+}
+
+counter()
+{
+	control counters ".operations.$1.$2"
+}
+
+sign=integrator/on-demand/subscription
+cancel=integrator/on-demand/cancel
+delete=integrator/on-demand/delete
+
+check_create_and_list()
+{
+	local answer
+
+	answer=$(create shop-1)
+	check "create answers id, token, due" '200 true true number' \
+		"${answer%% *} $(jq -r '[(.id|test("^[0-9A-F]{32}$")),
+			(.token|test("^[0-9A-F]{24}$")), (.due|type)]|join(" ")' \
+			<<<"${answer#* }")"
+	check "create without token" '401 Bad Credentials' \
+		"$(plain_call POST /instances/integrator/on-demand -H 'Authorization: Bearer x')"
+	check "create without Content-Type" 415 \
+		"$(call POST /instances/integrator/on-demand -H 'Content-Type:' -d '{}' | cut -c1-3)"
+	check "create without a name" '400 {"error":"name is required"}' \
+		"$(call POST /instances/integrator/on-demand -H "$json" -d '{}')"
+	check "GET on create's path" 405 \
+		"$(call GET /instances/integrator/on-demand | cut -c1-3)"
+	check "unknown path" 404 "$(call GET /nowhere | cut -c1-3)"
+	answer=$(call GET '/instances?page=1&pageSize=15&query=shop-1')
+	check "list has one row" '1 1 15 1 shop-1 TRIAL web' \
+		"$(jq -r '[.total,.totalPage,.pageSize,.page,.content[0].name,
+			.content[0].paymentStatus,.content[0].middleware]|map(tostring)|join(" ")' \
+			<<<"${answer#* }")"
+	check "list row's keys" 18 "$(jq '.content[0]|length' <<<"${answer#* }")"
+	check "list wants page" 400 "$(call GET /instances | cut -c1-3)"
+	check "effects of the name" '{"creates":1,"signs":0,"updates":0,"cancels":0,"deletes":0,"disconnects":0}' \
+		"$(control 'counters?name=shop-1' '.names["shop-1"]')"
+	check "refusals are counted" 3 "$(counter create_instance refused)"
+	reset
+	control instances .seeded -d '{"count":95,"prefix":"n-"}' >/dev/null
+	answer=$(call GET '/instances?page=10&pageSize=10')
+	check "last page" '95 10 5' \
+		"$(jq -r '[.total,.totalPage,(.content|length)]|map(tostring)|join(" ")' <<<"${answer#* }")"
+	control config . -d '{"list_order":"newest"}' >/dev/null
+	answer=$(call GET '/instances?page=2&pageSize=10')
+	check "newest first" n-85 "$(jq -r '.content[0].name' <<<"${answer#* }")"
+	control config . -d '{"list_lag_seconds":60,"list_order":"oldest"}' >/dev/null
+	create late >/dev/null
+	answer=$(call GET '/instances?page=1&pageSize=1&query=late')
+	check "a created instance is not listed yet" 0 "$(jq .total <<<"${answer#* }")"
+	control clock . -d '{"advance_seconds":61}' >/dev/null
+	answer=$(call GET '/instances?page=1&pageSize=1&query=late')
+	check "and is after the lag" 1 "$(jq .total <<<"${answer#* }")"
+}
+
+check_life()
+{
+	local first
+
+	control clock . -d '{"set":"2026-05-01T12:00:00Z"}' >/dev/null
+	made kept
+	check "sign" '201 {"due":1781060400000}' "$(call POST "$path/$sign")"
+	check "sign again" '400 {"error":"This instance is already paid"}' \
+		"$(call POST "$path/$sign")"
+	check "one sign" 1 "$(counter sign_instance effects)"
+	check "update wants true" 400 \
+		"$(call PUT "$path/$sign/update" -H "$json" -d '{"withCalls":false}' | cut -c1-3)"
+	check "update" 201 \
+		"$(call PUT "$path/$sign/update" -H "$json" -d '{"withCalls":true}' | cut -c1-3)"
+	check "update by its other path" 201 \
+		"$(call PUT "$path/integrator/subscription/update" -H "$json" -d '{"withCalls":true}' | cut -c1-3)"
+	check "wrong instance token" 404 "$(call POST "${path}X/$sign" | cut -c1-3)"
+	first=$(call POST "$path/$cancel")
+	check "cancel ends after 30 days" '201 {"due":1780228800000}' \
+		"$(sed 's/[0-9]\{3\}}$/000}/' <<<"$first")"
+	check "cancel again" "$first" "$(call POST "$path/$cancel")"
+	check "one cancel" 1 "$(counter cancel_instance effects)"
+	check "not deleted while in cancellation" 400 \
+		"$(call DELETE "$path/$delete" | cut -c1-3)"
+	control clock . -d '{"advance_seconds":2592001}' >/dev/null
+	check "cancelled by time" cancelled "$(control "state?id=$id" '.instances[0].state')"
+	check "not deleted before 40 days" 400 "$(call DELETE "$path/$delete" | cut -c1-3)"
+	control clock . -d '{"advance_seconds":864000}' >/dev/null
+	check "deleted" '200 {"value":true}' "$(call DELETE "$path/$delete")"
+	check "cancel of what is gone" '404 {"error":"Instance not found"}' \
+		"$(call POST "$path/$cancel")"
+	made lapsing
+	control clock . -d '{"advance_seconds":172801}' >/dev/null
+	check "sign after the trial" '404 {"error":"Instance not found"}' \
+		"$(call POST "$path/$sign")"
+	check "a lapsed trial is not listed" 0 \
+		"$(call GET '/instances?page=1&pageSize=9' | cut -c5- | jq .total)"
+	made trial
+	check "a trial is not deleted" 400 "$(call DELETE "$path/$delete" | cut -c1-3)"
+	check "bulk delete judges each" '["Instance not found","An instance in trial cannot be deleted"]' \
+		"$(call POST /instances/integrator/on-demand/batch-delete -H "$json" \
+			-d "{\"instances\":[{\"id\":\"$id\",\"token\":\"x\"},{\"id\":\"$id\",\"token\":\"${path##*/}\"}]}" |
+			cut -c5- | jq -c '[.results[]|.error]')"
+	check "cancelling a trial ends it" cancelled \
+		"$(call POST "$path/$cancel" >/dev/null; control "state?id=$id" '.instances[0].state')"
+}
+
+check_instance_calls()
+{
+	made phone
+	check "no client token" '400 {"error":"your client-token is not configured"}' \
+		"$(plain_call GET "$path/status")"
+	check "wrong client token" '403 {"error":"Client-Token abc not allowed"}' \
+		"$(plain_call GET "$path/status" -H 'Client-Token: abc')"
+	check "status" '200 {"connected":false,"error":"You are not connected.","smartphoneConnected":false}' \
+		"$(call GET "$path/status")"
+	check "QR is a PNG" '89504e47' \
+		"$(call GET "$path/qr-code/image" | cut -c5- | jq -r .value | cut -d, -f2 | base64 -d | od -An -tx1 -N4 | tr -d ' \n')"
+	check "phone code" 8 \
+		"$(call GET "$path/phone-code/5511999999999" | cut -c5- | jq '.value|length')"
+	control "instances/$id" .connected -d '{"connected":true}' >/dev/null
+	check "status of a connected one" '200 {"connected":true,"error":"You are already connected.","smartphoneConnected":true}' \
+		"$(call GET "$path/status")"
+	check "disconnect" '200 {"value":true}' "$(call GET "$path/disconnect")"
+	check "disconnect is GET" 405 "$(call POST "$path/disconnect" | cut -c1-3)"
+	check "percent-encoded path" 200 "$(call GET "${path/instances/%69nstances}/status" | cut -c1-3)"
+	check "token is masked" "/instances/$id/token/***/status" \
+		"$(control 'requests?operation=instance_status&limit=1' '.requests[0].path' | sed 's/%69/i/')"
+}
+
+check_config()
+{
+	control config . -d '{"tokens":[{"token":"sandbox-partner-token","quota":1}],"due_as":"string","mangle_names":"truncate:4"}' >/dev/null
+	made quota-1
+	check "name is cut" quot "$(control "state?id=$id" '.instances[0].name')"
+	check "quota" 400 "$(create quota-2 | cut -c1-3)"
+	check "due as a string" string \
+		"$(call GET '/instances?page=1&pageSize=1' | cut -c5- | jq -r '.content[0].due|type')"
+	check "bad value changes nothing" '400' \
+		"$(curl -s -o /dev/null -w '%{http_code}' "$S/_sandbox/config" -d '{"due_as":"x"}')"
+	check "unknown key" '{"error":"unknown key: x"}' "$(control config . -d '{"x":1}')"
+	control config . -d '{"sign_body":"empty"}' >/dev/null
+	check "sign with an empty body" '201 ' "$(call POST "$path/$sign")"
+	control clock . -d '{"set":"2030-01-01T00:00:00Z"}' >/dev/null
+	check "Date header follows the clock" 'Tue, 01 Jan 2030' \
+		"$(curl -s -D - -o /dev/null "$S/nowhere" | tr -d '\r' | sed -n 's/^Date: \(.*\) [0-9:]* GMT$/\1/p')"
+}
+
+check_faults()
+{
+	fault '{"operation":"create_instance","type":"status","status":503,"body":{"a":1},"headers":{"X-Y":"z"}}'
+	check "status before the effect" '503 {"a":1}' "$(create f)"
+	check "no effect" 0 "$(counter create_instance effects)"
+	fault '{"type":"status","status":502,"after_effect":true,"skip":1}'
+	create f >/dev/null
+	check "skip, then status after the effect" '502 ' "$(create f)"
+	check "two effects" 2 "$(counter create_instance effects)"
+	check "seen as created twice" 1 "$(control counters .names_created_more_than_once)"
+	fault '{"type":"rate_limit","retry_after":7}'
+	check "rate limit" 7 \
+		"$(curl -s -D - -o /dev/null -H "$token" "$S/instances" | tr -d '\r' | sed -n 's/^Retry-After: //p')"
+	fault '{"type":"redirect","location":"http://127.0.0.1:1/"}'
+	check "redirect" '302 ' "$(call GET /instances)"
+	fault '{"type":"reset_before"}'
+	check "reset" 56 "$(curl_code "$S/instances?page=1&pageSize=1")"
+	fault '{"type":"close_after"}'
+	check "close" 52 "$(curl_code "$S/instances?page=1&pageSize=1")"
+	fault '{"type":"truncate"}'
+	check "truncate" 18 "$(curl_code "$S/instances?page=1&pageSize=1")"
+	fault '{"type":"cut"}'
+	check "cut" '200 no JSON' \
+		"$(call GET '/instances?page=1&pageSize=1' >"$work/cut"; cut -c1-4 "$work/cut" | tr -d '\n'
+			cut -c5- "$work/cut" | jq . >/dev/null 2>&1 || echo no JSON)"
+	fault '{"type":"wrong_types"}'
+	check "wrong types" 'number object' \
+		"$(create w | cut -c5- | jq -r '[(.id|type),(.due|type)]|join(" ")')"
+	fault '{"type":"html"}'
+	check "html" '200 <!DOCTYPE' "$(create w | head -1 | cut -c1-13)"
+	fault '{"type":"garbage"}'
+	check "garbage" 200 "$(create w | cut -c1-3 | head -1)"
+	fault '{"type":"empty"}'
+	check "empty" '200 ' "$(create w)"
+	fault '{"type":"big","bytes":1000000}'
+	check "big" 999988 "$(create w | cut -c5- | jq '.value|length')"
+	fault '{"type":"slow","ms":1,"chunk":10}'
+	check "slow" 200 "$(create w | cut -c1-3)"
+	fault '{"type":"latency","ms":30}'
+	check "latency" 200 "$(create w | cut -c1-3)"
+	fault '{"type":"endless"}'
+	check "endless" 5000000 "$(curl -s "$S/instances" | head -c 5000000 | wc -c)"
+}
+
+# libcurl repeats a POST whose reused connection dies without an answer.
+check_close_reused()
+{
+	fault '{"operation":"create_instance","type":"close_reused"}'
+	curl -s -o /dev/null -H "$token" "$S/instances?page=1&pageSize=1" \
+		--next -s -o /dev/null -H "$token" -H "$json" -d '{"name":"twice"}' \
+		"$S/instances/integrator/on-demand"
+	check "a repeated create is seen" 2 \
+		"$(control 'counters?name=twice' '.names.twice.creates')"
+	check "the ring tells why" '[[true,0],[false,200]]' \
+		"$(control 'requests?operation=create_instance' '[.requests[]|[.reused,.status]]')"
+}
+
+# Wait until the ring shows a request whose answer is held.
+await_held()
+{
+	until [ "$(control 'requests?limit=1' '[.requests[0].operation,.requests[0].status]')" = "[\"$1\",null]" ]; do :; done
+}
+
+check_withhold()
+{
+	local held
+
+	fault '{"operation":"create_instance","type":"withhold","before_effect":true}'
+	create held >"$work/held" &
+	held=$!
+	await_held create_instance
+	check "others go on" 200 "$(call GET '/instances?page=1&pageSize=1' | cut -c1-3)"
+	check "no effect while held" 0 "$(counter create_instance effects)"
+	check "release" 1 "$(control release .released -X POST)"
+	wait $held
+	check "answered after the release" 200 "$(cut -c1-3 "$work/held")"
+	fault '{"operation":"create_instance","type":"withhold","before_effect":true}'
+	curl -s -o /dev/null -H "$token" -H "$json" -d '{"name":"gone"}' \
+		"$S/instances/integrator/on-demand" &
+	held=$!
+	await_held create_instance
+	kill $held
+	wait $held 2>/dev/null
+	until [ "$(control 'requests?limit=1' '.requests[0].status')" = 0 ]; do :; done
+	check "dropped with its client" '{"released":0}' "$(control release . -X POST)"
+	check "and without effect" 1 "$(counter create_instance effects)"
+}
+
+check_tls()
+{
+	local base
+	local resets
+
+	openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=sandbox \
+		-addext subjectAltName=IP:127.0.0.1 -keyout "$work/key" \
+		-out "$work/certificate" 2>/dev/null
+	mkfifo "$work/in" "$work/tls-out"
+	"$program" --tls-cert "$work/certificate" --tls-key "$work/key" \
+		--exit-on-eof <"$work/in" >"$work/tls-out" 2>>"$work/err" &
+	exec 3>"$work/in"
+	read -r base <"$work/tls-out"
+	base=${base#listening on }
+	check "https" 401 "$(curl -s --cacert "$work/certificate" -o /dev/null \
+		-w '%{http_code}' "$base/instances")"
+	curl -s --cacert "$work/certificate" -o /dev/null "$base/_sandbox/faults" \
+		-d '{"type":"reset_before"}'
+	resets=$(curl -s --cacert "$work/certificate" -o /dev/null "$base/instances"
+		echo $?)
+	check "reset of a TLS connection" 56 "$resets"
+	exec 3>&-
+	wait $!
+	check "end of input ends it cleanly" 0 $?
+}
+
+for group in create_and_list life instance_calls config faults close_reused withhold tls; do
+	"check_$group"
+	reset
+done
+
+kill -TERM "$server"
+wait "$server"
+check "SIGTERM ends it cleanly" 0 $?
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
