@@ -1,0 +1,255 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.c
+ *	  jansson under PostgreSQL's rules.
+ *
+ * This file owns the border between the two: jansson allocates with malloc
+ * and reports by return value, PostgreSQL frees by memory context and reports
+ * by ereport.  So each value gets a context as its owner before anything can
+ * throw, and nothing that throws is ever called from inside jansson; that is
+ * also why jansson keeps its own allocator and is not pointed at palloc.
+ *
+ * Text on this side is UTF-8, whatever the database's encoding is.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/int.h"
+#include "utils/memutils.h"
+
+#include "json.h"
+
+/* Registered on a context; lives in that context too. */
+typedef struct JsonOwner
+{
+	MemoryContextCallback release;
+	json_t	   *value;
+} JsonOwner;
+
+/*
+ * Raise the error for a jansson call that ran out of memory.
+ */
+static void
+out_of_memory(void)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_OUT_OF_MEMORY),
+			errmsg("out of memory"),
+			errdetail("Failed while handling a JSON value."));
+}
+
+/*
+ * Reset callback: drop the context's reference.
+ */
+static void
+release_value(void *arg)
+{
+	JsonOwner  *owner = (JsonOwner *) arg;
+
+	json_decref(owner->value);
+}
+
+/*
+ * See json.h.  The owner is allocated without throwing, so that the value
+ * cannot be lost between its creation and its registration.
+ */
+json_t *
+partner_api_json_own(json_t *value)
+{
+	JsonOwner  *owner;
+
+	if (value == NULL)
+		out_of_memory();
+
+	owner = palloc_extended(sizeof(JsonOwner),
+							MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	if (owner == NULL)
+	{
+		json_decref(value);
+		out_of_memory();
+	}
+
+	owner->value = value;
+	owner->release.func = release_value;
+	owner->release.arg = owner;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext,
+									   &owner->release);
+	return value;
+}
+
+/*
+ * What is wrong with a text, in our words: jansson's own message quotes the
+ * text around the fault.
+ */
+static const char *
+parse_fault(enum json_error_code code)
+{
+	switch (code)
+	{
+		case json_error_premature_end_of_input:
+			return "JSON text ends too early";
+		case json_error_invalid_utf8:
+			return "JSON text is not valid UTF-8";
+		case json_error_null_character:
+		case json_error_null_byte_in_key:
+			return "JSON text contains a NUL character";
+		case json_error_numeric_overflow:
+			return "JSON text contains a number out of range";
+		case json_error_stack_overflow:
+			return "JSON text is nested too deeply";
+		case json_error_end_of_input_expected:
+			return "JSON text continues after its value";
+		default:
+			return "text is not valid JSON";
+	}
+}
+
+/*
+ * See json.h.
+ */
+json_t *
+partner_api_json_parse(const char *str, size_t len, char **error)
+{
+	json_error_t fault;
+	json_t	   *value;
+
+	/* without memory jansson often sets neither code nor text */
+	memset(&fault, 0, sizeof(fault));
+	value = json_loadb(str, len, JSON_DECODE_ANY, &fault);
+	if (value != NULL)
+		return partner_api_json_own(value);
+
+	if (fault.text[0] == '\0' ||
+		json_error_code(&fault) == json_error_out_of_memory)
+		out_of_memory();
+	*error = psprintf("%s at byte %d",
+					  parse_fault(json_error_code(&fault)), fault.position);
+	return NULL;
+}
+
+/*
+ * See json.h.  jansson writes into a buffer of ours: a string of its own
+ * would be lost if copying it threw.
+ */
+char *
+partner_api_json_print(const json_t *value)
+{
+	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+	size_t		size = json_dumpb(value, NULL, 0, flags);
+	char	   *str;
+
+	if (size == 0)
+		out_of_memory();
+
+	str = palloc(size + 1);
+	if (json_dumpb(value, str, size, flags) != size)
+		out_of_memory();
+	str[size] = '\0';
+	return str;
+}
+
+/*
+ * See json.h.
+ */
+char *
+partner_api_json_string(const json_t *object, const char *key)
+{
+	const char *str = json_string_value(json_object_get(object, key));
+
+	return str == NULL ? NULL : pstrdup(str);
+}
+
+/*
+ * See json.h.
+ */
+bool
+partner_api_json_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+/*
+ * Read a string that consists of digits only; false if it is anything else
+ * or does not fit.
+ */
+static bool
+digits_to_int64(const char *str, int64 *result)
+{
+	int64		sum = 0;
+
+	if (*str == '\0')
+		return false;
+	for (; *str != '\0'; str++)
+	{
+		if (*str < '0' || *str > '9')
+			return false;
+		if (pg_mul_s64_overflow(sum, 10, &sum) ||
+			pg_add_s64_overflow(sum, *str - '0', &sum))
+			return false;
+	}
+	*result = sum;
+	return true;
+}
+
+/*
+ * See json.h.
+ */
+bool
+partner_api_json_int64(const json_t *object, const char *key, int64 *result)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (json_is_integer(value))
+	{
+		*result = json_integer_value(value);
+		return true;
+	}
+	if (json_is_string(value))
+		return digits_to_int64(json_string_value(value), result);
+	return false;
+}
+
+/*
+ * See json.h.
+ */
+json_t *
+partner_api_json_object(void)
+{
+	return partner_api_json_own(json_pack("{}"));
+}
+
+/*
+ * See json.h.
+ */
+void
+partner_api_json_put(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value) != 0)
+		out_of_memory();
+}
+
+/*
+ * See json.h.
+ */
+void
+partner_api_json_put_text(json_t *object, const char *key, const char *text)
+{
+	if (text != NULL)
+		partner_api_json_put(object, key, json_string(text));
+}
+
+/*
+ * See json.h.
+ */
+json_t *
+partner_api_json_append_object(json_t *array)
+{
+	json_t	   *object = json_pack("{}");
+
+	if (json_array_append_new(array, object) != 0)
+		out_of_memory();
+	return object;
+}

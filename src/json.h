@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.h
+ *	  jansson under PostgreSQL's rules: owned by a memory context, strict
+ *	  about UTF-8, exact about numbers.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_JSON_H
+#define PARTNER_API_JSON_H
+
+#include "postgres.h"
+
+#include "jansson_pg.h"
+
+/*
+ * Give "value" to the current memory context: it is released when the
+ * context is reset or deleted.  NULL (jansson out of memory) raises ERROR.
+ * Returns value.
+ */
+extern json_t *partner_api_json_own(json_t *value);
+
+/*
+ * Parse len bytes of UTF-8; NULL with *error set (palloc'd, no excerpt of the
+ * text: it may hold a secret) if they are not one JSON value.  Duplicate keys
+ * are accepted (last one wins), depth is bounded by jansson, a NUL inside a
+ * string is refused.  The result is owned by the current memory context.
+ */
+extern json_t *partner_api_json_parse(const char *text, size_t len,
+									  char **error);
+
+/* A new empty object, owned by the current memory context. */
+extern json_t *partner_api_json_object(void);
+
+/*
+ * Set a member, whose reference is taken over; raises ERROR if value is NULL
+ * or there is no memory.  Text must be UTF-8; NULL text sets nothing.
+ */
+extern void partner_api_json_put(json_t *object, const char *key,
+								 json_t *value);
+extern void partner_api_json_put_text(json_t *object, const char *key,
+									  const char *text);
+
+/* Append a new empty object to an array; borrowed from the array. */
+extern json_t *partner_api_json_append_object(json_t *array);
+
+/* Compact serialisation, palloc'd. */
+extern char *partner_api_json_print(const json_t *value);
+
+/* Members of an object, palloc'd copies; NULL where absent or not a string. */
+extern char *partner_api_json_string(const json_t *object, const char *key);
+
+/* false where absent, null or not a boolean */
+extern bool partner_api_json_true(const json_t *object, const char *key);
+
+/*
+ * An integer that may be a JSON number or a string of digits.  Never passes
+ * through a double.  Returns false where absent, fractional or out of range.
+ */
+extern bool partner_api_json_int64(const json_t *object, const char *key,
+								   int64 *result);
+
+#endif							/* PARTNER_API_JSON_H */

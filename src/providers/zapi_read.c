@@ -1,0 +1,195 @@
+/*-------------------------------------------------------------------------
+ *
+ * zapi_read.c
+ *	  Z-API: reads of one instance, which bring it on line.
+ *
+ * These go to the instance itself, so they carry the client token where the
+ * account asks for one, not the partner token.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/base64.h"
+
+#include "json.h"
+#include "providers/zapi.h"
+
+static const PartnerApiZapiRoute routes[] = {
+	[PARTNER_API_READ_STATUS] = {"GET", true, false, {"status"}},
+	[PARTNER_API_READ_QR] = {"GET", true, false, {"qr-code", "image"}},
+	[PARTNER_API_READ_QR_URL] = {"GET", true, false, {"qr-code"}},
+	[PARTNER_API_READ_PHONE_CODE] = {"GET", true, false, {"phone-code"}}
+};
+
+static const char png_magic[] = {
+	'\x89', 'P', 'N', 'G', '\r', '\n', '\x1a', '\n'
+};
+
+/*
+ * Raise ERROR for a phone number that is not country code and number in
+ * digits.  The number itself is not repeated.
+ */
+void
+partner_api_zapi_check_read(PartnerApiRead read, const char *parameter)
+{
+	size_t		digits;
+
+	if (read != PARTNER_API_READ_PHONE_CODE)
+		return;
+
+	digits = parameter == NULL ? 0 : strspn(parameter, "0123456789");
+	if (digits < 8 || digits > 15 || parameter[digits] != '\0')
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("invalid phone number"),
+				errdetail("A phone number has 8 to 15 digits, nothing else."),
+				errhint("Give country code and number, such as "
+						"\"5511999990000\"."));
+}
+
+/*
+ * See provider.h.  The parameter has passed check_read().
+ */
+void
+partner_api_zapi_build_read(PartnerApiRead read, const char *instance_id,
+							const char *instance_token, const char *parameter,
+							const PartnerApiCredential *credential,
+							PartnerApiRequest *request)
+{
+	partner_api_zapi_start(request, &routes[read], instance_id,
+						   instance_token, credential);
+	if (read == PARTNER_API_READ_PHONE_CODE)
+		request->path = lappend(request->path, pstrdup(parameter));
+}
+
+/*
+ * Decode base64; NULL unless it is exactly that.  PostgreSQL's decoder also
+ * takes any number of "=" at the end, so that is refused here.
+ */
+static bytea *
+decode_base64(const char *str)
+{
+	size_t		len = strlen(str);
+	size_t		digits = strspn(str, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+								"abcdefghijklmnopqrstuvwxyz0123456789+/");
+	bytea	   *bytes;
+	int			size;
+
+	if (len - digits > 2)
+		return NULL;
+
+	size = pg_b64_dec_len(len);
+	bytes = palloc(VARHDRSZ + size);
+	size = pg_b64_decode(str, len, (void *) VARDATA(bytes), size);
+	if (size < 0)
+		return NULL;
+	SET_VARSIZE(bytes, VARHDRSZ + size);
+	return bytes;
+}
+
+/*
+ * Decode the image of a QR code, a data URI; false with *message if it is
+ * none.
+ */
+static bool
+parse_image(const char *uri, PartnerApiReadResult *result, char **message)
+{
+	const char *const prefix = "data:image/png;base64,";
+
+	if (pg_strncasecmp(uri, prefix, strlen(prefix)) == 0)
+		uri += strlen(prefix);
+	result->bytes = decode_base64(uri);
+	if (result->bytes == NULL ||
+		VARSIZE(result->bytes) < VARHDRSZ + sizeof(png_magic) ||
+		memcmp(VARDATA(result->bytes), png_magic, sizeof(png_magic)) != 0)
+	{
+		result->bytes = NULL;
+		*message = pstrdup("answer is no PNG image in base64");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Why an answer does not hold the member that was asked for, in words.
+ */
+static char *
+missing_member(const json_t *root, const char *key)
+{
+	char	   *words = partner_api_error_words(root);
+
+	if (words != NULL)
+		return words;
+	if (json_object_get(root, "challenge") != NULL)
+		return pstrdup("phone asks for a passkey check first");
+	return psprintf("answer has no \"%s\"", key);
+}
+
+/*
+ * Read a status.  Its "error" describes the state, also a good one ("You are
+ * already connected."), and makes the answer an error only where the state
+ * itself is missing.
+ */
+static bool
+parse_status(const json_t *root, PartnerApiReadResult *result, char **message)
+{
+	if (!json_is_boolean(json_object_get(root, "connected")))
+	{
+		*message = missing_member(root, "connected");
+		return false;
+	}
+	result->connected = partner_api_json_true(root, "connected");
+	result->phone_connected = partner_api_json_true(root,
+													"smartphoneConnected");
+	result->text = partner_api_json_string(root, "error");
+	return true;
+}
+
+/*
+ * Read a "value", with which all reads but the status answer.  Beside an
+ * error it proves nothing.
+ */
+static bool
+parse_value(PartnerApiRead read, const json_t *root,
+			PartnerApiReadResult *result, char **message)
+{
+	char	   *value = partner_api_json_string(root, "value");
+
+	if (partner_api_error_words(root) != NULL ||
+		value == NULL || *value == '\0')
+	{
+		*message = missing_member(root, "value");
+		return false;
+	}
+	if (read == PARTNER_API_READ_QR)
+		return parse_image(value, result, message);
+	result->text = value;
+	return true;
+}
+
+/*
+ * See provider.h.
+ */
+bool
+partner_api_zapi_parse_read(PartnerApiRead read,
+							const PartnerApiResponse *response,
+							PartnerApiReadResult *result, char **message)
+{
+	json_t	   *root;
+
+	memset(result, 0, sizeof(*result));
+	if (!partner_api_zapi_success(response))
+	{
+		*message = partner_api_response_words(response);
+		return false;
+	}
+	root = partner_api_json_parse(response->body, response->body_len, message);
+	if (root == NULL)
+		return false;
+	return read == PARTNER_API_READ_STATUS ?
+		parse_status(root, result, message) :
+		parse_value(read, root, result, message);
+}
