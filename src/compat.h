@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Differences between versions of PostgreSQL and libcurl, in one place.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_COMPAT_H
+#define PARTNER_API_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "partner_api needs PostgreSQL 15 or later"
+#endif
+
+#include "catalog/pg_foreign_server.h"
+#include "utils/acl.h"
+
+/* Has the role the right to use the foreign server? */
+static inline bool
+partner_api_server_usable_compat(Oid server, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, role,
+						   ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_foreign_server_aclcheck(server, role,
+									  ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+#ifdef CURLINC_CURL_H
+
+/* The callback that tells when a request is about to be written. */
+#if LIBCURL_VERSION_NUM >= 0x075000
+#define PARTNER_API_HAVE_PREREQ 1
+#endif
+
+/* Only http and https, whatever else libcurl can speak. */
+static inline void
+partner_api_restrict_protocols_compat(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
+					 (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+#endif							/* CURLINC_CURL_H */
+
+#endif							/* PARTNER_API_COMPAT_H */

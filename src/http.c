@@ -1,0 +1,520 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.c
+ *	  The transport: calls on libcurl's multi interface.
+ *
+ * Four rules keep libcurl and longjmp apart.  No callback here raises an
+ * error: it takes a short count and leaves a note in the call.  Every handle
+ * has an owner, a memory context, before anything can throw.  Interrupts are
+ * served by the caller between partner_api_http_next_finished() and
+ * partner_api_http_wait(), never inside.  And while libcurl runs, all signals
+ * are blocked, so that a resolver thread which it starts inherits a mask that
+ * keeps PostgreSQL's signal handlers out of it.
+ *
+ * A mutating request is sent once.  libcurl repeats a POST by itself when a
+ * reused connection dies before an answer, although the provider may have
+ * acted on it: the pre-request callback marks a call as sent and refuses a
+ * second pass.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+
+#include "compat.h"
+#include "http.h"
+#include "lib/ilist.h"
+#include "utils/memutils.h"
+
+#define FIRST_BODY_BYTES 4096
+
+struct PartnerApiHttp
+{
+	CURLM	   *multi;
+	int			running;		/* calls that are not finished */
+	dlist_head	calls;			/* all calls that hold an easy handle */
+	dlist_head	finished;		/* answered, not yet taken */
+	MemoryContextCallback release;
+};
+
+struct PartnerApiCall
+{
+	dlist_node	node;			/* in calls */
+	dlist_node	finished_node;	/* in finished */
+	bool		is_finished;
+	PartnerApiHttp *http;		/* NULL once the engine is gone */
+	CURL	   *easy;
+	struct curl_slist *headers;
+	bool		mutating;
+	bool		sent;
+	bool		too_large;
+	size_t		max_bytes;
+	char	   *body;			/* malloc'd: written by a callback */
+	size_t		body_len;
+	size_t		body_size;
+	char		content_type[128];
+	int64		date_ms;
+	PartnerApiResponse response;
+	void	   *arg;
+	MemoryContextCallback release;
+};
+
+/* ---- ownership ---- */
+
+/* Let a call go: its easy handle leaves the engine. */
+static void
+detach_call(PartnerApiCall *call)
+{
+	if (call->http == NULL)
+		return;
+	if (call->easy != NULL)
+		curl_multi_remove_handle(call->http->multi, call->easy);
+	dlist_delete(&call->node);
+	if (call->is_finished)
+		dlist_delete(&call->finished_node);
+	else
+		call->http->running--;
+	call->http = NULL;
+}
+
+static void
+release_call(void *arg)
+{
+	PartnerApiCall *call = arg;
+
+	detach_call(call);
+	if (call->easy != NULL)
+		curl_easy_cleanup(call->easy);
+	curl_slist_free_all(call->headers);
+	free(call->body);
+}
+
+static void
+release_http(void *arg)
+{
+	PartnerApiHttp *http = arg;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &http->calls)
+		detach_call(dlist_container(PartnerApiCall, node, iter.cur));
+	if (http->multi != NULL)
+		curl_multi_cleanup(http->multi);
+}
+
+/*
+ * Make an engine that keeps up to max_connections connections.  It lives as
+ * long as "owner"; calls that outlive it are cut off.
+ */
+PartnerApiHttp *
+partner_api_http_create(MemoryContext owner, int max_connections)
+{
+	PartnerApiHttp *http;
+
+	partner_api_curl_init();
+	http = MemoryContextAllocZero(owner, sizeof(PartnerApiHttp));
+	dlist_init(&http->calls);
+	dlist_init(&http->finished);
+	http->release.func = release_http;
+	http->release.arg = http;
+	MemoryContextRegisterResetCallback(owner, &http->release);
+
+	http->multi = curl_multi_init();
+	if (http->multi == NULL ||
+		curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
+						  (long) max_connections) != CURLM_OK ||
+		curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+						  (long) max_connections) != CURLM_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),
+				errmsg("could not initialize libcurl"));
+	return http;
+}
+
+/* ---- callbacks: nothing here may raise an error ---- */
+
+/* Room for "more" further bytes; false if there is none to be had. */
+static bool
+grow_body(PartnerApiCall *call, size_t more)
+{
+	size_t		wanted = call->body_len + more + 1;
+	size_t		size = Max(call->body_size, FIRST_BODY_BYTES);
+	char	   *body;
+
+	if (wanted <= call->body_size)
+		return true;
+	while (size < wanted)
+		size *= 2;
+	body = realloc(call->body, size);
+	if (body == NULL)
+		return false;
+	call->body = body;
+	call->body_size = size;
+	return true;
+}
+
+static size_t
+on_body(char *data, size_t size, size_t count, void *arg)
+{
+	PartnerApiCall *call = arg;
+	size_t		len = size * count;
+
+	if (call->body_len + len > call->max_bytes)
+	{
+		call->too_large = true;
+		return 0;
+	}
+	if (!grow_body(call, len))
+		return 0;
+	memcpy(call->body + call->body_len, data, len);
+	call->body_len += len;
+	call->body[call->body_len] = '\0';
+	return len;
+}
+
+/* The Date header tells how far the provider's clock is from ours. */
+static size_t
+on_header(char *data, size_t size, size_t count, void *arg)
+{
+	PartnerApiCall *call = arg;
+	size_t		len = size * count;
+	char		date[64];
+
+	if (len > 5 && len < sizeof(date) && strncasecmp(data, "date:", 5) == 0)
+	{
+		time_t		seconds;
+
+		memcpy(date, data + 5, len - 5);
+		date[len - 5] = '\0';
+		seconds = curl_getdate(date, NULL);
+		if (seconds > 0)
+			call->date_ms = (int64) seconds * 1000;
+	}
+	return len;
+}
+
+#ifdef PARTNER_API_HAVE_PREREQ
+/*
+ * Called when the request is about to be written to a connection: from here
+ * on the provider may act on it.
+ */
+static int
+on_prerequest(void *arg, char *remote_ip, char *local_ip,
+			  int remote_port, int local_port)
+{
+	PartnerApiCall *call = arg;
+
+	if (call->sent && call->mutating)
+		return CURL_PREREQFUNC_ABORT;
+	call->sent = true;
+	return CURL_PREREQFUNC_OK;
+}
+#endif
+
+/* ---- starting a call ---- */
+
+static void
+check_setopt(CURLcode code)
+{
+	if (code != CURLE_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_ERROR),
+				errmsg("could not prepare a request"),
+				errdetail("libcurl: %s.", curl_easy_strerror(code)));
+}
+
+#define SETOPT(call, option, value) \
+	check_setopt(curl_easy_setopt((call)->easy, option, value))
+
+static void
+append_header(PartnerApiCall *call, const char *line)
+{
+	struct curl_slist *headers = curl_slist_append(call->headers, line);
+
+	if (headers == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),
+				errmsg("out of memory"));
+	call->headers = headers;
+}
+
+/*
+ * Headers as given, but never one that carries a second header inside: the
+ * values come from options and token files.
+ */
+static void
+set_headers(PartnerApiCall *call, const PartnerApiRequest *request)
+{
+	ListCell   *lc;
+
+	foreach(lc, request->headers)
+	{
+		const PartnerApiPair *pair = lfirst(lc);
+		char	   *line;
+
+		if (strpbrk(pair->value, "\r\n") != NULL)
+			ereport(ERROR,
+					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("value of header \"%s\" contains a line break",
+						   pair->name));
+		line = psprintf("%s: %s", pair->name, pair->value);
+		append_header(call, line);
+		explicit_bzero(line, strlen(line));
+		pfree(line);
+	}
+	append_header(call, "Expect:");
+	SETOPT(call, CURLOPT_HTTPHEADER, call->headers);
+}
+
+static void
+set_method(PartnerApiCall *call, const PartnerApiRequest *request)
+{
+	bool		has_body = request->body != NULL;
+
+	/* a POST or PUT without a body still says that its length is zero */
+	if (!has_body && (strcmp(request->method, "POST") == 0 ||
+					  strcmp(request->method, "PUT") == 0))
+		has_body = true;
+	if (has_body)
+	{
+		SETOPT(call, CURLOPT_POSTFIELDSIZE_LARGE,
+			   (curl_off_t) request->body_len);
+		SETOPT(call, CURLOPT_COPYPOSTFIELDS,
+			   request->body != NULL ? request->body : "");
+	}
+	else
+		SETOPT(call, CURLOPT_HTTPGET, 1L);
+	SETOPT(call, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+/* What bounds a request and what it must not do. */
+static void
+set_limits(PartnerApiCall *call, const PartnerApiEndpoint *endpoint)
+{
+	call->max_bytes = endpoint->max_response_bytes;
+	SETOPT(call, CURLOPT_CONNECTTIMEOUT_MS,
+		   (long) endpoint->connect_timeout_ms);
+	SETOPT(call, CURLOPT_TIMEOUT_MS, (long) endpoint->timeout_ms);
+	SETOPT(call, CURLOPT_NOSIGNAL, 1L);
+	SETOPT(call, CURLOPT_FOLLOWLOCATION, 0L);
+	SETOPT(call, CURLOPT_PATH_AS_IS, 1L);
+	/* a proxy from the environment would see where tokens go */
+	SETOPT(call, CURLOPT_PROXY, "");
+	partner_api_restrict_protocols_compat(call->easy);
+	if (endpoint->ca_file != NULL)
+		SETOPT(call, CURLOPT_CAINFO, endpoint->ca_file);
+}
+
+static void
+set_callbacks(PartnerApiCall *call)
+{
+	SETOPT(call, CURLOPT_PRIVATE, call);
+	SETOPT(call, CURLOPT_WRITEFUNCTION, on_body);
+	SETOPT(call, CURLOPT_WRITEDATA, call);
+	SETOPT(call, CURLOPT_HEADERFUNCTION, on_header);
+	SETOPT(call, CURLOPT_HEADERDATA, call);
+	SETOPT(call, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+#ifdef PARTNER_API_HAVE_PREREQ
+	SETOPT(call, CURLOPT_PREREQFUNCTION, on_prerequest);
+	SETOPT(call, CURLOPT_PREREQDATA, call);
+#else
+	/* no way to see a second pass: no connection that could cause one */
+	if (call->mutating)
+		SETOPT(call, CURLOPT_FRESH_CONNECT, 1L);
+#endif
+}
+
+/*
+ * Put a request on the wire.  The call lives as long as "owner"; deleting
+ * that context gives the call up, whatever its state.  Raises ERROR if the
+ * request cannot be prepared; then nothing was sent.
+ */
+PartnerApiCall *
+partner_api_http_start(PartnerApiHttp *http, MemoryContext owner,
+					   const PartnerApiEndpoint *endpoint,
+					   const PartnerApiRequest *request,
+					   bool mutating, void *arg)
+{
+	PartnerApiCall *call = MemoryContextAllocZero(owner,
+												  sizeof(PartnerApiCall));
+	char	   *url;
+
+	call->mutating = mutating;
+	call->arg = arg;
+	call->release.func = release_call;
+	call->release.arg = call;
+	MemoryContextRegisterResetCallback(owner, &call->release);
+
+	call->easy = curl_easy_init();
+	if (call->easy == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),
+				errmsg("out of memory"));
+	url = partner_api_url_compose(endpoint->base_url, request);
+	SETOPT(call, CURLOPT_URL, url);
+	explicit_bzero(url, strlen(url));	/* may hold an instance token */
+	set_callbacks(call);
+	set_limits(call, endpoint);
+	set_method(call, request);
+	set_headers(call, request);
+
+	if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),
+				errmsg("could not start a request"));
+	call->http = http;
+	dlist_push_tail(&http->calls, &call->node);
+	http->running++;
+	return call;
+}
+
+/* ---- finishing ---- */
+
+/*
+ * Words for a transfer that brought no answer.  libcurl's own error buffer is
+ * not used: it may quote what was sent.
+ */
+static const char *
+transport_error(const PartnerApiCall *call, CURLcode code)
+{
+	if (call->too_large)
+		return "the answer is larger than max_response_bytes";
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return "the connection was closed before the answer";
+	return curl_easy_strerror(code);
+}
+
+static void
+finish_call(PartnerApiCall *call, CURLcode code)
+{
+	PartnerApiResponse *response = &call->response;
+	const char *content_type = NULL;
+	curl_off_t	retry_after = 0;
+	long		status = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
+#ifndef PARTNER_API_HAVE_PREREQ
+	{
+		curl_off_t	pretransfer = 0;
+
+		curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T,
+						  &pretransfer);
+		call->sent = pretransfer > 0;
+	}
+#endif
+	response->sent = call->sent;
+	response->complete = (code == CURLE_OK);
+	response->status = (int) status;
+	if (content_type != NULL)
+	{
+		strlcpy(call->content_type, content_type, sizeof(call->content_type));
+		response->content_type = call->content_type;
+	}
+	response->body = call->body != NULL ? call->body : "";
+	response->body_len = call->body_len;
+	response->retry_after_ms = retry_after > 0 ? retry_after * 1000 : -1;
+	response->date_ms = call->date_ms;
+	if (!response->complete)
+		response->transport_error = transport_error(call, code);
+
+	call->is_finished = true;
+	call->http->running--;
+	dlist_push_tail(&call->http->finished, &call->finished_node);
+}
+
+/* Drive all transfers as far as they go without waiting. */
+static void
+perform(PartnerApiHttp *http)
+{
+	CURLMsg    *message;
+	CURLMcode	code;
+	int			running;
+	int			queued;
+	sigset_t	all;
+	sigset_t	before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	code = curl_multi_perform(http->multi, &running);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (code != CURLM_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),
+				errmsg("could not drive requests"),
+				errdetail("libcurl: %s.", curl_multi_strerror(code)));
+
+	while ((message = curl_multi_info_read(http->multi, &queued)) != NULL)
+	{
+		PartnerApiCall *call;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
+						  (char **) &call);
+		finish_call(call, message->data.result);
+	}
+}
+
+/*
+ * The next call that is finished, or NULL if none is.  Its answer stays valid
+ * until its owner goes.
+ */
+PartnerApiCall *
+partner_api_http_next_finished(PartnerApiHttp *http)
+{
+	PartnerApiCall *call;
+
+	if (dlist_is_empty(&http->finished) && http->running > 0)
+		perform(http);
+	if (dlist_is_empty(&http->finished))
+		return NULL;
+	call = dlist_container(PartnerApiCall, finished_node,
+						   dlist_pop_head_node(&http->finished));
+	curl_multi_remove_handle(http->multi, call->easy);
+	dlist_delete(&call->node);
+	call->http = NULL;
+	return call;
+}
+
+int
+partner_api_http_running(const PartnerApiHttp *http)
+{
+	return http->running;
+}
+
+/* Sleep until a transfer can go on, a signal arrives, or the time is over. */
+void
+partner_api_http_wait(PartnerApiHttp *http, int timeout_ms)
+{
+	CURLMcode	code = curl_multi_poll(http->multi, NULL, 0, timeout_ms, NULL);
+
+	if (code != CURLM_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),
+				errmsg("could not wait for requests"),
+				errdetail("libcurl: %s.", curl_multi_strerror(code)));
+}
+
+void *
+partner_api_call_arg(const PartnerApiCall *call)
+{
+	return call->arg;
+}
+
+/* The answer of a finished call; owned by the call. */
+const PartnerApiResponse *
+partner_api_call_response(const PartnerApiCall *call)
+{
+	return &call->response;
+}
+
+bool
+partner_api_call_too_large(const PartnerApiCall *call)
+{
+	return call->too_large;
+}
