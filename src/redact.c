@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * redact.c
+ *	  Text from outside made fit to be stored and shown.
+ *
+ * Providers echo tokens, send binary rubbish and speak UTF-8.  Whatever they
+ * wrote passes through here before it reaches a text column, a message or a
+ * log: secrets out, control characters out, valid in the database's encoding,
+ * and short.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "catalog/namespace.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "redact.h"
+#include "utils/builtins.h"
+
+#define MAX_FOREIGN_TEXT 1000
+#define SHORTEST_SECRET 4
+#define MASK "***"
+
+/* Replace every occurrence of "secret" in text. */
+static char *
+mask_secret(char *text, const char *secret)
+{
+	StringInfoData result;
+	char	   *found;
+
+	if (secret == NULL || strlen(secret) < SHORTEST_SECRET ||
+		strstr(text, secret) == NULL)
+		return text;
+	initStringInfo(&result);
+	while ((found = strstr(text, secret)) != NULL)
+	{
+		appendBinaryStringInfo(&result, text, found - text);
+		appendStringInfoString(&result, MASK);
+		text = found + strlen(secret);
+	}
+	appendStringInfoString(&result, text);
+	return result.data;
+}
+
+/* Copy with invalid UTF-8 and control characters replaced, cut to "most". */
+static char *
+clean_utf8(const char *text, int most)
+{
+	StringInfoData result;
+	const unsigned char *p = (const unsigned char *) text;
+
+	initStringInfo(&result);
+	while (*p != '\0' && result.len < most)
+	{
+		int			len = pg_utf_mblen(p);
+
+		if (strnlen((const char *) p, len) < len || !pg_utf8_islegal(p, len))
+		{
+			appendStringInfoChar(&result, '?');
+			p++;
+		}
+		else
+		{
+			if (len == 1 && (*p < ' ' || *p == 0x7f))
+				appendStringInfoChar(&result, ' ');
+			else
+				appendBinaryStringInfo(&result, (const char *) p, len);
+			p += len;
+		}
+	}
+	if (*p != '\0')
+		appendStringInfoString(&result, "...");
+	return result.data;
+}
+
+/* Replace what is not ASCII, for encodings that cannot hold it. */
+static char *
+ascii_only(char *text)
+{
+	for (char *p = text; *p != '\0'; p++)
+	{
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	}
+	return text;
+}
+
+/*
+ * Valid UTF-8 in the encoding of the database; characters that it lacks make
+ * the text lose all its accents rather than fail.  palloc'd.
+ */
+char *
+partner_api_text_from_utf8(const char *text)
+{
+	int			len = strlen(text);
+	int			encoding = GetDatabaseEncoding();
+	Oid			proc;
+	unsigned char *result;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII || len == 0)
+		return pstrdup(text);
+	proc = FindDefaultConversionProc(PG_UTF8, encoding);
+	if (!OidIsValid(proc))
+		return ascii_only(pstrdup(text));
+	result = palloc0((Size) len * MAX_CONVERSION_GROWTH + 1);
+	if (pg_do_encoding_conversion_buf(proc, PG_UTF8, encoding,
+									  (unsigned char *) unconstify(char *, text),
+									  len, result,
+									  len * MAX_CONVERSION_GROWTH + 1,
+									  true) < len)
+		return ascii_only(pstrdup(text));
+	return (char *) result;
+}
+
+/* Text of the database as UTF-8; palloc'd. */
+char *
+partner_api_text_to_utf8(const char *text)
+{
+	char	   *result = pg_server_to_any(text, strlen(text), PG_UTF8);
+
+	return result == text ? pstrdup(text) : result;
+}
+
+/*
+ * Secrets are masked before anything is cut, so that no part of one is left.
+ */
+static char *
+redact(const char *text, const List *secrets, int most)
+{
+	char	   *result;
+	ListCell   *lc;
+
+	if (text == NULL)
+		return NULL;
+	result = pstrdup(text);
+	foreach(lc, secrets)
+		result = mask_secret(result, lfirst(lc));
+	return partner_api_text_from_utf8(clean_utf8(result, most));
+}
+
+/*
+ * Text from outside, fit to be stored and shown, cut to some 1,000 bytes;
+ * palloc'd.  NULL stays NULL.
+ */
+char *
+partner_api_redact(const char *text, const List *secrets)
+{
+	return redact(text, secrets, MAX_FOREIGN_TEXT);
+}
+
+/* The same without the cut, for values rather than messages. */
+char *
+partner_api_redact_whole(const char *text, const List *secrets)
+{
+	return redact(text, secrets, INT_MAX);
+}
+
+/* SHA-256 of a string as 64 hex digits, palloc'd. */
+char *
+partner_api_sha256_hex(const char *text)
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *result = palloc(2 * PG_SHA256_DIGEST_LENGTH + 1);
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+
+	if (context == NULL ||
+		pg_cryptohash_init(context) < 0 ||
+		pg_cryptohash_update(context, (const uint8 *) text, strlen(text)) < 0 ||
+		pg_cryptohash_final(context, digest, sizeof(digest)) < 0)
+	{
+		pg_cryptohash_free(context);
+		ereport(ERROR,
+				errcode(ERRCODE_INTERNAL_ERROR),
+				errmsg("could not compute a SHA-256 hash"));
+	}
+	pg_cryptohash_free(context);
+	hex_encode((char *) digest, sizeof(digest), result);
+	result[2 * sizeof(digest)] = '\0';
+	return result;
+}
+
+/* What stands for a token in tables: the first 16 digits of its hash. */
+char *
+partner_api_token_fingerprint(const char *token)
+{
+	char	   *hash = partner_api_sha256_hex(token);
+
+	hash[16] = '\0';
+	return hash;
+}
