@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * secrets.c
+ *	  Tokens as they come from options and files.
+ *
+ * A token file keeps the token itself out of catalogs, dumps, replicas, logs
+ * and statistics.  It is read at every use, so that a token can be rotated
+ * without touching the database.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "servers.h"
+#include "storage/fd.h"
+
+#define MAX_TOKEN_BYTES 65536
+
+/*
+ * Refuse a token that cannot be one: empty, or with white space or control
+ * characters inside.  "what" names the option; the token is not shown.
+ */
+void
+partner_api_check_token(const char *token, const char *what)
+{
+	if (*token == '\0')
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				errmsg("the token from option \"%s\" is empty", what));
+	for (const char *p = token; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 0x7f)
+			ereport(ERROR,
+					errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					errmsg("the token from option \"%s\" contains white space or other characters that no token has",
+						   what));
+	}
+}
+
+/* Only the server's own user may be able to read it (or root's group). */
+static void
+check_file_mode(const char *path, const struct stat *st)
+{
+	mode_t		forbidden = S_IRWXG | S_IRWXO;
+
+	if (!S_ISREG(st->st_mode))
+		ereport(ERROR,
+				errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				errmsg("token file \"%s\" is not a regular file", path));
+	if (st->st_uid == 0)
+		forbidden = S_IWGRP | S_IXGRP | S_IRWXO;
+	else if (st->st_uid != geteuid())
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("token file \"%s\" has the wrong owner", path),
+				errhint("It must be owned by the database server's user or by root."));
+	if ((st->st_mode & forbidden) != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("token file \"%s\" can be read by others", path),
+				errdetail("Its mode is %04o.",
+						  (unsigned int) (st->st_mode & 07777)),
+				errhint("Run chmod 0600 on it, or 0640 if it is owned by root."));
+}
+
+/*
+ * The token in a file, palloc'd, without white space around it.  Raises ERROR
+ * if the file is missing, empty, too large or readable by others.
+ */
+char *
+partner_api_read_token_file(const char *path)
+{
+	FILE	   *file = AllocateFile(path, "r");
+	struct stat st;
+	char	   *token;
+	char	   *end;
+	size_t		len;
+
+	if (file == NULL)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not open token file \"%s\": %m", path),
+				errhint("The file must exist on the database server and be readable by its user."));
+	if (fstat(fileno(file), &st) != 0)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not stat token file \"%s\": %m", path));
+	check_file_mode(path, &st);
+
+	token = palloc(MAX_TOKEN_BYTES + 1);
+	len = fread(token, 1, MAX_TOKEN_BYTES + 1, file);
+	if (ferror(file) || len > MAX_TOKEN_BYTES)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not read token file \"%s\"", path),
+				errdetail("It must hold one token and nothing else."));
+	FreeFile(file);
+	token[len] = '\0';
+
+	end = token + len;
+	while (end > token && isspace((unsigned char) end[-1]))
+		*--end = '\0';
+	while (isspace((unsigned char) *token))
+		token++;
+	return token;
+}

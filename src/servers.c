@@ -1,0 +1,227 @@
+/*-------------------------------------------------------------------------
+ *
+ * servers.c
+ *	  Foreign servers and user mappings of the wrapper.
+ *
+ * Nothing is cached: a revoked right, a changed option or a rotated token
+ * counts from the next use on.  The right to use the server is checked
+ * before the mapping is read.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "access/table.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "compat.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "redact.h"
+#include "servers.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+/* Is it a server of our wrapper? */
+static bool
+is_ours(const ForeignServer *foreign)
+{
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(foreign->fdwid);
+
+	return strcmp(wrapper->fdwname, "partner_api") == 0;
+}
+
+static ForeignServer *
+find_server(const char *name)
+{
+	ForeignServer *foreign = GetForeignServerByName(name, true);
+
+	if (foreign == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("server \"%s\" does not exist", name),
+				errhint("Create it with CREATE SERVER ... FOREIGN DATA WRAPPER partner_api."));
+	if (!is_ours(foreign))
+		ereport(ERROR,
+				errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				errmsg("server \"%s\" is not a server of foreign-data wrapper \"partner_api\"",
+					   name));
+	return foreign;
+}
+
+static void
+check_usage(const ForeignServer *foreign, Oid role)
+{
+	if (!partner_api_server_usable_compat(foreign->serverid, role))
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for foreign server %s",
+					   foreign->servername),
+				errhint("Grant USAGE on the foreign server to role \"%s\".",
+						GetUserNameFromId(role, false)));
+}
+
+/*
+ * Configuration of a server as "role" may use it, palloc'd, without the
+ * credential.  Raises ERROR if it does not exist, is not ours, may not be
+ * used, or points to a host that is not allowed.
+ */
+PartnerApiServer *
+partner_api_server_load(const char *name, Oid role)
+{
+	ForeignServer *foreign = find_server(name);
+	PartnerApiServer *server = palloc0(sizeof(PartnerApiServer));
+	List	   *options = foreign->options;
+	const char *base_url;
+
+	check_usage(foreign, role);
+	server->oid = foreign->serverid;
+	server->name = pstrdup(foreign->servername);
+	server->provider = partner_api_provider_find(partner_api_option_text(options, "provider"));
+	if (server->provider == NULL)
+		elog(ERROR, "server \"%s\" has no known provider", name);
+
+	base_url = partner_api_option_text(options, "base_url");
+	if (base_url == NULL)
+		base_url = server->provider->base_url;
+	partner_api_check_allowed_host(base_url);
+	server->endpoint.base_url = base_url;
+	server->endpoint.ca_file = partner_api_option_text(options, "ca_file");
+	server->endpoint.connect_timeout_ms =
+		partner_api_option_integer(options, "connect_timeout_ms");
+	server->endpoint.timeout_ms =
+		partner_api_option_integer(options, "timeout_ms");
+	server->endpoint.max_response_bytes =
+		partner_api_option_integer(options, "max_response_bytes");
+	server->max_concurrency =
+		partner_api_option_integer(options, "max_concurrency");
+	server->list_lag = partner_api_option_interval(options, "list_lag");
+	server->sign_lead = partner_api_option_interval(options, "sign_lead");
+	server->trial_end = pstrdup(partner_api_option_text(options, "trial_end"));
+	server->name_nonce =
+		strcmp(partner_api_option_text(options, "name_nonce"), "on") == 0;
+	return server;
+}
+
+/* Options of the mapping for a role, or else of the one for everybody. */
+static List *
+mapping_options(const PartnerApiServer *server, Oid role)
+{
+	HeapTuple	tuple;
+	Datum		datum;
+	bool		isnull;
+	List	   *options = NIL;
+
+	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(role),
+							ObjectIdGetDatum(server->oid));
+	if (!HeapTupleIsValid(tuple))
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
+								ObjectIdGetDatum(InvalidOid),
+								ObjectIdGetDatum(server->oid));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("user mapping not found for role \"%s\" and server \"%s\"",
+					   GetUserNameFromId(role, false), server->name),
+				errhint("Create one with CREATE USER MAPPING ... OPTIONS (token_file '...')."));
+	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
+							Anum_pg_user_mapping_umoptions, &isnull);
+	if (!isnull)
+		options = untransformRelOptions(datum);
+	ReleaseSysCache(tuple);
+	return options;
+}
+
+/* The token of an option pair such as token and token_file, or NULL. */
+static const char *
+load_token(List *options, const char *name, const char *file_name)
+{
+	const char *token = partner_api_option_text(options, name);
+	const char *path = partner_api_option_text(options, file_name);
+
+	if (token == NULL && path == NULL)
+		return NULL;
+	if (token == NULL)
+	{
+		token = partner_api_read_token_file(path);
+		partner_api_check_token(token, file_name);
+	}
+	return token;
+}
+
+/*
+ * Load the credential with which "role" uses the server.  Raises ERROR if
+ * there is no mapping or its token cannot be read.
+ */
+void
+partner_api_server_load_credential(PartnerApiServer *server, Oid role)
+{
+	List	   *options = mapping_options(server, role);
+
+	server->credential.token = load_token(options, "token", "token_file");
+	server->credential.client_token = load_token(options, "client_token",
+												 "client_token_file");
+	if (server->credential.token == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				errmsg("user mapping for server \"%s\" has no token",
+					   server->name));
+	server->token_fingerprint =
+		partner_api_token_fingerprint(server->credential.token);
+}
+
+/* What must never be shown of a call with this credential. */
+List *
+partner_api_server_secrets(const PartnerApiServer *server,
+						   const char *instance_token)
+{
+	List	   *secrets = NIL;
+
+	if (server->credential.token != NULL)
+		secrets = lappend(secrets, unconstify(char *, server->credential.token));
+	if (server->credential.client_token != NULL)
+		secrets = lappend(secrets,
+						  unconstify(char *, server->credential.client_token));
+	if (instance_token != NULL)
+		secrets = lappend(secrets, unconstify(char *, instance_token));
+	return secrets;
+}
+
+/* How many requests a server may have in flight; 0 if there is no server. */
+int
+partner_api_server_lanes(const char *name)
+{
+	ForeignServer *foreign = GetForeignServerByName(name, true);
+
+	if (foreign == NULL || !is_ours(foreign))
+		return 0;
+	return partner_api_option_integer(foreign->options, "max_concurrency");
+}
+
+/* Names of all servers of the wrapper, palloc'd. */
+List *
+partner_api_server_names(void)
+{
+	Relation	relation = table_open(ForeignServerRelationId,
+									  AccessShareLock);
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false,
+										  NULL, 0, NULL);
+	List	   *names = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_foreign_server form = (Form_pg_foreign_server) GETSTRUCT(tuple);
+
+		if (is_ours(GetForeignServer(form->oid)))
+			names = lappend(names, pstrdup(NameStr(form->srvname)));
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return names;
+}

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * servers.h
+ *	  Foreign servers and user mappings of the wrapper: configuration and
+ *	  credentials, loaded anew for each use.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_SERVERS_H
+#define PARTNER_API_SERVERS_H
+
+#include "postgres.h"
+
+#include "http.h"
+#include "providers/provider.h"
+
+typedef struct PartnerApiServer
+{
+	Oid			oid;
+	char	   *name;
+	const PartnerApiProvider *provider;
+	PartnerApiEndpoint endpoint;
+	int			max_concurrency;
+	int64		list_lag;		/* microseconds */
+	int64		sign_lead;		/* microseconds */
+	char	   *trial_end;		/* sign, lapse or ask */
+	bool		name_nonce;
+	PartnerApiCredential credential;	/* after ..._load_credential */
+	char	   *token_fingerprint;	/* of the partner token */
+} PartnerApiServer;
+
+/* servers.c */
+extern PartnerApiServer *partner_api_server_load(const char *name, Oid role);
+extern void partner_api_server_load_credential(PartnerApiServer *server,
+											   Oid role);
+extern List *partner_api_server_secrets(const PartnerApiServer *server,
+										const char *instance_token);
+extern List *partner_api_server_names(void);
+extern int	partner_api_server_lanes(const char *name);
+
+/* options.c */
+typedef enum PartnerApiOptionKind
+{
+	PARTNER_API_OPTION_TEXT,
+	PARTNER_API_OPTION_INTEGER,
+	PARTNER_API_OPTION_INTERVAL,
+	PARTNER_API_OPTION_CHOICE,
+	PARTNER_API_OPTION_URL,
+	PARTNER_API_OPTION_PROVIDER
+} PartnerApiOptionKind;
+
+typedef struct PartnerApiOption
+{
+	const char *name;
+	Oid			catalog;		/* ForeignServerRelationId or
+								 * UserMappingRelationId */
+	PartnerApiOptionKind kind;
+	bool		superuser_only;
+	const char *fallback;		/* NULL: none, or from the provider */
+	int			min;
+	int			max;
+	const char *choices;		/* comma-separated */
+} PartnerApiOption;
+
+extern const char *partner_api_option_text(List *options, const char *name);
+extern int	partner_api_option_integer(List *options, const char *name);
+extern int64 partner_api_option_interval(List *options, const char *name);
+extern void partner_api_check_allowed_host(const char *base_url);
+
+/* secrets.c */
+extern char *partner_api_read_token_file(const char *path);
+extern void partner_api_check_token(const char *token, const char *what);
+
+#endif							/* PARTNER_API_SERVERS_H */
