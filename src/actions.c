@@ -1,0 +1,365 @@
+/*-------------------------------------------------------------------------
+ *
+ * actions.c
+ *	  Actions as rows: how one comes to be.
+ *
+ * Both ways in end here: enqueue_...() in the caller's transaction, and the
+ * worker on behalf of a waiting call.  Neither needs a right on the tables.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "actions.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "redact.h"
+#include "storage/proc.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define MAX_KEY_BYTES 255
+#define INSTALLATION_ID_LENGTH 8
+
+/* ---- checking ---- */
+
+/* The instance must be known here: its token is needed to address it. */
+static void
+check_instance_known(const PartnerApiNewAction *action)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT i.status, s.token IS NOT NULL"
+		"  FROM partner_api.instances i"
+		"  LEFT JOIN partner_api.instance_secrets s USING (server, instance_id)"
+		" WHERE i.server = $1 AND i.instance_id = $2", 2, types, NULL
+	};
+	PartnerApiOwnerScope scope;
+	Datum		values[2];
+	NameData	server;
+	char	   *status = NULL;
+	bool		isnull;
+	bool		addressable = false;
+	MemoryContext context = CurrentMemoryContext;
+
+	namestrcpy(&server, action->server);
+	values[0] = NameGetDatum(&server);
+	values[1] = CStringGetTextDatum(action->instance_id);
+	partner_api_owner_begin(&scope);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0)
+	{
+		status = MemoryContextStrdup(context, partner_api_field_text(0, 1));
+		addressable = DatumGetBool(partner_api_field(0, 2, &isnull));
+	}
+	partner_api_owner_end(&scope);
+
+	if (status == NULL || !addressable)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("instance \"%s\" of server \"%s\" is not known here",
+					   action->instance_id, action->server),
+				errhint("Run partner_api.sync_instances('%s') if it exists at the provider.",
+						action->server));
+	if (action->kind == PARTNER_API_SIGN_INSTANCE &&
+		(strcmp(status, "lapsed") == 0 || strcmp(status, "deleted") == 0))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("instance \"%s\" cannot be signed: it is %s",
+					   action->instance_id, status),
+				errdetail("The provider deletes an instance whose trial ends unsigned."),
+				errhint("Create a new instance."));
+}
+
+static void
+check_supported(const PartnerApiServer *server, PartnerApiKind kind)
+{
+	const char *hint = NULL;
+
+	if (!server->provider->supports(kind, &hint))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("provider \"%s\" has no operation \"%s\"",
+					   server->provider->name, partner_api_kind_name(kind)),
+				hint != NULL ? errhint("%s", hint) : 0);
+}
+
+/* The provider's own rules for the arguments. */
+static void
+check_arguments(const PartnerApiServer *server,
+				const PartnerApiNewAction *action)
+{
+	PartnerApiAction view = {0};
+	char	   *utf8 = partner_api_text_to_utf8(action->arguments);
+	char	   *error = NULL;
+
+	view.kind = action->kind;
+	view.instance_id = action->instance_id;
+	view.arguments = partner_api_json_parse(utf8, strlen(utf8), &error);
+	if (view.arguments == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("arguments cannot be sent as JSON"),
+				errdetail("%s", error));
+	server->provider->check(&view);
+}
+
+static void
+check_times(const PartnerApiNewAction *action)
+{
+	if ((action->run_at != 0 && TIMESTAMP_NOT_FINITE(action->run_at)) ||
+		(action->deadline != 0 && TIMESTAMP_NOT_FINITE(action->deadline)))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("run_at and deadline must be finite"));
+	if (action->deadline != 0 &&
+		action->deadline <= Max(action->run_at, partner_api_clock_now()))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("the deadline is not after the time to run"),
+				errdetail("The action could never be sent."));
+}
+
+/*
+ * Check everything that can be checked before anything is recorded: the
+ * server and the right to it, the credential, what the provider can do, the
+ * arguments, the instance.  Returns the server's configuration.
+ */
+PartnerApiServer *
+partner_api_action_check(const PartnerApiNewAction *action)
+{
+	PartnerApiServer *server = partner_api_server_load(action->server,
+													   action->role);
+
+	partner_api_server_load_credential(server, action->role);
+	check_supported(server, action->kind);
+	if (action->instance_id != NULL)
+		partner_api_check_instance_id(action->instance_id);
+	check_arguments(server, action);
+	check_times(action);
+	if (action->idempotency_key != NULL &&
+		(action->idempotency_key[0] == '\0' ||
+		 strlen(action->idempotency_key) > MAX_KEY_BYTES))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("an idempotency key must have 1 to %d bytes",
+					   MAX_KEY_BYTES));
+	if (action->instance_id != NULL)
+		check_instance_known(action);
+	return server;
+}
+
+/* ---- identity ---- */
+
+/* The id of this installation, read once a transaction. */
+static const char *
+installation_id(void)
+{
+	static PartnerApiStatement statement = {
+		"SELECT installation_id FROM partner_api.installation"
+		" ORDER BY established_at, installation_id LIMIT 1", 0, NULL, NULL
+	};
+	static char cached[INSTALLATION_ID_LENGTH + 1];
+	static LocalTransactionId cached_in_transaction = 0;
+	static TimestampTz cached_at = 0;
+
+	if (cached_at == GetCurrentTransactionStartTimestamp() &&
+		cached_in_transaction == MyProc->lxid)
+		return cached;
+	if (partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("table partner_api.installation is empty"),
+				errhint("Restore its row, or drop and create the extension."));
+	strlcpy(cached, partner_api_field_text(0, 1), sizeof(cached));
+	cached_at = GetCurrentTransactionStartTimestamp();
+	cached_in_transaction = MyProc->lxid;
+	return cached;
+}
+
+/*
+ * The nonce of an action: what lets us find its effect at the provider again
+ * and tell it from everybody else's.
+ */
+static char *
+make_nonce(int64 action_id)
+{
+	uint32		random;
+
+	if (!pg_strong_random(&random, sizeof(random)))
+		ereport(ERROR,
+				errcode(ERRCODE_INTERNAL_ERROR),
+				errmsg("could not generate random values"));
+	return psprintf("pa-%s-" INT64_FORMAT "-%08x", installation_id(),
+					action_id, random);
+}
+
+/* What makes two calls the same: kind, instance, customer and arguments. */
+static char *
+make_fingerprint(const PartnerApiNewAction *action)
+{
+	char	   *whole;
+
+	whole = psprintf("%s\n%s\n%s\n%s", partner_api_kind_name(action->kind),
+					 action->instance_id != NULL ? action->instance_id : "",
+					 action->customer_ref != NULL ? action->customer_ref : "",
+					 action->arguments);
+	return partner_api_sha256_hex(whole);
+}
+
+static int64
+next_action_id(void)
+{
+	static PartnerApiStatement statement = {
+		"SELECT pg_catalog.nextval('partner_api.action_id_seq')",
+		0, NULL, NULL
+	};
+	bool		isnull;
+
+	partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return DatumGetInt64(partner_api_field(0, 1, &isnull));
+}
+
+/* ---- idempotency keys ---- */
+
+static void pg_attribute_noreturn()
+key_conflict(void)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_UNIQUE_VIOLATION),
+			errmsg("the idempotency key belongs to another call"),
+			errhint("Use a new key for a call with other arguments."));
+}
+
+/* The action that a key named before; another call's key is an error. */
+static int64
+find_key(const PartnerApiNewAction *action, Datum server,
+		 const char *fingerprint)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT action_id, fingerprint, requested_by"
+		"  FROM partner_api.idempotency_keys"
+		" WHERE server = $1 AND key = $2", 2, types, NULL
+	};
+	Datum		values[2];
+	bool		isnull;
+
+	values[0] = server;
+	values[1] = CStringGetTextDatum(action->idempotency_key);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) == 0)
+		key_conflict();
+	if (strcmp(partner_api_field_text(0, 2), fingerprint) != 0 ||
+		strcmp(partner_api_field_text(0, 3),
+			   GetUserNameFromId(action->role, false)) != 0)
+		key_conflict();
+	return DatumGetInt64(partner_api_field(0, 1, &isnull));
+}
+
+/* Claim the key for a new action; false if it names one already. */
+static bool
+claim_key(const PartnerApiNewAction *action, Datum server, Datum role,
+		  int64 action_id, const char *fingerprint, TimestampTz now)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, TEXTOID, NAMEOID, TEXTOID,
+	INT8OID, TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.idempotency_keys (server, key, kind,"
+		"       requested_by, fingerprint, action_id, created_at)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7)"
+		" ON CONFLICT (server, key) DO NOTHING", 7, types, NULL
+	};
+	Datum		values[7];
+
+	values[0] = server;
+	values[1] = CStringGetTextDatum(action->idempotency_key);
+	values[2] = CStringGetTextDatum(partner_api_kind_name(action->kind));
+	values[3] = role;
+	values[4] = CStringGetTextDatum(fingerprint);
+	values[5] = Int64GetDatum(action_id);
+	values[6] = TimestampTzGetDatum(now);
+	return partner_api_execute(&statement, values, NULL, SPI_OK_INSERT) > 0;
+}
+
+/* ---- recording ---- */
+
+static Datum
+text_or_null(const char *text, char *null)
+{
+	*null = text == NULL ? 'n' : ' ';
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static void
+insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
+			  int64 action_id, const char *fingerprint, TimestampTz now)
+{
+	static const Oid types[] = {INT8OID, NAMEOID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, NAMEOID,
+	TEXTOID, TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.pending_actions (action_id, server, kind,"
+		"       instance_id, arguments, customer_ref, run_at, deadline, nonce,"
+		"       fingerprint, requested_by, idempotency_key, enqueued_at, state)"
+		" VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10,"
+		"         $11, $12, $13, 'waiting')", 13, types, NULL
+	};
+	Datum		values[13];
+	char		nulls[13];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(action_id);
+	values[1] = server;
+	values[2] = CStringGetTextDatum(partner_api_kind_name(action->kind));
+	values[3] = text_or_null(action->instance_id, &nulls[3]);
+	values[4] = CStringGetTextDatum(action->arguments);
+	values[5] = text_or_null(action->customer_ref, &nulls[5]);
+	values[6] = TimestampTzGetDatum(action->run_at != 0 ? action->run_at : now);
+	values[7] = TimestampTzGetDatum(action->deadline);
+	nulls[7] = action->deadline == 0 ? 'n' : ' ';
+	values[8] = CStringGetTextDatum(make_nonce(action_id));
+	values[9] = CStringGetTextDatum(fingerprint);
+	values[10] = role;
+	values[11] = text_or_null(action->idempotency_key, &nulls[11]);
+	values[12] = TimestampTzGetDatum(now);
+	partner_api_execute(&statement, values, nulls, SPI_OK_INSERT);
+}
+
+/*
+ * Record an action in the running transaction.  The caller has checked it
+ * with partner_api_action_check().  Raises ERROR if its idempotency key
+ * belongs to another call.
+ */
+PartnerApiEnqueued
+partner_api_action_enqueue(const PartnerApiNewAction *action)
+{
+	PartnerApiOwnerScope scope;
+	PartnerApiEnqueued result = {0};
+	NameData	server;
+	NameData	role;
+	char	   *fingerprint = make_fingerprint(action);
+	TimestampTz now = partner_api_clock_now();
+
+	namestrcpy(&server, action->server);
+	namestrcpy(&role, GetUserNameFromId(action->role, false));
+	partner_api_owner_begin(&scope);
+	result.action_id = next_action_id();
+	if (action->idempotency_key != NULL &&
+		!claim_key(action, NameGetDatum(&server), NameGetDatum(&role),
+				   result.action_id, fingerprint, now))
+	{
+		result.existed = true;
+		result.action_id = find_key(action, NameGetDatum(&server),
+									fingerprint);
+	}
+	else
+		insert_action(action, NameGetDatum(&server), NameGetDatum(&role),
+					  result.action_id, fingerprint, now);
+	partner_api_owner_end(&scope);
+	return result;
+}

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * actions.h
+ *	  Actions as rows: how one comes to be.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_ACTIONS_H
+#define PARTNER_API_ACTIONS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "providers/provider.h"
+#include "servers.h"
+
+/* An action that is wanted but not recorded yet; text is palloc'd. */
+typedef struct PartnerApiNewAction
+{
+	PartnerApiKind kind;
+	Oid			role;			/* acts with its right and mapping */
+	char	   *server;
+	char	   *instance_id;	/* NULL: none */
+	char	   *arguments;		/* JSON object, database encoding */
+	char	   *customer_ref;	/* NULL: none */
+	char	   *idempotency_key;	/* NULL: none */
+	TimestampTz run_at;			/* 0: now */
+	TimestampTz deadline;		/* 0: none */
+} PartnerApiNewAction;
+
+typedef struct PartnerApiEnqueued
+{
+	int64		action_id;
+	bool		existed;		/* the idempotency key named it */
+} PartnerApiEnqueued;
+
+extern PartnerApiServer *partner_api_action_check(const PartnerApiNewAction *action);
+extern PartnerApiEnqueued partner_api_action_enqueue(const PartnerApiNewAction *action);
+
+#endif							/* PARTNER_API_ACTIONS_H */

@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.c
+ *	  Claims: actions that the worker holds under a lease.
+ *
+ * A claim is a committed and flushed change of the row before the first byte
+ * is sent: state, lease, attempt.  Claims never wait: a row that a session
+ * holds is skipped, and so is one whose instance is busy.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "claims.h"
+#include "json.h"
+#include "owner.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/*
+ * An instance has one call in flight or unknown; what is due waits in order
+ * of enqueueing, except that a cancel overtakes the sign it withdraws.
+ */
+#define NOT_BLOCKED \
+	" (p.instance_id IS NULL OR NOT EXISTS (" \
+	"   SELECT FROM partner_api.pending_actions q" \
+	"    WHERE q.server = p.server AND q.instance_id = p.instance_id" \
+	"      AND q.action_id <> p.action_id" \
+	"      AND (q.state IN ('sending', 'unknown')" \
+	"           OR (q.state = 'waiting' AND q.run_at <= $2" \
+	"               AND CASE WHEN p.kind = 'sign_instance'" \
+	"                         AND q.kind = 'cancel_instance' THEN true" \
+	"                        WHEN p.kind = 'cancel_instance'" \
+	"                         AND q.kind = 'sign_instance' THEN false" \
+	"                        ELSE q.action_id < p.action_id END))))"
+
+#define CLAIM(condition, order) \
+	"WITH due AS MATERIALIZED (" \
+	" SELECT p.action_id FROM partner_api.pending_actions p" \
+	"  WHERE p.server = $1 AND p.state = 'waiting' AND p.run_at <= $2" \
+	"    AND " condition " AND " NOT_BLOCKED \
+	"  ORDER BY " order " LIMIT $3 FOR UPDATE SKIP LOCKED)," \
+	" c AS (UPDATE partner_api.pending_actions p" \
+	"  SET state = 'sending', lease = p.lease + 1," \
+	"      attempts = p.attempts + 1, sent_at = $2, looks = 0" \
+	"  FROM due WHERE p.action_id = due.action_id RETURNING p.*)"
+
+/* The columns that read_claim() expects, of a CTE named c. */
+#define CLAIMED \
+	" SELECT c.action_id, c.lease, c.attempts, c.kind, c.server," \
+	"        c.instance_id, s.token, i.status, c.arguments, c.nonce," \
+	"        c.customer_ref, c.requested_by, c.deadline, c.sent_at," \
+	"        c.looks, c.automatic," \
+	"        CASE WHEN c.kind = 'delete_instances' THEN" \
+	"         (SELECT pg_catalog.jsonb_object_agg(b.instance_id, b.token)" \
+	"            FROM partner_api.instance_secrets b" \
+	"           WHERE b.server = c.server AND c.arguments" \
+	"                 OPERATOR(pg_catalog.->) 'instance_ids'" \
+	"                 OPERATOR(pg_catalog.?) b.instance_id) END" \
+	"   FROM c" \
+	"   LEFT JOIN partner_api.instance_secrets s" \
+	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
+	"   LEFT JOIN partner_api.instances i" \
+	"     ON i.server = c.server AND i.instance_id = c.instance_id"
+
+static char *
+copy_text(int row, int column)
+{
+	return partner_api_field_text(row, column);
+}
+
+static TimestampTz
+copy_time(int row, int column)
+{
+	bool		isnull;
+	Datum		value = partner_api_field(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+static json_t *
+copy_tokens(int row, int column)
+{
+	char	   *text = partner_api_field_text(row, column);
+	char	   *error;
+
+	return text == NULL ? NULL :
+		partner_api_json_parse(text, strlen(text), &error);
+}
+
+/* One row of CLAIMED as a claim with a context of its own. */
+static PartnerApiClaim *
+read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "partner_api claim",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	PartnerApiClaim *claim = palloc0(sizeof(PartnerApiClaim));
+	bool		isnull;
+
+	claim->context = context;
+	claim->purpose = purpose;
+	claim->action_id = DatumGetInt64(partner_api_field(row, 1, &isnull));
+	claim->lease = DatumGetInt64(partner_api_field(row, 2, &isnull));
+	claim->attempts = DatumGetInt32(partner_api_field(row, 3, &isnull));
+	if (!partner_api_kind_parse(copy_text(row, 4), &claim->kind))
+		elog(ERROR, "unknown kind of action " INT64_FORMAT, claim->action_id);
+	claim->server = copy_text(row, 5);
+	claim->instance_id = copy_text(row, 6);
+	claim->instance_token = copy_text(row, 7);
+	claim->instance_status = copy_text(row, 8);
+	claim->arguments = copy_text(row, 9);
+	claim->nonce = copy_text(row, 10);
+	claim->customer_ref = copy_text(row, 11);
+	claim->role = copy_text(row, 12);
+	claim->deadline = copy_time(row, 13);
+	claim->sent_at = copy_time(row, 14);
+	claim->looks = DatumGetInt32(partner_api_field(row, 15, &isnull));
+	claim->automatic = DatumGetBool(partner_api_field(row, 16, &isnull));
+	claim->tokens = copy_tokens(row, 17);
+	MemoryContextSwitchTo(before);
+	return claim;
+}
+
+static List *
+read_claims(MemoryContext parent, uint64 rows, PartnerApiPurpose purpose)
+{
+	List	   *claims = NIL;
+
+	for (uint64 row = 0; row < rows; row++)
+		claims = lappend(claims, read_claim(parent, (int) row, purpose));
+	return claims;
+}
+
+/*
+ * Claim up to "limit" due actions of a server: those with a deadline, the
+ * earliest first, or those without, the oldest first.  Each claim has a
+ * context under "parent".
+ */
+List *
+partner_api_claim_due(MemoryContext parent, const char *server,
+					  TimestampTz now, int limit, bool with_deadline)
+{
+	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID, INT4OID};
+	static PartnerApiStatement by_deadline = {
+		CLAIM("p.deadline IS NOT NULL AND p.deadline > $2",
+			  "p.deadline, p.run_at, p.action_id") CLAIMED
+		" ORDER BY c.deadline, c.action_id", 3, types, NULL
+	};
+	static PartnerApiStatement by_age = {
+		CLAIM("p.deadline IS NULL", "p.run_at, p.action_id") CLAIMED
+		" ORDER BY c.run_at, c.action_id", 3, types, NULL
+	};
+	NameData	name;
+	Datum		values[3];
+	uint64		rows;
+
+	if (limit <= 0)
+		return NIL;
+	namestrcpy(&name, server);
+	values[0] = NameGetDatum(&name);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = Int32GetDatum(limit);
+	rows = partner_api_execute(with_deadline ? &by_deadline : &by_age,
+							   values, NULL, SPI_OK_SELECT);
+	return read_claims(parent, rows, PARTNER_API_SEND);
+}
+
+/*
+ * Claim one action that the running transaction has just recorded for a
+ * waiting call.
+ */
+PartnerApiClaim *
+partner_api_claim_action(MemoryContext parent, int64 action_id,
+						 TimestampTz now)
+{
+	static const Oid types[] = {INT8OID, TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"WITH c AS (UPDATE partner_api.pending_actions p"
+		"  SET state = 'sending', lease = p.lease + 1,"
+		"      attempts = p.attempts + 1, sent_at = $2"
+		"  WHERE p.action_id = $1 AND p.state = 'waiting' RETURNING p.*)"
+		CLAIMED, 2, types, NULL
+	};
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(action_id);
+	values[1] = TimestampTzGetDatum(now);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) == 0)
+		return NULL;
+	return read_claim(parent, 0, PARTNER_API_SEND);
+}
+
+/* Claim unknown actions whose next look is due. */
+List *
+partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
+{
+	static const Oid types[] = {TIMESTAMPTZOID, INT4OID};
+	static PartnerApiStatement statement = {
+		"WITH due AS MATERIALIZED ("
+		" SELECT p.action_id FROM partner_api.pending_actions p"
+		"  WHERE p.state = 'unknown' AND p.run_at <= $1"
+		"    AND EXISTS (SELECT FROM pg_catalog.pg_foreign_server f"
+		"                 WHERE f.srvname = p.server)"
+		"  ORDER BY p.run_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
+		/* the next look at the latest, should this one never end */
+		" c AS (UPDATE partner_api.pending_actions p"
+		"  SET lease = p.lease + 1, run_at = $1 + interval '1 hour'"
+		"  FROM due WHERE p.action_id = due.action_id RETURNING p.*)"
+		CLAIMED, 2, types, NULL
+	};
+	Datum		values[2];
+	uint64		rows;
+
+	if (limit <= 0)
+		return NIL;
+	values[0] = TimestampTzGetDatum(now);
+	values[1] = Int32GetDatum(limit);
+	rows = partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
+	return read_claims(parent, rows, PARTNER_API_LOOK);
+}
+
+/*
+ * Would a new action for this instance have to wait for another?  A cancel
+ * does not wait for the sign that it withdraws.
+ */
+bool
+partner_api_instance_is_busy(const char *server, const char *instance_id,
+							 PartnerApiKind kind, TimestampTz now)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID};
+	static PartnerApiStatement statement = {
+		"SELECT FROM partner_api.pending_actions"
+		" WHERE server = $1 AND instance_id = $2"
+		"   AND (state IN ('sending', 'unknown')"
+		"        OR state = 'waiting' AND run_at <= $3"
+		"           AND NOT (kind = 'sign_instance' AND $4)) LIMIT 1",
+		4, types, NULL
+	};
+	NameData	name;
+	Datum		values[4];
+
+	if (instance_id == NULL)
+		return false;
+	namestrcpy(&name, server);
+	values[0] = NameGetDatum(&name);
+	values[1] = CStringGetTextDatum(instance_id);
+	values[2] = TimestampTzGetDatum(now);
+	values[3] = BoolGetDatum(kind == PARTNER_API_CANCEL_INSTANCE);
+	return partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0;
+}
+
+/*
+ * What a worker that is gone left in "sending" may have had its effect: it is
+ * unknown from now on.  Returns how many.
+ */
+int
+partner_api_claim_orphans(TimestampTz now)
+{
+	static const Oid types[] = {TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"UPDATE partner_api.pending_actions"
+		"   SET state = CASE state WHEN 'sending' THEN 'unknown' ELSE state END,"
+		"       lease = lease + 1, run_at = $1,"
+		"       last_error = coalesce(last_error,"
+		"                    'the worker ended before it knew the outcome')"
+		" WHERE state IN ('sending', 'unknown')", 1, types, NULL
+	};
+	Datum		value = TimestampTzGetDatum(now);
+
+	return (int) partner_api_execute(&statement, &value, NULL,
+									 SPI_OK_UPDATE);
+}
+
+/*
+ * When the worker has to act next, apart from what is due already and waits
+ * for something else; DT_NOEND if nothing is scheduled.
+ */
+TimestampTz
+partner_api_next_due(TimestampTz now)
+{
+	static const Oid types[] = {TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"SELECT least("
+		" (SELECT min(least("
+		"   (SELECT run_at FROM partner_api.pending_actions"
+		"     WHERE server = f.srvname AND state = 'waiting'"
+		"       AND deadline IS NULL AND run_at > $1"
+		"     ORDER BY run_at LIMIT 1),"
+		"   (SELECT run_at FROM partner_api.pending_actions"
+		"     WHERE server = f.srvname AND state = 'waiting'"
+		"       AND deadline IS NOT NULL AND run_at > $1"
+		"     ORDER BY run_at LIMIT 1)))"
+		"    FROM pg_catalog.pg_foreign_server f"
+		"    JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw"
+		"   WHERE w.fdwname = 'partner_api'),"
+		" (SELECT run_at FROM partner_api.pending_actions"
+		"   WHERE state = 'unknown' AND run_at > $1"
+		"   ORDER BY run_at LIMIT 1),"
+		" (SELECT deadline FROM partner_api.pending_actions"
+		"   WHERE state IN ('waiting', 'held') AND deadline > $1"
+		"   ORDER BY deadline LIMIT 1),"
+		" (SELECT trial_ends_at FROM partner_api.instances"
+		"   WHERE status = 'trial' AND trial_ends_at > $1"
+		"   ORDER BY trial_ends_at LIMIT 1),"
+		" (SELECT ends_at FROM partner_api.instances"
+		"   WHERE status = 'cancelling' AND ends_at > $1"
+		"   ORDER BY ends_at LIMIT 1))", 1, types, NULL
+	};
+	Datum		value = TimestampTzGetDatum(now);
+	bool		isnull;
+
+	partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
+	value = partner_api_field(0, 1, &isnull);
+	return isnull ? DT_NOEND : DatumGetTimestampTz(value);
+}

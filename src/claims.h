@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.h
+ *	  Claims: actions that the worker holds under a lease.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_CLAIMS_H
+#define PARTNER_API_CLAIMS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "providers/provider.h"
+
+typedef enum PartnerApiPurpose
+{
+	PARTNER_API_SEND,			/* the request itself */
+	PARTNER_API_LOOK			/* a listing that looks for its effect */
+} PartnerApiPurpose;
+
+/*
+ * An action under the lease that the worker took.  It owns the memory context
+ * that everything about the attempt lives in.
+ */
+typedef struct PartnerApiClaim
+{
+	MemoryContext context;
+	PartnerApiPurpose purpose;
+	int64		action_id;
+	int64		lease;
+	int			attempts;		/* this one included */
+	PartnerApiKind kind;
+	char	   *server;
+	char	   *instance_id;	/* NULL: none */
+	char	   *instance_token; /* NULL: none */
+	char	   *instance_status;	/* of the mirror row; NULL: none */
+	char	   *arguments;		/* JSON, database encoding */
+	char	   *nonce;
+	char	   *customer_ref;	/* NULL: none */
+	char	   *role;
+	TimestampTz deadline;		/* 0: none */
+	TimestampTz sent_at;
+	int			looks;
+	bool		automatic;
+	json_t	   *tokens;			/* bulk actions: id -> token */
+} PartnerApiClaim;
+
+extern List *partner_api_claim_due(MemoryContext parent, const char *server,
+								   TimestampTz now, int limit,
+								   bool with_deadline);
+extern List *partner_api_claim_looks(MemoryContext parent, TimestampTz now,
+									 int limit);
+extern PartnerApiClaim *partner_api_claim_action(MemoryContext parent,
+												 int64 action_id,
+												 TimestampTz now);
+extern bool partner_api_instance_is_busy(const char *server,
+										 const char *instance_id,
+										 PartnerApiKind kind,
+										 TimestampTz now);
+extern int	partner_api_claim_orphans(TimestampTz now);
+extern TimestampTz partner_api_next_due(TimestampTz now);
+
+#endif							/* PARTNER_API_CLAIMS_H */

@@ -1,0 +1,270 @@
+/*-------------------------------------------------------------------------
+ *
+ * decisions.c
+ *	  What people decide on actions: approve a trial, withdraw, try again.
+ *
+ * Each runs in the caller's transaction and takes effect when it commits.
+ * An action that is claimed is the worker's: it cannot be decided on.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "servers.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "wakeup.h"
+
+PG_FUNCTION_INFO_V1(partner_api_approve_trial);
+PG_FUNCTION_INFO_V1(partner_api_cancel_action);
+PG_FUNCTION_INFO_V1(partner_api_retry_action);
+
+/* ---- the action that is decided on ---- */
+
+/*
+ * State of an action, open or closed, after a check that the caller may use
+ * its server.  An open one is locked.  Between owner begin and end.
+ */
+static char *
+lock_action(int64 action_id, Oid role)
+{
+	static const Oid types[] = {INT8OID};
+	static PartnerApiStatement open = {
+		"SELECT state, server FROM partner_api.pending_actions"
+		" WHERE action_id = $1 FOR UPDATE", 1, types, NULL
+	};
+	static PartnerApiStatement closed = {
+		"SELECT state, server FROM partner_api.action_history"
+		" WHERE action_id = $1", 1, types, NULL
+	};
+	Datum		value = Int64GetDatum(action_id);
+	char	   *state;
+
+	if (partner_api_execute(&open, &value, NULL, SPI_OK_SELECT) == 0 &&
+		partner_api_execute(&closed, &value, NULL, SPI_OK_SELECT) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("action " INT64_FORMAT " does not exist", action_id));
+	state = partner_api_field_text(0, 1);
+	(void) partner_api_server_load(partner_api_field_text(0, 2), role);
+	return state;
+}
+
+static void pg_attribute_noreturn()
+wrong_state(int64 action_id, const char *state, const char *wanted,
+			const char *hint)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("action " INT64_FORMAT " cannot be %s: it is %s",
+				   action_id, wanted, state),
+			hint != NULL ? errhint("%s", hint) : 0);
+}
+
+static bool
+is_one_of(const char *state, const char *one, const char *two,
+		  const char *three)
+{
+	return strcmp(state, one) == 0 || strcmp(state, two) == 0 ||
+		strcmp(state, three) == 0;
+}
+
+/* ---- cancel_action ---- */
+
+static void
+close_as_cancelled(int64 action_id)
+{
+	static const Oid types[] = {INT8OID, TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"WITH gone AS (DELETE FROM partner_api.pending_actions"
+		"               WHERE action_id = $1 RETURNING *)"
+		" INSERT INTO partner_api.action_history (action_id, server, kind,"
+		"       state, instance_id, arguments, customer_ref, run_at, deadline,"
+		"       attempts, last_error, held_for, nonce, fingerprint,"
+		"       requested_by, automatic, idempotency_key, lease, looks,"
+		"       sent_at, enqueued_at, closed_at)"
+		" SELECT action_id, server, kind, 'cancelled', instance_id, arguments,"
+		"        customer_ref, run_at, deadline, attempts, last_error,"
+		"        held_for, nonce, fingerprint, requested_by, automatic,"
+		"        idempotency_key, lease, looks, sent_at, enqueued_at, $2"
+		"   FROM gone", 2, types, NULL
+	};
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(action_id);
+	values[1] = TimestampTzGetDatum(partner_api_clock_now());
+	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT);
+}
+
+/*
+ * SQL: cancel_action(action_id): withdraw an action that is not claimed, or
+ * give up one that needs attention.
+ */
+Datum
+partner_api_cancel_action(PG_FUNCTION_ARGS)
+{
+	int64		action_id = PG_GETARG_INT64(0);
+	Oid			role = GetUserId();
+	PartnerApiOwnerScope scope;
+	char	   *state;
+
+	PreventCommandIfReadOnly("cancel_action()");
+	partner_api_owner_begin(&scope);
+	state = lock_action(action_id, role);
+	if (!is_one_of(state, "waiting", "held", "needs_attention"))
+		wrong_state(action_id, state, "withdrawn",
+					is_one_of(state, "sending", "unknown", "") ?
+					"Its request may have had its effect; wait for the outcome." :
+					NULL);
+	close_as_cancelled(action_id);
+	partner_api_owner_end(&scope);
+	partner_api_wake_worker_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* ---- retry_action ---- */
+
+static void
+rearm(int64 action_id)
+{
+	static const Oid types[] = {INT8OID, TIMESTAMPTZOID};
+	static PartnerApiStatement reopen = {
+		"WITH gone AS (DELETE FROM partner_api.action_history"
+		"               WHERE action_id = $1 RETURNING *)"
+		" INSERT INTO partner_api.pending_actions (action_id, server, kind,"
+		"       state, instance_id, arguments, customer_ref, run_at, deadline,"
+		"       attempts, last_error, nonce, fingerprint, requested_by,"
+		"       automatic, idempotency_key, lease, enqueued_at)"
+		" SELECT action_id, server, kind, 'waiting', instance_id, arguments,"
+		"        customer_ref, $2,"
+		"        CASE WHEN deadline > $2 THEN deadline END,"
+		"        attempts, last_error, nonce, fingerprint, requested_by,"
+		"        automatic, idempotency_key, lease, enqueued_at"
+		"   FROM gone", 2, types, NULL
+	};
+	static PartnerApiStatement resume = {
+		"UPDATE partner_api.pending_actions"
+		"   SET state = 'waiting', held_for = NULL, run_at = $2, looks = 0"
+		" WHERE action_id = $1", 2, types, NULL
+	};
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(action_id);
+	values[1] = TimestampTzGetDatum(partner_api_clock_now());
+	if (partner_api_execute(&resume, values, NULL, SPI_OK_UPDATE) == 0)
+		partner_api_execute(&reopen, values, NULL, SPI_OK_INSERT);
+}
+
+/*
+ * SQL: retry_action(action_id): send a failed or cancelled action again, or
+ * one that needs attention, on the caller's word that it had no effect.
+ */
+Datum
+partner_api_retry_action(PG_FUNCTION_ARGS)
+{
+	int64		action_id = PG_GETARG_INT64(0);
+	Oid			role = GetUserId();
+	PartnerApiOwnerScope scope;
+	char	   *state;
+
+	PreventCommandIfReadOnly("retry_action()");
+	partner_api_owner_begin(&scope);
+	state = lock_action(action_id, role);
+	if (!is_one_of(state, "failed", "cancelled", "needs_attention"))
+		wrong_state(action_id, state, "sent again",
+					strcmp(state, "missed") == 0 ?
+					"Its deadline has passed; enqueue a new action if it still makes sense." :
+					NULL);
+	rearm(action_id);
+	partner_api_owner_end(&scope);
+	partner_api_wake_worker_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* ---- approve_trial ---- */
+
+/* Status of an instance; raises ERROR if its trial is over. */
+static void
+check_trial(Datum server, const char *instance_id)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT status, trial_ends_at <= partner_api.clock()"
+		"  FROM partner_api.instances"
+		" WHERE server = $1 AND instance_id = $2", 2, types, NULL
+	};
+	Datum		values[2];
+	bool		isnull;
+	bool		over;
+
+	values[0] = server;
+	values[1] = CStringGetTextDatum(instance_id);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("instance \"%s\" of server \"%s\" is not known here",
+					   instance_id, NameStr(*DatumGetName(server))));
+	over = DatumGetBool(partner_api_field(0, 2, &isnull)) && !isnull;
+	if (strcmp(partner_api_field_text(0, 1), "trial") == 0 ? over :
+		is_one_of(partner_api_field_text(0, 1), "lapsed", "deleted", "ended"))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("the trial of instance \"%s\" is over", instance_id),
+				errhint("Create a new instance."));
+}
+
+/*
+ * The approval is a row of its own, so that it can be given before the sign
+ * action exists; one that is held for it is let go.
+ */
+static void
+record_approval(Datum server, const char *instance_id, Oid role)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, NAMEOID};
+	static PartnerApiStatement approve = {
+		"INSERT INTO partner_api.trial_approvals"
+		"       (server, instance_id, approved_at, approved_by)"
+		" VALUES ($1, $2, partner_api.clock(), $3)"
+		" ON CONFLICT (server, instance_id) DO NOTHING", 3, types, NULL
+	};
+	static PartnerApiStatement release = {
+		"UPDATE partner_api.pending_actions"
+		"   SET state = 'waiting', held_for = NULL"
+		" WHERE server = $1 AND instance_id = $2 AND state = 'held'"
+		"   AND held_for = 'approval'", 2, types, NULL
+	};
+	NameData	name;
+	Datum		values[3];
+
+	namestrcpy(&name, GetUserNameFromId(role, false));
+	values[0] = server;
+	values[1] = CStringGetTextDatum(instance_id);
+	values[2] = NameGetDatum(&name);
+	partner_api_execute(&approve, values, NULL, SPI_OK_INSERT);
+	partner_api_execute(&release, values, NULL, SPI_OK_UPDATE);
+}
+
+/* SQL: approve_trial(server, instance_id): the trial may be signed. */
+Datum
+partner_api_approve_trial(PG_FUNCTION_ARGS)
+{
+	char	   *instance_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid			role = GetUserId();
+	PartnerApiOwnerScope scope;
+
+	PreventCommandIfReadOnly("approve_trial()");
+	(void) partner_api_server_load(NameStr(*PG_GETARG_NAME(0)), role);
+	partner_api_owner_begin(&scope);
+	check_trial(PG_GETARG_DATUM(0), instance_id);
+	record_approval(PG_GETARG_DATUM(0), instance_id, role);
+	partner_api_owner_end(&scope);
+	partner_api_wake_worker_at_commit();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,318 @@
+/*-------------------------------------------------------------------------
+ *
+ * mirror.c
+ *	  The mirror of instances: what events add up to.
+ *
+ * A verdict is never held up by the mirror: an event that cannot be applied
+ * because a session holds the instance's row goes to mirror_backlog and is
+ * applied when the row is free.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "mirror.h"
+#include "owner.h"
+#include "subtransaction.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+static const Oid event_types[] = {INT8ARRAYOID};
+
+/* ---- applying events ---- */
+
+/* Instances that came to be; sync may have seen one before its answer. */
+static PartnerApiStatement create_rows = {
+	"INSERT INTO partner_api.instances AS i (server, instance_id, name,"
+	"       customer_ref, status, created_at, trial_end, trial_ends_at,"
+	"       trial_estimated, provider_due_at, origin, token_fingerprint,"
+	"       action_id)"
+	" SELECT e.server, e.instance_id, e.details->>'name',"
+	"        e.details->>'customer_ref', 'trial',"
+	"        coalesce((e.details->>'created_at')::timestamptz, e.occurred_at),"
+	"        e.details->>'trial_end',"
+	"        (e.details->>'trial_ends_at')::timestamptz,"
+	"        coalesce((e.details->>'trial_estimated')::boolean, false),"
+	"        (e.details->>'provider_due_at')::timestamptz, e.kind,"
+	"        e.details->>'token_fingerprint', e.action_id"
+	"   FROM partner_api.instance_events e"
+	"  WHERE e.event_id = ANY ($1) AND e.kind IN ('created', 'adopted')"
+	"  ORDER BY e.event_id"
+	" ON CONFLICT (server, instance_id) DO UPDATE"
+	"    SET name = excluded.name, customer_ref = excluded.customer_ref,"
+	"        trial_end = excluded.trial_end, origin = excluded.origin,"
+	"        trial_ends_at = excluded.trial_ends_at,"
+	"        trial_estimated = excluded.trial_estimated,"
+	"        token_fingerprint = excluded.token_fingerprint,"
+	"        action_id = excluded.action_id",
+	1, event_types, NULL
+};
+
+/*
+ * Instances that changed.  A sign after an end begins a new subscription.  A
+ * cancelled trial runs out with the trial unless the provider says otherwise.
+ */
+static PartnerApiStatement change_rows = {
+	"UPDATE partner_api.instances i"
+	"   SET status = CASE e.kind"
+	"         WHEN 'signed' THEN 'signed'"
+	"         WHEN 'cancelled' THEN 'cancelling'"
+	"         WHEN 'deleted' THEN 'deleted'"
+	"         ELSE i.status END,"
+	"       signed_at = CASE WHEN e.kind = 'signed' AND"
+	"              (i.signed_at IS NULL OR i.cancelled_at IS NOT NULL)"
+	"         THEN e.occurred_at ELSE i.signed_at END,"
+	"       with_calls = CASE WHEN e.kind IN ('signed', 'subscription_updated')"
+	"         THEN coalesce((e.details->>'with_calls')::boolean, i.with_calls)"
+	"         ELSE i.with_calls END,"
+	"       cancelled_at = CASE e.kind"
+	"         WHEN 'cancelled' THEN coalesce(i.cancelled_at, e.occurred_at)"
+	"         WHEN 'signed' THEN NULL"
+	"         ELSE i.cancelled_at END,"
+	"       ends_at = CASE e.kind"
+	"         WHEN 'cancelled' THEN coalesce("
+	"              (e.details->>'provider_due_at')::timestamptz, i.ends_at,"
+	"              CASE i.status WHEN 'trial' THEN i.trial_ends_at END)"
+	"         WHEN 'signed' THEN NULL"
+	"         ELSE i.ends_at END,"
+	"       deleted_at = CASE e.kind"
+	"         WHEN 'deleted' THEN e.occurred_at ELSE i.deleted_at END,"
+	"       connected = CASE e.kind"
+	"         WHEN 'disconnected' THEN false ELSE i.connected END,"
+	"       provider_due_at = coalesce("
+	"              (e.details->>'provider_due_at')::timestamptz,"
+	"              i.provider_due_at)"
+	"  FROM partner_api.instance_events e"
+	" WHERE e.event_id = ANY ($1)"
+	"   AND e.kind NOT IN ('created', 'adopted', 'imported')"
+	"   AND i.server = e.server AND i.instance_id = e.instance_id",
+	1, event_types, NULL
+};
+
+/*
+ * Trials that are to be kept get their sign action with the instance, on
+ * behalf of the server's owner.
+ */
+static PartnerApiStatement schedule_signs = {
+	"INSERT INTO partner_api.pending_actions (action_id, server, kind, state,"
+	"       held_for, instance_id, arguments, customer_ref, run_at, deadline,"
+	"       nonce, fingerprint, requested_by, automatic, enqueued_at)"
+	" SELECT n.id, e.server, 'sign_instance',"
+	"        CASE WHEN h.held THEN 'held' ELSE 'waiting' END,"
+	"        CASE WHEN h.held THEN 'approval' END,"
+	"        e.instance_id, '{}', e.details->>'customer_ref',"
+	"        (e.details->>'sign_at')::timestamptz,"
+	"        (e.details->>'trial_ends_at')::timestamptz,"
+	"        'sign-' || n.id,"
+	"        encode(sha256(convert_to('sign_instance' || e.instance_id,"
+	"                                 'UTF8')), 'hex'),"
+	"        pg_get_userbyid(f.srvowner), true, e.occurred_at"
+	"   FROM partner_api.instance_events e"
+	"   JOIN pg_foreign_server f ON f.srvname = e.server,"
+	"        LATERAL (SELECT e.details->>'trial_end' = 'ask' AND NOT EXISTS ("
+	"          SELECT FROM partner_api.trial_approvals a"
+	"           WHERE a.server = e.server"
+	"             AND a.instance_id = e.instance_id) AS held) h,"
+	"        LATERAL (SELECT nextval('partner_api.action_id_seq') AS id"
+	"                  WHERE e.event_id IS NOT NULL) n"
+	"  WHERE e.event_id = ANY ($1) AND e.kind IN ('created', 'adopted')"
+	"    AND e.details ? 'sign_at'",
+	1, event_types, NULL
+};
+
+/* A subscription that exists, or an end, leaves nothing to be signed. */
+static PartnerApiStatement withdraw_signs = {
+	"WITH due AS MATERIALIZED ("
+	" SELECT p.action_id, e.kind AS event"
+	"   FROM partner_api.instance_events e"
+	"   JOIN partner_api.pending_actions p"
+	"     ON p.server = e.server AND p.instance_id = e.instance_id"
+	"  WHERE e.event_id = ANY ($1)"
+	"    AND e.kind IN ('signed', 'cancelled', 'deleted')"
+	"    AND p.kind = 'sign_instance' AND p.automatic"
+	"    AND p.state IN ('waiting', 'held')"
+	"    FOR UPDATE OF p SKIP LOCKED),"
+	" closed AS (DELETE FROM partner_api.pending_actions p USING due"
+	"  WHERE p.action_id = due.action_id RETURNING p.*, due.event)"
+	" INSERT INTO partner_api.action_history (action_id, server, kind, state,"
+	"       instance_id, arguments, customer_ref, run_at, deadline, attempts,"
+	"       last_error, held_for, nonce, fingerprint, requested_by, automatic,"
+	"       idempotency_key, lease, looks, sent_at, enqueued_at, closed_at)"
+	" SELECT action_id, server, kind, 'cancelled', instance_id, arguments,"
+	"        customer_ref, run_at, deadline, attempts,"
+	"        'not needed any more: the instance is ' || event, held_for,"
+	"        nonce, fingerprint, requested_by, automatic, idempotency_key,"
+	"        lease, looks, sent_at, enqueued_at, partner_api.clock()"
+	"   FROM closed",
+	1, event_types, NULL
+};
+
+/*
+ * Apply events to the mirror and to the actions that follow from them.
+ * event_ids: bigint array.  Raises ERROR if a row is held by a session.
+ */
+void
+partner_api_mirror_apply(Datum event_ids)
+{
+	partner_api_execute(&create_rows, &event_ids, NULL, SPI_OK_INSERT);
+	partner_api_execute(&change_rows, &event_ids, NULL, SPI_OK_UPDATE);
+	partner_api_execute(&schedule_signs, &event_ids, NULL, SPI_OK_INSERT);
+	partner_api_execute(&withdraw_signs, &event_ids, NULL, SPI_OK_INSERT);
+}
+
+static void
+apply_in_subtransaction(void *arg)
+{
+	partner_api_mirror_apply(*(Datum *) arg);
+}
+
+/* Apply events; those that cannot be applied now are left for later. */
+void
+partner_api_mirror_apply_or_defer(Datum event_ids)
+{
+	static PartnerApiStatement defer = {
+		"INSERT INTO partner_api.mirror_backlog (event_id)"
+		" SELECT unnest($1)", 1, event_types, NULL
+	};
+
+	if (partner_api_try(apply_in_subtransaction, &event_ids) != NULL)
+		partner_api_execute(&defer, &event_ids, NULL, SPI_OK_INSERT);
+}
+
+/* ---- what was left for later ---- */
+
+static void
+apply_one_of_backlog(void *arg)
+{
+	static PartnerApiStatement take = {
+		"DELETE FROM partner_api.mirror_backlog WHERE event_id = ANY ($1)",
+		1, event_types, NULL
+	};
+	Datum		event_ids = *(Datum *) arg;
+
+	partner_api_execute(&take, &event_ids, NULL, SPI_OK_DELETE);
+	partner_api_mirror_apply(event_ids);
+}
+
+/*
+ * Apply what was left for later, in order.  Returns false if something is
+ * still left.
+ */
+bool
+partner_api_mirror_apply_backlog(void)
+{
+	static PartnerApiStatement list = {
+		"SELECT ARRAY[event_id] FROM partner_api.mirror_backlog"
+		" ORDER BY event_id LIMIT 1000", 0, NULL, NULL
+	};
+	uint64		rows = partner_api_execute(&list, NULL, NULL, SPI_OK_SELECT);
+	Datum	   *events = palloc(Max(rows, 1) * sizeof(Datum));
+	bool		isnull;
+
+	for (int row = 0; row < (int) rows; row++)
+		events[row] = partner_api_field(row, 1, &isnull);
+	for (int row = 0; row < (int) rows; row++)
+	{
+		if (partner_api_try(apply_one_of_backlog, &events[row]) != NULL)
+			return false;
+	}
+	return true;
+}
+
+/* ---- time passes ---- */
+
+#define END_ROWS(old_status, time_column, new_status) \
+	"WITH due AS MATERIALIZED (" \
+	" SELECT i.server, i.instance_id FROM partner_api.instances i" \
+	"  WHERE i.status = '" old_status "' AND i." time_column " <= $1" \
+	"    AND NOT EXISTS (SELECT FROM partner_api.pending_actions p" \
+	"         WHERE p.server = i.server AND p.instance_id = i.instance_id" \
+	"           AND p.state IN ('sending', 'unknown'))" \
+	"    FOR UPDATE SKIP LOCKED)," \
+	" ended AS (UPDATE partner_api.instances i SET status = '" new_status "'" \
+	"  FROM due WHERE i.server = due.server" \
+	"   AND i.instance_id = due.instance_id RETURNING i.server," \
+	"   i.instance_id, i." time_column " AS at)" \
+	" INSERT INTO partner_api.instance_events (server, instance_id, kind," \
+	"        occurred_at) SELECT server, instance_id, '" new_status "', at" \
+	"  FROM ended"
+
+/*
+ * Trials lapse and cancelled services end without word from the provider.  An
+ * instance with a call in flight is left until its outcome is known.
+ */
+void
+partner_api_mirror_pass_time(TimestampTz now)
+{
+	static const Oid types[] = {TIMESTAMPTZOID};
+	static PartnerApiStatement lapse = {
+		END_ROWS("trial", "trial_ends_at", "lapsed"), 1, types, NULL
+	};
+	static PartnerApiStatement end = {
+		END_ROWS("cancelling", "ends_at", "ended"), 1, types, NULL
+	};
+	Datum		value = TimestampTzGetDatum(now);
+
+	partner_api_execute(&lapse, &value, NULL, SPI_OK_INSERT);
+	partner_api_execute(&end, &value, NULL, SPI_OK_INSERT);
+}
+
+/* ---- reading ---- */
+
+/* An instance's row as JSON, in SPI's context; NULL if there is none. */
+char *
+partner_api_mirror_row(const char *server, const char *instance_id)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT row_to_json(i) FROM partner_api.instances i"
+		" WHERE server = $1 AND instance_id = $2", 2, types, NULL
+	};
+	NameData	name;
+	Datum		values[2];
+
+	namestrcpy(&name, server);
+	values[0] = NameGetDatum(&name);
+	values[1] = CStringGetTextDatum(instance_id);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) == 0)
+		return NULL;
+	return partner_api_field_text(0, 1);
+}
+
+/* Has a list of this server shown one of our nonces unmodified? */
+bool
+partner_api_nonce_was_seen(const char *server)
+{
+	static const Oid types[] = {NAMEOID};
+	static PartnerApiStatement statement = {
+		"SELECT FROM partner_api.server_evidence WHERE server = $1",
+		1, types, NULL
+	};
+	NameData	name;
+	Datum		value = NameGetDatum(&name);
+
+	namestrcpy(&name, server);
+	return partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT) > 0;
+}
+
+/* A list of this server has shown one of our nonces unmodified. */
+void
+partner_api_note_nonce_seen(const char *server, TimestampTz now)
+{
+	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.server_evidence (server, nonce_seen_at)"
+		" VALUES ($1, $2) ON CONFLICT (server) DO NOTHING", 2, types, NULL
+	};
+	NameData	name;
+	Datum		values[2];
+
+	namestrcpy(&name, server);
+	values[0] = NameGetDatum(&name);
+	values[1] = TimestampTzGetDatum(now);
+	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT);
+}

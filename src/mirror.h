@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * mirror.h
+ *	  The mirror of instances: what events add up to.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_MIRROR_H
+#define PARTNER_API_MIRROR_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+extern void partner_api_mirror_apply(Datum event_ids);
+extern void partner_api_mirror_apply_or_defer(Datum event_ids);
+extern bool partner_api_mirror_apply_backlog(void);
+extern void partner_api_mirror_pass_time(TimestampTz now);
+extern char *partner_api_mirror_row(const char *server,
+									const char *instance_id);
+extern bool partner_api_nonce_was_seen(const char *server);
+extern void partner_api_note_nonce_seen(const char *server, TimestampTz now);
+
+#endif							/* PARTNER_API_MIRROR_H */

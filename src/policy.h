@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * policy.h
+ *	  From a verdict to what becomes of the action: pure decisions.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_POLICY_H
+#define PARTNER_API_POLICY_H
+
+#include "postgres.h"
+
+#include "claims.h"
+#include "servers.h"
+
+/* What becomes of an action; states as in the table. */
+typedef struct PartnerApiNextStep
+{
+	const char *state;
+	TimestampTz run_at;			/* meaningful while it stays open */
+	int			attempts;		/* requests sent so far */
+	int			looks;
+} PartnerApiNextStep;
+
+/* What a complete listing showed of an unknown action. */
+typedef enum PartnerApiFinding
+{
+	PARTNER_API_FINDING_EFFECT, /* it has happened */
+	PARTNER_API_FINDING_NO_EFFECT,	/* it shows the state before */
+	PARTNER_API_FINDING_CONTRADICTION	/* neither: a person must look */
+} PartnerApiFinding;
+
+extern PartnerApiNextStep partner_api_after_attempt(const PartnerApiClaim *claim,
+													const PartnerApiVerdict *verdict,
+													TimestampTz now);
+extern PartnerApiNextStep partner_api_after_look(const PartnerApiClaim *claim,
+												 PartnerApiFinding finding,
+												 const PartnerApiServer *server,
+												 bool list_shows_nonces,
+												 TimestampTz now);
+extern PartnerApiNextStep partner_api_after_failed_look(const PartnerApiClaim *claim,
+														TimestampTz now);
+extern bool partner_api_look_is_last(const PartnerApiClaim *claim,
+									 const PartnerApiServer *server,
+									 TimestampTz now);
+extern int	partner_api_reason_sqlstate(PartnerApiReason reason);
+extern const char *partner_api_reason_hint(PartnerApiReason reason);
+
+#endif							/* PARTNER_API_POLICY_H */

@@ -1,0 +1,424 @@
+/*-------------------------------------------------------------------------
+ *
+ * settle.c
+ *	  Settlements: what attempts proved, written down in groups.
+ *
+ * One statement writes the attempts, moves closed actions to the history,
+ * sets the others to their next state, keeps instance tokens and records the
+ * events; all under the lease of the claim, so that a worker that was stopped
+ * for a while writes nothing over a newer one.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "mirror.h"
+#include "owner.h"
+#include "settle.h"
+#include "slots.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/* The columns of action_history that pending_actions has too. */
+#define SHARED_COLUMNS(p) \
+	p "action_id, " p "server, " p "kind, " p "customer_ref, " \
+	p "arguments, " p "deadline, " p "held_for, " p "nonce, " \
+	p "fingerprint, " p "requested_by, " p "automatic, " \
+	p "idempotency_key, " p "lease, " p "sent_at, " p "enqueued_at"
+
+#define HISTORY_COLUMNS \
+	"(" SHARED_COLUMNS("") ", state, instance_id, run_at, attempts," \
+	" last_error, looks, closed_at, outcome)"
+
+/* ---- groups as arrays ---- */
+
+/* Each column of the group: a member of PartnerApiSettlement. */
+static const struct
+{
+	size_t		offset;
+	Oid			type;
+}			columns[] = {
+	{offsetof(PartnerApiSettlement, action_id), INT8OID},
+	{offsetof(PartnerApiSettlement, lease), INT8OID},
+	{offsetof(PartnerApiSettlement, attempts), INT4OID},
+	{offsetof(PartnerApiSettlement, looks), INT4OID},
+	{offsetof(PartnerApiSettlement, purpose), TEXTOID},
+	{offsetof(PartnerApiSettlement, verdict), TEXTOID},
+	{offsetof(PartnerApiSettlement, http_status), INT4OID},
+	{offsetof(PartnerApiSettlement, latency_ms), INT4OID},
+	{offsetof(PartnerApiSettlement, started_at), TIMESTAMPTZOID},
+	{offsetof(PartnerApiSettlement, finished_at), TIMESTAMPTZOID},
+	{offsetof(PartnerApiSettlement, error), TEXTOID},
+	{offsetof(PartnerApiSettlement, state), TEXTOID},
+	{offsetof(PartnerApiSettlement, run_at), TIMESTAMPTZOID},
+	{offsetof(PartnerApiSettlement, outcome), TEXTOID},
+	{offsetof(PartnerApiSettlement, event), TEXTOID},
+	{offsetof(PartnerApiSettlement, event_instance), TEXTOID},
+	{offsetof(PartnerApiSettlement, event_details), TEXTOID},
+	{offsetof(PartnerApiSettlement, token), TEXTOID},
+};
+
+static const Oid settle_types[] = {
+	INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+	TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID,
+	TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+	TIMESTAMPTZOID
+};
+
+#define NCOLUMNS lengthof(columns)
+
+static PartnerApiStatement settle_statement = {
+	"WITH v AS MATERIALIZED ("
+	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+	"                      $13, $14, $15, $16, $17, $18)"
+	"   AS v (action_id, lease, attempts, looks, purpose, verdict,"
+	"         http_status, latency_ms, started_at, finished_at, error, state,"
+	"         run_at, outcome, event, event_instance, event_details, token)),"
+	" attempt AS ("
+	" INSERT INTO partner_api.action_attempts (action_id, attempt, lease,"
+	"        purpose, started_at, finished_at, latency_ms, verdict,"
+	"        http_status, error)"
+	" SELECT action_id, attempts, lease, purpose, started_at, finished_at,"
+	"        latency_ms, verdict, nullif(http_status, 0), error"
+	"   FROM v WHERE verdict IS NOT NULL),"
+	" closed AS ("
+	" DELETE FROM partner_api.pending_actions p USING v"
+	"  WHERE p.action_id = v.action_id AND p.lease = v.lease"
+	"    AND p.state IN ('sending', 'unknown')"
+	"    AND v.state IN ('done', 'failed', 'cancelled', 'missed')"
+	"  RETURNING " SHARED_COLUMNS("p.") ", v.state,"
+	"         coalesce(p.instance_id, v.event_instance) AS instance_id,"
+	"         p.run_at, v.attempts, v.error, v.looks,"
+	"         v.outcome::pg_catalog.jsonb AS outcome, v.event,"
+	"         v.event_instance, v.event_details, v.token),"
+	" history AS ("
+	" INSERT INTO partner_api.action_history " HISTORY_COLUMNS
+	" SELECT " SHARED_COLUMNS("") ", state, instance_id, run_at, attempts,"
+	"        error, looks, $19, outcome FROM closed RETURNING action_id),"
+	" reopened AS ("
+	" UPDATE partner_api.pending_actions p"
+	"    SET state = v.state, run_at = v.run_at, attempts = v.attempts,"
+	"        looks = v.looks, last_error = v.error"
+	"   FROM v"
+	"  WHERE p.action_id = v.action_id AND p.lease = v.lease"
+	"    AND p.state IN ('sending', 'unknown')"
+	"    AND v.state IN ('waiting', 'unknown', 'needs_attention')"
+	"  RETURNING p.action_id),"
+	" secret AS ("
+	" INSERT INTO partner_api.instance_secrets (server, instance_id, token)"
+	" SELECT server, event_instance, token FROM closed"
+	"  WHERE token IS NOT NULL AND event_instance IS NOT NULL"
+	" ON CONFLICT (server, instance_id) DO UPDATE SET token = excluded.token),"
+	" event AS ("
+	" INSERT INTO partner_api.instance_events (server, instance_id, kind,"
+	"        occurred_at, action_id, details)"
+	" SELECT server, event_instance, event, $19, action_id,"
+	"        coalesce(event_details, '{}')::pg_catalog.jsonb"
+	"   FROM closed WHERE event IS NOT NULL"
+	" UNION ALL"
+	" SELECT server, o.instance_id, 'deleted', $19, action_id, '{}'"
+	"   FROM closed, pg_catalog.jsonb_to_recordset("
+	"          CASE kind WHEN 'delete_instances' THEN outcome END)"
+	"        AS o (instance_id pg_catalog.text, deleted pg_catalog.bool)"
+	"  WHERE o.deleted"
+	" RETURNING event_id)"
+	" SELECT NULL::pg_catalog.int8, event_id FROM event"
+	" UNION ALL SELECT action_id, NULL FROM history"
+	" UNION ALL SELECT action_id, NULL FROM reopened",
+	NCOLUMNS + 1, settle_types, NULL
+};
+
+/* One member of a settlement as a datum. */
+static Datum
+member_datum(const PartnerApiSettlement *settlement, int column, bool *isnull)
+{
+	const char *member = (const char *) settlement + columns[column].offset;
+
+	*isnull = false;
+	switch (columns[column].type)
+	{
+		case INT8OID:
+			return Int64GetDatum(*(const int64 *) member);
+		case INT4OID:
+			return Int32GetDatum(*(const int *) member);
+		case TIMESTAMPTZOID:
+			return TimestampTzGetDatum(*(const TimestampTz *) member);
+		default:
+			break;
+	}
+	*isnull = *(char *const *) member == NULL;
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(*(char *const *) member);
+}
+
+static Datum
+column_array(List *settlements, int column)
+{
+	int			count = list_length(settlements);
+	Datum	   *values = palloc(count * sizeof(Datum));
+	bool	   *nulls = palloc(count * sizeof(bool));
+	int			lower = 1;
+	int16		len;
+	bool		byval;
+	char		align;
+
+	for (int i = 0; i < count; i++)
+		values[i] = member_datum(list_nth(settlements, i), column, &nulls[i]);
+	get_typlenbyvalalign(columns[column].type, &len, &byval, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count,
+											  &lower, columns[column].type,
+											  len, byval, align));
+}
+
+/* ---- what the statement tells ---- */
+
+static void
+mark_recorded(List *settlements, int64 action_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, settlements)
+	{
+		PartnerApiSettlement *settlement = lfirst(lc);
+
+		if (settlement->action_id == action_id)
+			settlement->recorded = true;
+	}
+}
+
+/* Marks what was recorded; returns the new events as an array, or 0. */
+static Datum
+read_settled(List *settlements, uint64 rows)
+{
+	Datum	   *events = palloc(Max(rows, 1) * sizeof(Datum));
+	int			nevents = 0;
+	bool		isnull;
+
+	for (int row = 0; row < (int) rows; row++)
+	{
+		Datum		action_id = partner_api_field(row, 1, &isnull);
+
+		if (isnull)
+			events[nevents++] = partner_api_field(row, 2, &isnull);
+		else
+			mark_recorded(settlements, DatumGetInt64(action_id));
+	}
+	if (nevents == 0)
+		return (Datum) 0;
+	return PointerGetDatum(construct_array(events, nevents, INT8OID,
+										   sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+/* Fetch the instance's row for calls that wait for it. */
+static void
+fetch_result(PartnerApiSettlement *settlement)
+{
+	const PartnerApiClaim *claim = settlement->claim;
+	const char *instance = claim->instance_id != NULL ? claim->instance_id :
+		settlement->event_instance;
+	char	   *row;
+
+	if (!settlement->recorded || strcmp(settlement->state, "done") != 0 ||
+		!partner_api_slot_waits_for(settlement->action_id))
+		return;
+	if (claim->kind == PARTNER_API_DELETE_INSTANCES)
+		settlement->result = unconstify(char *, settlement->outcome);
+	else if (instance != NULL)
+	{
+		row = partner_api_mirror_row(claim->server, instance);
+		if (row != NULL)
+			settlement->result = MemoryContextStrdup(claim->context, row);
+	}
+}
+
+/*
+ * Write a group of settlements in the running transaction and apply them to
+ * the mirror.  Marks as recorded what the lease allowed.  Raises ERROR if a
+ * row cannot be written now.
+ */
+void
+partner_api_settle(List *settlements, TimestampTz now)
+{
+	Datum		values[NCOLUMNS + 1];
+	Datum		events;
+	uint64		rows;
+	ListCell   *lc;
+
+	foreach(lc, settlements)
+		((PartnerApiSettlement *) lfirst(lc))->recorded = false;
+	for (int column = 0; column < NCOLUMNS; column++)
+		values[column] = column_array(settlements, column);
+	values[NCOLUMNS] = TimestampTzGetDatum(now);
+	rows = partner_api_execute(&settle_statement, values, NULL,
+							   SPI_OK_SELECT);
+	events = read_settled(settlements, rows);
+	if (events != (Datum) 0)
+		partner_api_mirror_apply_or_defer(events);
+	foreach(lc, settlements)
+	{
+		PartnerApiSettlement *settlement = lfirst(lc);
+
+		if (settlement->nonce_seen)
+			partner_api_note_nonce_seen(settlement->claim->server, now);
+		fetch_result(settlement);
+	}
+}
+
+/* ---- closing without an attempt ---- */
+
+#define CLOSE(selection, state, error) \
+	"WITH due AS MATERIALIZED (" selection " FOR UPDATE OF p SKIP LOCKED)," \
+	" closed AS (DELETE FROM partner_api.pending_actions p" \
+	"  USING due WHERE p.action_id = due.action_id RETURNING p.*)" \
+	" INSERT INTO partner_api.action_history " HISTORY_COLUMNS \
+	" SELECT " SHARED_COLUMNS("") ", " state ", instance_id, run_at," \
+	"        attempts, " error ", looks, $1, NULL" \
+	"   FROM closed RETURNING action_id, state, last_error"
+
+/*
+ * A cancel withdraws the signs of its instance that were enqueued before it
+ * and are not claimed.
+ */
+void
+partner_api_settle_jumped_signs(List *claims, TimestampTz now)
+{
+	static const Oid types[] = {TIMESTAMPTZOID, INT8OID};
+	static PartnerApiStatement statement = {
+		CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
+			  "   JOIN partner_api.pending_actions c"
+			  "     ON c.server = p.server AND c.instance_id = p.instance_id"
+			  "  WHERE c.action_id = $2 AND p.action_id < c.action_id"
+			  "    AND p.kind = 'sign_instance'"
+			  "    AND p.state IN ('waiting', 'held')",
+			  "'cancelled'", "'withdrawn by action ' || $2"),
+		2, types, NULL
+	};
+	Datum		values[2];
+	ListCell   *lc;
+
+	values[0] = TimestampTzGetDatum(now);
+	foreach(lc, claims)
+	{
+		PartnerApiClaim *claim = lfirst(lc);
+
+		if (claim->kind != PARTNER_API_CANCEL_INSTANCE)
+			continue;
+		values[1] = Int64GetDatum(claim->action_id);
+		partner_api_execute(&statement, values, NULL,
+							SPI_OK_INSERT_RETURNING);
+	}
+}
+
+/* A closed action, one row of the result, as calls that wait are told. */
+static PartnerApiAnswer *
+closed_answer(int row, MemoryContext context)
+{
+	MemoryContext before = MemoryContextSwitchTo(context);
+	PartnerApiAnswer *answer = palloc0(sizeof(PartnerApiAnswer));
+	bool		isnull;
+
+	answer->action_id = DatumGetInt64(partner_api_field(row, 1, &isnull));
+	answer->sqlstate = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
+	answer->message = psprintf("action " INT64_FORMAT " is %s",
+							   answer->action_id,
+							   partner_api_field_text(row, 2));
+	answer->detail = partner_api_field_text(row, 3);
+	MemoryContextSwitchTo(before);
+	return answer;
+}
+
+/*
+ * Close what was not sent before its deadline.  A sign that nobody approved
+ * was not missed: it was not wanted.  Returns answers, in the current
+ * context, for calls that wait.
+ */
+List *
+partner_api_settle_deadlines(TimestampTz now)
+{
+	static const Oid types[] = {TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
+			  "  WHERE p.state IN ('waiting', 'held') AND p.deadline <= $1",
+			  "CASE held_for WHEN 'approval' THEN 'cancelled' ELSE 'missed' END",
+			  "CASE held_for WHEN 'approval'"
+			  " THEN 'the trial was not approved before it ended'"
+			  " ELSE coalesce('the deadline has passed; last error: '"
+			  "               || last_error, 'the deadline has passed') END"),
+		1, types, NULL
+	};
+	Datum		value = TimestampTzGetDatum(now);
+	List	   *answers = NIL;
+	uint64		rows = partner_api_execute(&statement, &value, NULL,
+										   SPI_OK_INSERT_RETURNING);
+
+	for (int row = 0; row < (int) rows; row++)
+	{
+		PartnerApiAnswer *answer = closed_answer(row, CurrentMemoryContext);
+
+		answers = lappend(answers, answer);
+		if (strstr(answer->message, "missed") != NULL)
+			ereport(WARNING,
+					errcode(ERRCODE_WARNING),
+					errmsg("partner_api %s", answer->message),
+					errdetail("%s.", answer->detail));
+	}
+	return answers;
+}
+
+/*
+ * How an action went that is closed already, for a call with its idempotency
+ * key; NULL if it is open.
+ */
+PartnerApiAnswer *
+partner_api_answer_of_closed(int64 action_id)
+{
+	static const Oid types[] = {INT8OID};
+	static PartnerApiStatement statement = {
+		"SELECT h.action_id, h.state, h.last_error,"
+		"       CASE WHEN h.state <> 'done' THEN NULL"
+		"            WHEN h.kind = 'delete_instances' THEN h.outcome::text"
+		"            ELSE row_to_json(i)::text END"
+		"  FROM partner_api.action_history h"
+		"  LEFT JOIN partner_api.instances i"
+		"    ON i.server = h.server AND i.instance_id = h.instance_id"
+		" WHERE h.action_id = $1", 1, types, NULL
+	};
+	Datum		value = Int64GetDatum(action_id);
+	MemoryContext context = CurrentMemoryContext;
+	PartnerApiAnswer *answer;
+
+	if (partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT) == 0)
+		return NULL;
+	answer = closed_answer(0, context);
+	if (strcmp(partner_api_field_text(0, 2), "done") == 0)
+	{
+		answer->sqlstate = 0;
+		answer->result = partner_api_field_text(0, 4);
+	}
+	return answer;
+}
+
+/* Say so on actions whose server is gone: they wait until it is back. */
+void
+partner_api_note_unsendable(void)
+{
+	static PartnerApiStatement statement = {
+		"UPDATE partner_api.pending_actions p"
+		"   SET last_error = 'server does not exist'"
+		" WHERE p.action_id IN ("
+		"  SELECT q.action_id FROM partner_api.pending_actions q"
+		"   WHERE q.server NOT IN (SELECT f.srvname"
+		"          FROM pg_catalog.pg_foreign_server f)"
+		"     AND q.last_error IS DISTINCT FROM 'server does not exist'"
+		"   FOR UPDATE SKIP LOCKED)", 0, NULL, NULL
+	};
+
+	partner_api_execute(&statement, NULL, NULL, SPI_OK_UPDATE);
+}
