@@ -1,0 +1,346 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *	  The SQL functions that change something at a provider: each operation
+ *	  once as a call that waits, once as enqueue_...().
+ *
+ * Arguments are checked here, in the caller's session and with the caller's
+ * rights, so that bad input is refused before anything is recorded.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "actions.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "redact.h"
+#include "slots.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "wakeup.h"
+
+/* Fills an action from a function's arguments; returns how many it took. */
+typedef int (*FillAction) (FunctionCallInfo fcinfo,
+						   PartnerApiNewAction *action);
+
+/* ---- arguments ---- */
+
+static char *
+required_text(FunctionCallInfo fcinfo, int arg, const char *what)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("%s must not be null", what));
+	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+static char *
+optional_text(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+static void
+take_server(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("server must not be null"));
+	action->server = pstrdup(NameStr(*PG_GETARG_NAME(0)));
+}
+
+/* Arguments as canonical jsonb text, so that equal calls look equal. */
+static char *
+canonical(json_t *arguments)
+{
+	char	   *text = partner_api_text_from_utf8(partner_api_json_print(arguments));
+	Datum		jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+
+	return DatumGetCString(DirectFunctionCall1(jsonb_out, jsonb));
+}
+
+static json_t *
+parse_settings(FunctionCallInfo fcinfo, int arg)
+{
+	char	   *text;
+	char	   *error = NULL;
+	json_t	   *settings;
+
+	if (PG_ARGISNULL(arg))
+		return partner_api_json_object();
+	text = JsonbToCString(NULL, &PG_GETARG_JSONB_P(arg)->root, 0);
+	text = partner_api_text_to_utf8(text);
+	settings = partner_api_json_parse(text, strlen(text), &error);
+	if (settings == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("settings cannot be sent as JSON"),
+				errdetail("%s", error));
+	if (!json_is_object(settings))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("settings must be a JSON object"));
+	return settings;
+}
+
+static void
+check_trial_end(const char *trial_end)
+{
+	if (trial_end == NULL || strcmp(trial_end, "sign") == 0 ||
+		strcmp(trial_end, "lapse") == 0 || strcmp(trial_end, "ask") == 0)
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("invalid trial_end \"%s\"", trial_end),
+			errhint("It must be one of: sign, lapse, ask."));
+}
+
+/* (server, instance_name, settings, customer_ref, trial_end, key) */
+static int
+fill_create(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
+{
+	json_t	   *arguments = partner_api_json_object();
+	char	   *name = required_text(fcinfo, 1, "instance_name");
+	char	   *trial_end = optional_text(fcinfo, 4);
+
+	check_trial_end(trial_end);
+	take_server(fcinfo, action);
+	partner_api_json_put_text(arguments, "name",
+							  partner_api_text_to_utf8(name));
+	partner_api_json_put(arguments, "settings", json_incref(parse_settings(fcinfo, 2)));
+	partner_api_json_put_text(arguments, "trial_end", trial_end);
+	action->arguments = canonical(arguments);
+	action->customer_ref = optional_text(fcinfo, 3);
+	action->idempotency_key = optional_text(fcinfo, 5);
+	return 6;
+}
+
+/* (server, instance_id, key) */
+static int
+fill_instance(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
+{
+	take_server(fcinfo, action);
+	action->instance_id = required_text(fcinfo, 1, "instance_id");
+	action->arguments = "{}";
+	action->idempotency_key = optional_text(fcinfo, 2);
+	return 3;
+}
+
+/* (server, instance_id, with_calls, key) */
+static int
+fill_subscription(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
+{
+	json_t	   *arguments = partner_api_json_object();
+
+	take_server(fcinfo, action);
+	action->instance_id = required_text(fcinfo, 1, "instance_id");
+	if (!PG_ARGISNULL(2))
+		partner_api_json_put(arguments, "with_calls", json_boolean(PG_GETARG_BOOL(2)));
+	action->arguments = canonical(arguments);
+	action->idempotency_key = optional_text(fcinfo, 3);
+	return 4;
+}
+
+/* (server, instance_ids, key) */
+static int
+fill_instances(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
+{
+	json_t	   *arguments = partner_api_json_object();
+	json_t	   *ids = partner_api_json_own(json_array());
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	take_server(fcinfo, action);
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("instance_ids must not be null"));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *id;
+
+		if (nulls[i])
+			ereport(ERROR,
+					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					errmsg("instance_ids must not contain nulls"));
+		id = partner_api_text_to_utf8(TextDatumGetCString(elements[i]));
+		if (json_array_append_new(ids, json_string(id)) != 0)
+			ereport(ERROR,
+					errcode(ERRCODE_OUT_OF_MEMORY),
+					errmsg("out of memory"));
+	}
+	partner_api_json_put(arguments, "instance_ids", json_incref(ids));
+	action->arguments = canonical(arguments);
+	action->idempotency_key = optional_text(fcinfo, 2);
+	return 3;
+}
+
+/* ---- enqueue ---- */
+
+/* Record an action in the caller's transaction; returns its action_id. */
+static Datum
+enqueue(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
+{
+	PartnerApiNewAction action = {.kind = kind,.role = GetUserId()};
+	int			next;
+
+	PreventCommandIfReadOnly(psprintf("enqueue_%s()",
+									  partner_api_kind_name(kind)));
+	next = fill(fcinfo, &action);
+	if (!PG_ARGISNULL(next))
+		action.run_at = PG_GETARG_TIMESTAMPTZ(next);
+	if (!PG_ARGISNULL(next + 1))
+		action.deadline = PG_GETARG_TIMESTAMPTZ(next + 1);
+	partner_api_action_check(&action);
+	partner_api_wake_worker_at_commit();
+	PG_RETURN_INT64(partner_api_action_enqueue(&action).action_id);
+}
+
+/* ---- call and wait ---- */
+
+static void
+raise_answer(const PartnerApiAnswer *answer)
+{
+	ereport(ERROR,
+			errcode(answer->sqlstate),
+			errmsg_internal("%s", answer->message),
+			answer->detail != NULL ? errdetail_internal("%s", answer->detail) : 0,
+			answer->hint != NULL ? errhint("%s", answer->hint) : 0);
+}
+
+/* Hand an action to the worker and wait; raises ERROR unless it is done. */
+static PartnerApiAnswer *
+call(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
+{
+	PartnerApiNewAction action = {.kind = kind,.role = GetUserId()};
+	const char *name = partner_api_kind_name(kind);
+	PartnerApiAnswer *answer;
+
+	PreventCommandDuringRecovery(psprintf("%s()", name));
+	PreventCommandIfReadOnly(psprintf("%s()", name));
+	fill(fcinfo, &action);
+	partner_api_action_check(&action);
+	answer = partner_api_slot_call(&action);
+	if (answer->sqlstate != 0)
+		raise_answer(answer);
+	return answer;
+}
+
+/* A row of partner_api.instances from its JSON; null if there is none. */
+static Datum
+instance_row(FunctionCallInfo fcinfo, const PartnerApiAnswer *answer)
+{
+	static const Oid types[] = {TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT i FROM pg_catalog.json_populate_record("
+		"  NULL::partner_api.instances, $1::pg_catalog.json) AS i",
+		1, types, NULL
+	};
+	PartnerApiOwnerScope scope;
+	Datum		value;
+	Datum		row;
+	bool		isnull;
+
+	if (answer->result == NULL)
+		PG_RETURN_NULL();
+	value = CStringGetTextDatum(answer->result);
+	partner_api_owner_begin(&scope);
+	partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
+	row = SPI_datumTransfer(partner_api_field(0, 1, &isnull), false, -1);
+	partner_api_owner_end(&scope);
+	return row;
+}
+
+static Datum
+call_for_instance(FunctionCallInfo fcinfo, PartnerApiKind kind,
+				  FillAction fill)
+{
+	return instance_row(fcinfo, call(fcinfo, kind, fill));
+}
+
+/* One C function for the waiting form of an operation, one for enqueueing. */
+#define OPERATION(name, kind, fill) \
+	PG_FUNCTION_INFO_V1(partner_api_##name); \
+	PG_FUNCTION_INFO_V1(partner_api_enqueue_##name); \
+	Datum \
+	partner_api_##name(PG_FUNCTION_ARGS) \
+	{ \
+		return call_for_instance(fcinfo, kind, fill); \
+	} \
+	Datum \
+	partner_api_enqueue_##name(PG_FUNCTION_ARGS) \
+	{ \
+		return enqueue(fcinfo, kind, fill); \
+	}
+
+OPERATION(create_instance, PARTNER_API_CREATE_INSTANCE, fill_create)
+OPERATION(sign_instance, PARTNER_API_SIGN_INSTANCE, fill_subscription)
+OPERATION(update_subscription, PARTNER_API_UPDATE_SUBSCRIPTION,
+		  fill_subscription)
+OPERATION(cancel_instance, PARTNER_API_CANCEL_INSTANCE, fill_instance)
+OPERATION(delete_instance, PARTNER_API_DELETE_INSTANCE, fill_instance)
+OPERATION(disconnect_instance, PARTNER_API_DISCONNECT_INSTANCE,
+		  fill_instance)
+
+PG_FUNCTION_INFO_V1(partner_api_delete_instances);
+PG_FUNCTION_INFO_V1(partner_api_enqueue_delete_instances);
+
+Datum
+partner_api_enqueue_delete_instances(PG_FUNCTION_ARGS)
+{
+	return enqueue(fcinfo, PARTNER_API_DELETE_INSTANCES, fill_instances);
+}
+
+/*
+ * SQL: delete_instances(), one row for each instance: what the provider said
+ * of it.
+ */
+Datum
+partner_api_delete_instances(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PartnerApiAnswer *answer = call(fcinfo, PARTNER_API_DELETE_INSTANCES,
+									fill_instances);
+	char	   *utf8;
+	char	   *error;
+	json_t	   *outcomes;
+	size_t		index;
+	json_t	   *outcome;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (answer->result == NULL)
+		return (Datum) 0;
+	utf8 = partner_api_text_to_utf8(answer->result);
+	outcomes = partner_api_json_parse(utf8, strlen(utf8), &error);
+	json_array_foreach(outcomes, index, outcome)
+	{
+		Datum		values[3];
+		bool		nulls[3] = {false};
+		char	   *detail = partner_api_json_string(outcome, "detail");
+		char	   *id = partner_api_json_string(outcome, "instance_id");
+
+		values[0] = CStringGetTextDatum(partner_api_text_from_utf8(id));
+		values[1] = BoolGetDatum(partner_api_json_true(outcome, "deleted"));
+		nulls[2] = detail == NULL;
+		if (detail != NULL)
+			values[2] = CStringGetTextDatum(partner_api_text_from_utf8(detail));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * live.c
+ *	  Reads at a provider from the caller's own backend.
+ *
+ * They change nothing, so they need no action: the backend sends them itself,
+ * on a connection that it keeps, and may be cancelled at any time.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "live.h"
+#include "miscadmin.h"
+#include "policy.h"
+#include "redact.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+/* A backend reads one thing at a time. */
+#define BACKEND_CONNECTIONS 2
+/* A cancel is noticed after this long at the latest. */
+#define POLL_SLICE_MS 10
+/* A provider that never says "last page" must not keep us for ever. */
+#define MOST_PAGES 100000
+
+/* The engine of this backend, made on first use and kept. */
+static PartnerApiHttp *
+backend_engine(void)
+{
+	static PartnerApiHttp *engine = NULL;
+
+	if (engine == NULL)
+		engine = partner_api_http_create(TopMemoryContext,
+										 BACKEND_CONNECTIONS);
+	return engine;
+}
+
+/* A server as the current user may use it, with the credential. */
+PartnerApiServer *
+partner_api_live_server(const char *name)
+{
+	PartnerApiServer *server = partner_api_server_load(name, GetUserId());
+
+	partner_api_server_load_credential(server, GetUserId());
+	return server;
+}
+
+/*
+ * Send a read and wait for its answer, interruptibly.  The answer lives in
+ * the current context; it may be none (see "complete").
+ */
+const PartnerApiResponse *
+partner_api_live_fetch(const PartnerApiServer *server,
+					   const PartnerApiRequest *request)
+{
+	PartnerApiHttp *engine = backend_engine();
+	PartnerApiCall *call = partner_api_http_start(engine,
+												  CurrentMemoryContext,
+												  &server->endpoint, request,
+												  false, NULL);
+
+	/* a call that was cancelled earlier is gone with its context */
+	while (partner_api_http_next_finished(engine) != call)
+	{
+		CHECK_FOR_INTERRUPTS();
+		partner_api_http_wait(engine, POLL_SLICE_MS);
+	}
+	return partner_api_call_response(call);
+}
+
+/* ---- errors ---- */
+
+static char *
+status_words(const PartnerApiResponse *response)
+{
+	if (!response->complete)
+		return psprintf("The request failed: %s.", response->transport_error);
+	return psprintf("The provider answered with status %d.", response->status);
+}
+
+/* Raise ERROR for a complete answer that is not what was asked for. */
+void
+partner_api_live_refused(const PartnerApiServer *server,
+						 const char *instance_token,
+						 const PartnerApiResponse *response,
+						 const char *message)
+{
+	char	   *words =
+		partner_api_redact(message, partner_api_server_secrets(server,
+															   instance_token));
+
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
+			errmsg("could not read the answer of server \"%s\"", server->name),
+			errdetail("%s The answer: %s", status_words(response),
+					  words != NULL ? words : "(nothing)"));
+}
+
+/* Raise ERROR unless the answer is complete and its status a success. */
+void
+partner_api_live_check(const PartnerApiServer *server,
+					   const char *instance_token,
+					   const PartnerApiResponse *response)
+{
+	PartnerApiReason reason = partner_api_response_reason(response);
+	const char *hint = partner_api_reason_hint(reason);
+	const List *secrets = partner_api_server_secrets(server, instance_token);
+
+	if (reason == PARTNER_API_REASON_NONE)
+		return;
+	if (!response->complete)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+				errmsg("could not reach server \"%s\"", server->name),
+				errdetail("The request failed: %s.",
+						  response->transport_error),
+				errhint("Check the server's base_url, ca_file, timeouts and max_response_bytes, and the network."));
+	ereport(ERROR,
+			errcode(reason == PARTNER_API_REASON_LOST ? ERRCODE_FDW_ERROR :
+					partner_api_reason_sqlstate(reason)),
+			errmsg("server \"%s\" refused the request with status %d",
+				   server->name, response->status),
+			response->body_len > 0 ?
+			errdetail("The answer: %s",
+					  partner_api_redact(response->body, secrets)) : 0,
+			hint != NULL && reason != PARTNER_API_REASON_LOST ?
+			errhint("%s", hint) : 0);
+}
+
+/* ---- lists ---- */
+
+/* Instances seen on earlier pages: rows may move while we page. */
+static HTAB *
+new_seen(void)
+{
+	HASHCTL		control = {0};
+
+	control.keysize = NAMEDATALEN * 4;
+	control.entrysize = NAMEDATALEN * 4;
+	control.hcxt = CurrentMemoryContext;
+	return hash_create("partner_api list rows", 1024, &control,
+					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+static List *
+add_new_rows(List *rows, HTAB *seen, const List *page)
+{
+	ListCell   *lc;
+
+	foreach(lc, page)
+	{
+		PartnerApiListRow *row = lfirst(lc);
+		bool		found;
+
+		hash_search(seen, row->instance_id, HASH_ENTER, &found);
+		if (!found)
+			rows = lappend(rows, row);
+	}
+	return rows;
+}
+
+/* Read one page; returns its call's context, to be deleted by the caller. */
+static void
+read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
+		  int number, PartnerApiPage *page)
+{
+	MemoryContext rows_context = CurrentMemoryContext;
+	MemoryContext call_context = AllocSetContextCreate(rows_context,
+													   "partner_api list page",
+													   ALLOCSET_DEFAULT_SIZES);
+	PartnerApiRequest request = {0};
+	const PartnerApiResponse *response;
+	char	   *message = NULL;
+	bool		readable;
+
+	MemoryContextSwitchTo(call_context);
+	server->provider->build_list(filter, number, &server->credential,
+								 &request);
+	response = partner_api_live_fetch(server, &request);
+	partner_api_live_check(server, NULL, response);
+	MemoryContextSwitchTo(rows_context);
+	readable = server->provider->parse_list(response, number, page, &message);
+	if (!readable)
+		partner_api_live_refused(server, NULL, response, message);
+	MemoryContextDelete(call_context);
+}
+
+/*
+ * The provider's whole list, all pages, each instance once, in the current
+ * context.  Raises ERROR if any page cannot be read: a part of a list is never
+ * returned.
+ */
+List *
+partner_api_live_list(const PartnerApiServer *server,
+					  const PartnerApiFilter *filter)
+{
+	HTAB	   *seen = new_seen();
+	List	   *rows = NIL;
+	PartnerApiPage page = {0};
+
+	for (int number = 1; !page.last; number++)
+	{
+		if (number > MOST_PAGES)
+			ereport(ERROR,
+					errcode(ERRCODE_FDW_ERROR),
+					errmsg("the list of server \"%s\" has no end",
+						   server->name));
+		memset(&page, 0, sizeof(page));
+		read_page(server, filter, number, &page);
+		rows = add_new_rows(rows, seen, page.rows);
+	}
+	hash_destroy(seen);
+	return rows;
+}

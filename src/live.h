@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * live.h
+ *	  Reads at a provider from the caller's own backend.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_LIVE_H
+#define PARTNER_API_LIVE_H
+
+#include "postgres.h"
+
+#include "http.h"
+#include "servers.h"
+
+extern PartnerApiServer *partner_api_live_server(const char *name);
+extern const PartnerApiResponse *partner_api_live_fetch(const PartnerApiServer *server,
+														const PartnerApiRequest *request);
+extern void partner_api_live_check(const PartnerApiServer *server,
+								   const char *instance_token,
+								   const PartnerApiResponse *response);
+extern void partner_api_live_refused(const PartnerApiServer *server,
+									 const char *instance_token,
+									 const PartnerApiResponse *response,
+									 const char *message) pg_attribute_noreturn();
+extern List *partner_api_live_list(const PartnerApiServer *server,
+								   const PartnerApiFilter *filter);
+
+#endif							/* PARTNER_API_LIVE_H */

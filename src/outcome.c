@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * outcome.c
+ *	  What a "done" means for the instance: the event that is recorded.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "json.h"
+#include "redact.h"
+#include "transfers.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+static void
+put_text(json_t *object, const char *key, const char *text)
+{
+	if (text != NULL)
+		partner_api_json_put_text(object, key, partner_api_text_to_utf8(text));
+}
+
+/* ISO 8601, whatever the session's DateStyle. */
+static void
+put_time(json_t *object, const char *key, TimestampTz time)
+{
+	char		buffer[MAXDATELEN + 1];
+
+	put_text(object, key,
+			 JsonEncodeDateTime(buffer, TimestampTzGetDatum(time),
+								TIMESTAMPTZOID, NULL));
+}
+
+static char *
+print(const json_t *object)
+{
+	return partner_api_text_from_utf8(partner_api_json_print(object));
+}
+
+/*
+ * When to sign: the lead before the trial ends, sooner if the provider's
+ * clock is ahead of ours.
+ */
+static void
+put_trial(json_t *details, const PartnerApiTransfer *transfer,
+		  TimestampTz trial_ends_at, bool estimated, int64 provider_skew_us,
+		  const char *trial_end)
+{
+	const PartnerApiServer *server = transfer->account->server;
+
+	put_time(details, "trial_ends_at", trial_ends_at);
+	partner_api_json_put(details, "trial_estimated", json_boolean(estimated));
+	put_text(details, "trial_end", trial_end);
+	if (strcmp(trial_end, "lapse") != 0)
+		put_time(details, "sign_at",
+				 trial_ends_at - server->sign_lead - provider_skew_us);
+}
+
+/* A new instance: everything that its mirror row begins with. */
+static void
+describe_new(const PartnerApiTransfer *transfer,
+			 const PartnerApiVerdict *verdict, int64 provider_skew_us,
+			 PartnerApiSettlement *settlement, json_t *details)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+	const PartnerApiServer *server = transfer->account->server;
+	char	   *name = partner_api_json_string(transfer->arguments, "name");
+	char	   *trial_end = partner_api_json_string(transfer->arguments,
+													"trial_end");
+
+	settlement->event = claim->purpose == PARTNER_API_LOOK ? "adopted" :
+		"created";
+	settlement->event_instance = verdict->instance_id;
+	settlement->token = verdict->instance_token;
+	partner_api_json_put_text(details, "name", name);
+	put_text(details, "customer_ref", claim->customer_ref);
+	put_text(details, "token_fingerprint", server->token_fingerprint);
+	put_time(details, "created_at", claim->sent_at);
+	if (server->provider->trial_ms > 0 || verdict->due_ms > 0)
+	{
+		bool		estimated = verdict->due_ms == 0;
+		TimestampTz ends_at = estimated ?
+			claim->sent_at + server->provider->trial_ms * 1000 :
+			partner_api_timestamp_from_unix_ms(verdict->due_ms);
+
+		put_trial(details, transfer, ends_at, estimated, provider_skew_us,
+				  trial_end != NULL ? trial_end : server->trial_end);
+	}
+}
+
+/* What each instance of a bulk action came to, as the action's outcome. */
+static char *
+describe_bulk(const PartnerApiVerdict *verdict, const List *secrets)
+{
+	json_t	   *all = partner_api_json_own(json_array());
+	ListCell   *lc;
+
+	foreach(lc, verdict->outcomes)
+	{
+		PartnerApiOutcome *outcome = lfirst(lc);
+		json_t	   *object = partner_api_json_append_object(all);
+
+		partner_api_json_put_text(object, "instance_id", outcome->instance_id);
+		partner_api_json_put(object, "deleted", json_boolean(outcome->done));
+		put_text(object, "detail",
+				 partner_api_redact(outcome->message, secrets));
+	}
+	return print(all);
+}
+
+static const char *
+event_of(PartnerApiKind kind)
+{
+	switch (kind)
+	{
+		case PARTNER_API_CREATE_INSTANCE:
+			return "created";
+		case PARTNER_API_SIGN_INSTANCE:
+			return "signed";
+		case PARTNER_API_UPDATE_SUBSCRIPTION:
+			return "subscription_updated";
+		case PARTNER_API_CANCEL_INSTANCE:
+			return "cancelled";
+		case PARTNER_API_DELETE_INSTANCE:
+			return "deleted";
+		case PARTNER_API_DISCONNECT_INSTANCE:
+			return "disconnected";
+		case PARTNER_API_DELETE_INSTANCES:
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * Fill in what a "done" settlement records: outcome, event, token.  All of it
+ * lives in the current context, that of the claim.
+ */
+void
+partner_api_outcome_describe(const PartnerApiTransfer *transfer,
+							 const PartnerApiVerdict *verdict,
+							 int64 provider_skew_us,
+							 PartnerApiSettlement *settlement)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+	json_t	   *details = partner_api_json_object();
+
+	if (claim->kind == PARTNER_API_DELETE_INSTANCES)
+	{
+		settlement->outcome =
+			describe_bulk(verdict,
+						  partner_api_server_secrets(transfer->account->server,
+													 NULL));
+		return;
+	}
+	settlement->event = event_of(claim->kind);
+	settlement->event_instance = claim->instance_id;
+	if (verdict->due_ms > 0)
+		put_time(details, "provider_due_at",
+				 partner_api_timestamp_from_unix_ms(verdict->due_ms));
+	if (json_object_get(transfer->arguments, "with_calls") != NULL)
+		partner_api_json_put(details, "with_calls",
+			json_incref(json_object_get(transfer->arguments, "with_calls")));
+	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
+		describe_new(transfer, verdict, provider_skew_us, settlement, details);
+	settlement->event_details = print(details);
+	settlement->outcome = settlement->event_details;
+}

@@ -1,0 +1,279 @@
+/*-------------------------------------------------------------------------
+ *
+ * reads.c
+ *	  The SQL functions that read at a provider: connection test, live list,
+ *	  status, QR image, phone code.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "live.h"
+#include "owner.h"
+#include "policy.h"
+#include "redact.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(partner_api_test_connection);
+PG_FUNCTION_INFO_V1(partner_api_remote_instances);
+PG_FUNCTION_INFO_V1(partner_api_remote_secrets);
+PG_FUNCTION_INFO_V1(partner_api_instance_status);
+PG_FUNCTION_INFO_V1(partner_api_instance_qr);
+PG_FUNCTION_INFO_V1(partner_api_instance_qr_url);
+PG_FUNCTION_INFO_V1(partner_api_phone_code);
+
+static Datum
+make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values,
+											 nulls));
+}
+
+/* ---- connection test ---- */
+
+/* What is to be said about an answer to the test. */
+static char *
+test_detail(const PartnerApiServer *server, const PartnerApiResponse *response,
+			bool ok)
+{
+	PartnerApiReason reason = partner_api_response_reason(response);
+	const char *hint = partner_api_reason_hint(reason);
+	char	   *words;
+
+	if (ok)
+		return psprintf("server \"%s\" accepts the token", server->name);
+	if (!response->complete)
+		words = pstrdup(response->transport_error);
+	else
+		words = partner_api_redact(response->body,
+								   partner_api_server_secrets(server, NULL));
+	return hint != NULL ? psprintf("%s (%s)", words, hint) : words;
+}
+
+/*
+ * SQL: test_connection(server) -> ok, http_status, latency_ms, detail.  Reads
+ * one row of the list, which costs nothing and needs the token.
+ */
+Datum
+partner_api_test_connection(PG_FUNCTION_ARGS)
+{
+	PartnerApiServer *server =
+		partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	PartnerApiFilter filter = {.page_size = 1};
+	PartnerApiRequest request = {0};
+	PartnerApiPage page = {0};
+	const PartnerApiResponse *response;
+	int64		started = partner_api_monotonic_us();
+	char	   *message = NULL;
+	Datum		values[4];
+	bool		nulls[4] = {false};
+	bool		ok;
+
+	server->provider->build_list(&filter, 1, &server->credential, &request);
+	response = partner_api_live_fetch(server, &request);
+	ok = partner_api_response_reason(response) == PARTNER_API_REASON_NONE &&
+		server->provider->parse_list(response, 1, &page, &message);
+
+	values[0] = BoolGetDatum(ok);
+	values[1] = Int32GetDatum(response->status);
+	nulls[1] = response->status == 0;
+	values[2] = Float8GetDatum((partner_api_monotonic_us() - started) / 1000.0);
+	values[3] = CStringGetTextDatum(test_detail(server, response, ok));
+	return make_row(fcinfo, values, nulls);
+}
+
+/* ---- live list ---- */
+
+static void
+set_text(Datum *values, bool *nulls, int column, const char *text)
+{
+	nulls[column] = text == NULL;
+	if (text != NULL)
+		values[column] =
+			CStringGetTextDatum(partner_api_redact_whole(text, NIL));
+}
+
+static void
+set_time(Datum *values, bool *nulls, int column, int64 unix_ms)
+{
+	nulls[column] = unix_ms == 0;
+	values[column] =
+		TimestampTzGetDatum(partner_api_timestamp_from_unix_ms(unix_ms));
+}
+
+static void
+put_instance(ReturnSetInfo *rsinfo, const PartnerApiServer *server,
+			 const PartnerApiListRow *row)
+{
+	Datum		values[11];
+	bool		nulls[11] = {false};
+	NameData	name;
+
+	namestrcpy(&name, server->name);
+	values[0] = NameGetDatum(&name);
+	values[1] = CStringGetTextDatum(partner_api_text_from_utf8(row->instance_id));
+	set_text(values, nulls, 2, row->name);
+	set_text(values, nulls, 3, partner_api_subscription_name(row->subscription));
+	set_text(values, nulls, 4, row->payment_status);
+	set_time(values, nulls, 5, row->created_ms);
+	set_time(values, nulls, 6, row->due_ms);
+	set_text(values, nulls, 7, row->middleware);
+	values[8] = BoolGetDatum(row->phone_connected);
+	values[9] = BoolGetDatum(row->whatsapp_connected);
+	nulls[10] = row->details == NULL;
+	if (row->details != NULL)
+		values[10] = DirectFunctionCall1(jsonb_in,
+										 CStringGetDatum(partner_api_text_from_utf8(row->details)));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static char *
+optional_argument(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL :
+		partner_api_text_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(arg)));
+}
+
+/* SQL: remote_instances(server, query, middleware): what is there now. */
+Datum
+partner_api_remote_instances(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PartnerApiServer *server;
+	PartnerApiFilter filter = {0};
+	ListCell   *lc;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("server must not be null"));
+	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	filter.query = optional_argument(fcinfo, 1);
+	filter.middleware = optional_argument(fcinfo, 2);
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, partner_api_live_list(server, &filter))
+		put_instance(rsinfo, server, lfirst(lc));
+	return (Datum) 0;
+}
+
+/* ---- one instance ---- */
+
+/* The token that addresses an instance; it must be known here. */
+static char *
+instance_token(const char *server, const char *instance_id)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT token FROM partner_api.instance_secrets"
+		" WHERE server OPERATOR(pg_catalog.=) $1"
+		"   AND instance_id OPERATOR(pg_catalog.=) $2", 2, types, NULL
+	};
+	PartnerApiOwnerScope scope;
+	MemoryContext context = CurrentMemoryContext;
+	NameData	name;
+	Datum		values[2];
+	char	   *token = NULL;
+
+	namestrcpy(&name, server);
+	values[0] = NameGetDatum(&name);
+	values[1] = CStringGetTextDatum(instance_id);
+	partner_api_owner_begin(&scope);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0)
+		token = MemoryContextStrdup(context, partner_api_field_text(0, 1));
+	partner_api_owner_end(&scope);
+	if (token == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("instance \"%s\" of server \"%s\" is not known here",
+					   instance_id, server),
+				errhint("Run partner_api.sync_instances('%s') if it exists at the provider.",
+						server));
+	return token;
+}
+
+/* Read something of one instance; raises ERROR if there is no answer. */
+static void
+read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
+			  const char *parameter, PartnerApiReadResult *result)
+{
+	PartnerApiServer *server =
+		partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	char	   *instance_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	PartnerApiRequest request = {0};
+	const PartnerApiResponse *response;
+	char	   *message = NULL;
+	char	   *token;
+
+	partner_api_check_instance_id(instance_id);
+	server->provider->check_read(read, parameter);
+	token = instance_token(server->name, instance_id);
+	server->provider->build_read(read, instance_id, token, parameter,
+								 &server->credential, &request);
+	response = partner_api_live_fetch(server, &request);
+	partner_api_live_check(server, token, response);
+	if (!server->provider->parse_read(read, response, result, &message))
+		partner_api_live_refused(server, token, response, message);
+	if (result->text != NULL)
+		result->text = partner_api_redact_whole(result->text,
+												partner_api_server_secrets(server,
+																		   token));
+}
+
+/* SQL: instance_status() -> connected, phone_connected, detail */
+Datum
+partner_api_instance_status(PG_FUNCTION_ARGS)
+{
+	PartnerApiReadResult result = {0};
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	read_instance(fcinfo, PARTNER_API_READ_STATUS, NULL, &result);
+	values[0] = BoolGetDatum(result.connected);
+	values[1] = BoolGetDatum(result.phone_connected);
+	set_text(values, nulls, 2, result.text);
+	return make_row(fcinfo, values, nulls);
+}
+
+/* SQL: instance_qr() -> bytea, a PNG image; void after 20 s */
+Datum
+partner_api_instance_qr(PG_FUNCTION_ARGS)
+{
+	PartnerApiReadResult result = {0};
+
+	read_instance(fcinfo, PARTNER_API_READ_QR, NULL, &result);
+	PG_RETURN_BYTEA_P(result.bytes);
+}
+
+/* SQL: instance_qr_url() -> text */
+Datum
+partner_api_instance_qr_url(PG_FUNCTION_ARGS)
+{
+	PartnerApiReadResult result = {0};
+
+	read_instance(fcinfo, PARTNER_API_READ_QR_URL, NULL, &result);
+	PG_RETURN_DATUM(CStringGetTextDatum(result.text));
+}
+
+/* SQL: phone_code(server, instance_id, phone) -> text */
+Datum
+partner_api_phone_code(PG_FUNCTION_ARGS)
+{
+	PartnerApiReadResult result = {0};
+
+	read_instance(fcinfo, PARTNER_API_READ_PHONE_CODE,
+				  text_to_cstring(PG_GETARG_TEXT_PP(2)), &result);
+	PG_RETURN_DATUM(CStringGetTextDatum(result.text));
+}

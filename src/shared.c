@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.c
+ *	  The shared memory of launcher, workers and backends.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "shared.h"
+#include "slots.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(partner_api_worker_status);
+
+PartnerApiShared *partner_api_shared = NULL;
+
+/* Ask for memory and a lock; to be called from the request hook. */
+void
+partner_api_shared_request(void)
+{
+	RequestAddinShmemSpace(MAXALIGN(sizeof(PartnerApiShared)) +
+						   partner_api_slots_size());
+	RequestNamedLWLockTranche("partner_api", 1);
+}
+
+/* Set the memory up, or find it; to be called from the startup hook. */
+void
+partner_api_shared_startup(void)
+{
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	partner_api_shared = ShmemInitStruct("partner_api",
+										 sizeof(PartnerApiShared), &found);
+	if (!found)
+	{
+		memset(partner_api_shared, 0, sizeof(PartnerApiShared));
+		partner_api_shared->lock =
+			&(GetNamedLWLockTranche("partner_api"))->lock;
+		partner_api_shared->launcher = PARTNER_API_NO_PROCESS;
+		for (int i = 0; i < PARTNER_API_MAX_WORKERS; i++)
+			partner_api_shared->workers[i].process = PARTNER_API_NO_PROCESS;
+	}
+	partner_api_slots_startup();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/*
+ * Set the latch of a process.  The number may have passed to another process
+ * meanwhile, which is then woken for nothing.
+ */
+void
+partner_api_wake_process(int process)
+{
+	if (process != PARTNER_API_NO_PROCESS)
+		SetLatch(&ProcGlobal->allProcs[process].procLatch);
+}
+
+/* The entry of the worker that runs in a database; NULL if none does. */
+static PartnerApiWorkerEntry *
+running_worker(Oid database)
+{
+	for (int i = 0; i < PARTNER_API_MAX_WORKERS; i++)
+	{
+		PartnerApiWorkerEntry *entry = &partner_api_shared->workers[i];
+
+		if (entry->state == PARTNER_API_WORKER_RUNNING &&
+			entry->database_oid == database)
+			return entry;
+	}
+	return NULL;
+}
+
+bool
+partner_api_worker_running(Oid database)
+{
+	bool		running;
+
+	if (partner_api_shared == NULL)
+		return false;
+	LWLockAcquire(partner_api_shared->lock, LW_SHARED);
+	running = running_worker(database) != NULL;
+	LWLockRelease(partner_api_shared->lock);
+	return running;
+}
+
+/* Wake the worker of a database, if it has one. */
+void
+partner_api_wake_worker(Oid database)
+{
+	PartnerApiWorkerEntry *entry;
+	int			process = PARTNER_API_NO_PROCESS;
+
+	if (partner_api_shared == NULL)
+		return;
+	LWLockAcquire(partner_api_shared->lock, LW_SHARED);
+	entry = running_worker(database);
+	if (entry != NULL)
+		process = entry->process;
+	LWLockRelease(partner_api_shared->lock);
+	partner_api_wake_process(process);
+}
+
+/* Tell the launcher that a database may have the extension now. */
+void
+partner_api_extension_installed(void)
+{
+	int			launcher;
+
+	if (partner_api_shared == NULL)
+		return;
+	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
+	partner_api_shared->installs++;
+	launcher = partner_api_shared->launcher;
+	LWLockRelease(partner_api_shared->lock);
+	partner_api_wake_process(launcher);
+}
+
+/* ---- SQL: worker_status() ---- */
+
+static const char *
+state_name(const PartnerApiWorkerEntry *entry)
+{
+	switch (entry->state)
+	{
+		case PARTNER_API_WORKER_STARTING:
+			return "starting";
+		case PARTNER_API_WORKER_RUNNING:
+			return entry->in_flight > 0 ? "sending" : "idle";
+		case PARTNER_API_WORKER_STOPPED:
+			break;
+	}
+	return entry->exit == PARTNER_API_EXIT_NO_EXTENSION ? "no extension" :
+		"stopped";
+}
+
+static void
+put_worker(ReturnSetInfo *rsinfo, const PartnerApiWorkerEntry *entry)
+{
+	Datum		values[10];
+	bool		nulls[10] = {false};
+	bool		running = entry->state == PARTNER_API_WORKER_RUNNING;
+
+	values[0] = NameGetDatum(&entry->database);
+	values[1] = CStringGetTextDatum(state_name(entry));
+	values[2] = Int32GetDatum(entry->pid);
+	nulls[2] = !running;
+	values[3] = TimestampTzGetDatum(entry->started_at);
+	nulls[3] = entry->started_at == 0;
+	values[4] = Int32GetDatum(entry->starts);
+	values[5] = TimestampTzGetDatum(entry->last_pass_at);
+	nulls[5] = entry->last_pass_at == 0;
+	values[6] = Int64GetDatum(entry->passes);
+	values[7] = Int64GetDatum(entry->requests);
+	values[8] = Int32GetDatum(entry->in_flight);
+	values[9] = CStringGetTextDatum(entry->last_error);
+	nulls[9] = entry->last_error[0] == '\0';
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * One row for each database that has, had or should have a worker.  Empty
+ * where the library is not preloaded.
+ */
+Datum
+partner_api_worker_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PartnerApiWorkerEntry *entries;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (partner_api_shared == NULL)
+		return (Datum) 0;
+
+	/* copy first: no tuple is formed under the lock */
+	entries = palloc(sizeof(partner_api_shared->workers));
+	LWLockAcquire(partner_api_shared->lock, LW_SHARED);
+	memcpy(entries, partner_api_shared->workers,
+		   sizeof(partner_api_shared->workers));
+	LWLockRelease(partner_api_shared->lock);
+
+	for (int i = 0; i < PARTNER_API_MAX_WORKERS; i++)
+	{
+		if (entries[i].used)
+			put_worker(rsinfo, &entries[i]);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,595 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.c
+ *	  Waiting calls: how a backend hands an action to the worker and gets its
+ *	  outcome back.
+ *
+ * A slot goes FREE -> ASKED (by the backend) -> TAKEN (by the worker, when it
+ * can send at once) -> ANSWERED (by the worker) -> FREE (by the backend).  A
+ * backend that gives up frees an ASKED slot, which withdraws the request, and
+ * marks a TAKEN one ABANDONED, for the worker to free with its answer.  So a
+ * slot that the worker has taken cannot pass to another call before the
+ * worker is through with it.
+ *
+ * The answer travels in the slot because the row that the worker writes is
+ * invisible to a caller under REPEATABLE READ, and because the worker's
+ * record must survive the caller's rollback.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "libpq/pqformat.h"
+#include "miscadmin.h"
+#include "settings.h"
+#include "shared.h"
+#include "slots.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#define SLOT_BYTES 16384
+
+typedef enum SlotState
+{
+	SLOT_FREE,
+	SLOT_ASKED,
+	SLOT_TAKEN,
+	SLOT_ANSWERED,
+	SLOT_ABANDONED
+} SlotState;
+
+/* Protected by partner_api_shared->lock. */
+typedef struct Slot
+{
+	SlotState	state;
+	Oid			database;
+	int			process;		/* the caller's latch */
+	int64		action_id;		/* 0 until the worker has recorded it */
+	int			len;
+	char		data[SLOT_BYTES];
+} Slot;
+
+typedef struct Slots
+{
+	ConditionVariable freed;
+	int			count;
+	Slot		slots[FLEXIBLE_ARRAY_MEMBER];
+} Slots;
+
+static Slots *slots = NULL;
+
+Size
+partner_api_slots_size(void)
+{
+	return MAXALIGN(offsetof(Slots, slots) +
+					mul_size(partner_api_call_slots, sizeof(Slot)));
+}
+
+/* To be called under AddinShmemInitLock. */
+void
+partner_api_slots_startup(void)
+{
+	bool		found;
+
+	slots = ShmemInitStruct("partner_api slots", partner_api_slots_size(),
+							&found);
+	if (found)
+		return;
+	ConditionVariableInit(&slots->freed);
+	slots->count = partner_api_call_slots;
+	for (int i = 0; i < slots->count; i++)
+		slots->slots[i].state = SLOT_FREE;
+}
+
+static void
+lock_slots(void)
+{
+	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
+}
+
+static void
+unlock_slots(void)
+{
+	LWLockRelease(partner_api_shared->lock);
+}
+
+/* ---- what travels in a slot ---- */
+
+static void
+put_text(StringInfo message, const char *text)
+{
+	int			len = text != NULL ? (int) strlen(text) : -1;
+
+	pq_sendint32(message, len);
+	if (text != NULL)
+		appendBinaryStringInfo(message, text, len);
+}
+
+static char *
+get_text(StringInfo message)
+{
+	int			len = (int) pq_getmsgint(message, 4);
+
+	return len < 0 ? NULL : pnstrdup(pq_getmsgbytes(message, len), len);
+}
+
+static void
+put_action(StringInfo message, const PartnerApiNewAction *action)
+{
+	initStringInfo(message);
+	pq_sendint32(message, action->kind);
+	pq_sendint32(message, action->role);
+	put_text(message, action->server);
+	put_text(message, action->instance_id);
+	put_text(message, action->arguments);
+	put_text(message, action->customer_ref);
+	put_text(message, action->idempotency_key);
+}
+
+static PartnerApiNewAction *
+get_action(StringInfo message)
+{
+	PartnerApiNewAction *action = palloc0(sizeof(PartnerApiNewAction));
+
+	action->kind = (PartnerApiKind) pq_getmsgint(message, 4);
+	action->role = (Oid) pq_getmsgint(message, 4);
+	action->server = get_text(message);
+	action->instance_id = get_text(message);
+	action->arguments = get_text(message);
+	action->customer_ref = get_text(message);
+	action->idempotency_key = get_text(message);
+	return action;
+}
+
+static void
+put_answer(StringInfo message, const PartnerApiAnswer *answer)
+{
+	initStringInfo(message);
+	pq_sendint64(message, answer->action_id);
+	pq_sendint32(message, answer->sqlstate);
+	put_text(message, answer->message);
+	put_text(message, answer->detail);
+	put_text(message, answer->hint);
+	put_text(message, answer->result);
+}
+
+static PartnerApiAnswer *
+get_answer(StringInfo message)
+{
+	PartnerApiAnswer *answer = palloc0(sizeof(PartnerApiAnswer));
+
+	answer->action_id = pq_getmsgint64(message);
+	answer->sqlstate = (int) pq_getmsgint(message, 4);
+	answer->message = get_text(message);
+	answer->detail = get_text(message);
+	answer->hint = get_text(message);
+	answer->result = get_text(message);
+	return answer;
+}
+
+/* Copy of a slot's data as a message to be read. */
+static void
+copy_message(const Slot *slot, char *buffer, StringInfo message)
+{
+	memcpy(buffer, slot->data, slot->len);
+	message->data = buffer;
+	message->len = slot->len;
+	message->maxlen = SLOT_BYTES;
+	message->cursor = 0;
+}
+
+/* ---- the backend's side ---- */
+
+static int
+find_free_slot(void)
+{
+	for (int i = 0; i < slots->count; i++)
+	{
+		if (slots->slots[i].state == SLOT_FREE)
+			return i;
+	}
+	return -1;
+}
+
+static int
+try_ask(const StringInfo message)
+{
+	int			index;
+
+	lock_slots();
+	index = find_free_slot();
+	if (index >= 0)
+	{
+		Slot	   *slot = &slots->slots[index];
+
+		slot->state = SLOT_ASKED;
+		slot->database = MyDatabaseId;
+		slot->process = MyProc->pgprocno;
+		slot->action_id = 0;
+		slot->len = message->len;
+		memcpy(slot->data, message->data, message->len);
+	}
+	unlock_slots();
+	return index;
+}
+
+/* Put the request into a slot; wait for a free one if need be. */
+static int
+ask(const StringInfo message, TimestampTz give_up_at)
+{
+	int			index;
+
+	ConditionVariablePrepareToSleep(&slots->freed);
+	while ((index = try_ask(message)) < 0)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+														   give_up_at);
+
+		if (left <= 0)
+			ereport(ERROR,
+					errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					errmsg("no call slot became free within partner_api.call_timeout"),
+					errdetail("All %d slots are in use; nothing was sent.",
+							  slots->count),
+					errhint("Raise partner_api.call_slots, or use the enqueue_... functions."));
+		(void) ConditionVariableTimedSleep(&slots->freed, left,
+										   PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+	return index;
+}
+
+/*
+ * Leave a slot, whatever its state.  Returns the action it was taken for, 0
+ * if the request could be withdrawn.
+ */
+static int64
+leave(int index)
+{
+	Slot	   *slot = &slots->slots[index];
+	int64		action_id = 0;
+	bool		freed = true;
+
+	lock_slots();
+	if (slot->state == SLOT_TAKEN)
+	{
+		action_id = slot->action_id;
+		slot->state = SLOT_ABANDONED;
+		freed = false;
+	}
+	else
+		slot->state = SLOT_FREE;
+	unlock_slots();
+	if (freed)
+		ConditionVariableSignal(&slots->freed);
+	return action_id;
+}
+
+static void
+leave_on_exit(int code, Datum index)
+{
+	leave(DatumGetInt32(index));
+}
+
+/* Fetch the answer if there is one. */
+static PartnerApiAnswer *
+fetch(int index)
+{
+	Slot	   *slot = &slots->slots[index];
+	char	   *buffer = palloc(SLOT_BYTES);
+	StringInfoData message;
+	bool		answered;
+
+	lock_slots();
+	answered = slot->state == SLOT_ANSWERED;
+	if (answered)
+		copy_message(slot, buffer, &message);
+	unlock_slots();
+	if (answered)
+		return get_answer(&message);
+	pfree(buffer);
+	return NULL;
+}
+
+static void pg_attribute_noreturn()
+timed_out(int index)
+{
+	int64		action_id = leave(index);
+
+	if (action_id == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_QUERY_CANCELED),
+				errmsg("the call was not taken up within partner_api.call_timeout"),
+				errdetail("It was withdrawn; nothing was sent."),
+				errhint("Another action for the same instance may be in flight, or the server busy: see partner_api.pending_actions."));
+	ereport(ERROR,
+			errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+			errmsg("the call was not answered within partner_api.call_timeout"),
+			errdetail("Action " INT64_FORMAT " goes on without the caller.",
+					  action_id),
+			errhint("Follow it with partner_api.action_timeline(" INT64_FORMAT ").",
+					action_id));
+}
+
+/* Wait for the answer, interruptibly. */
+static PartnerApiAnswer *
+wait_for_answer(int index, TimestampTz give_up_at)
+{
+	PartnerApiAnswer *answer;
+
+	while ((answer = fetch(index)) == NULL)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+														   give_up_at);
+
+		if (left <= 0)
+			timed_out(index);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return answer;
+}
+
+/*
+ * Add to an error that ends the wait what became of the request, so that the
+ * true reason and its SQLSTATE stay.
+ */
+static void pg_attribute_noreturn()
+rethrow_with_detail(MemoryContext context, int index)
+{
+	ErrorData  *error;
+	int64		action_id = leave(index);
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	if (error->detail == NULL)
+		error->detail = action_id == 0 ?
+			pstrdup("The request was withdrawn; nothing was sent.") :
+			psprintf("Action " INT64_FORMAT " goes on without the caller.",
+					 action_id);
+	ReThrowError(error);
+}
+
+static PartnerApiAnswer *
+wait_with_cleanup(int index, TimestampTz give_up_at)
+{
+	MemoryContext context = CurrentMemoryContext;
+	PartnerApiAnswer *answer;
+
+	PG_TRY();
+	{
+		answer = wait_for_answer(index, give_up_at);
+	}
+	PG_CATCH();
+	{
+		rethrow_with_detail(context, index);
+	}
+	PG_END_TRY();
+	leave(index);
+	return answer;
+}
+
+/*
+ * Hand an action to the worker of this database and wait for its outcome,
+ * which may be an error; the result is palloc'd.  Raises ERROR if no worker
+ * runs, if the arguments do not fit a slot, at partner_api.call_timeout, and
+ * when interrupted.
+ */
+PartnerApiAnswer *
+partner_api_slot_call(const PartnerApiNewAction *action)
+{
+	TimestampTz give_up_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									partner_api_call_timeout);
+	StringInfoData message;
+	PartnerApiAnswer *answer = NULL;
+	int			index;
+
+	if (!partner_api_worker_running(MyDatabaseId))
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("no partner_api worker runs in this database"),
+				errdetail("Nothing was sent."),
+				errhint("Set shared_preload_libraries = 'partner_api', list the database in partner_api.databases, and see partner_api.worker_status."));
+
+	if (!partner_api_enabled)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("sending is switched off"),
+				errdetail("The setting \"partner_api.enabled\" is off; nothing was sent."),
+				errhint("Use enqueue_%s(): the action waits until it is switched on.",
+						partner_api_kind_name(action->kind)));
+
+	put_action(&message, action);
+	if (message.len > SLOT_BYTES)
+		ereport(ERROR,
+				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("the arguments are too large for a waiting call"),
+				errdetail("They take %d bytes; a call has %d.",
+						  message.len, SLOT_BYTES),
+				errhint("Use enqueue_%s().",
+						partner_api_kind_name(action->kind)));
+
+	index = ask(&message, give_up_at);
+	PG_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));
+	{
+		partner_api_wake_worker(MyDatabaseId);
+		answer = wait_with_cleanup(index, give_up_at);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));
+	return answer;
+}
+
+/* ---- the worker's side ---- */
+
+int
+partner_api_slot_count(void)
+{
+	return slots->count;
+}
+
+/* The request in a slot of this database, palloc'd; NULL if there is none. */
+PartnerApiNewAction *
+partner_api_slot_peek(int index)
+{
+	Slot	   *slot = &slots->slots[index];
+	char	   *buffer;
+	StringInfoData message;
+	bool		asked;
+
+	/* a look without the lock: a wake-up follows whatever is missed */
+	if (slot->state != SLOT_ASKED)
+		return NULL;
+	buffer = palloc(SLOT_BYTES);
+	lock_slots();
+	asked = slot->state == SLOT_ASKED && slot->database == MyDatabaseId;
+	if (asked)
+		copy_message(slot, buffer, &message);
+	unlock_slots();
+	return asked ? get_action(&message) : NULL;
+}
+
+/* Take a request; false if its caller has withdrawn it. */
+bool
+partner_api_slot_take(int index)
+{
+	Slot	   *slot = &slots->slots[index];
+	bool		taken;
+
+	lock_slots();
+	taken = slot->state == SLOT_ASKED;
+	if (taken)
+		slot->state = SLOT_TAKEN;
+	unlock_slots();
+	return taken;
+}
+
+/* Note which action a slot that was taken waits for. */
+void
+partner_api_slot_bind(int index, int64 action_id)
+{
+	lock_slots();
+	slots->slots[index].action_id = action_id;
+	unlock_slots();
+}
+
+/* Answer a slot whose lock is held; returns the process to wake. */
+static int
+answer_locked(Slot *slot, const StringInfo message)
+{
+	if (slot->state == SLOT_ABANDONED)
+	{
+		slot->state = SLOT_FREE;
+		return PARTNER_API_NO_PROCESS;
+	}
+	slot->state = SLOT_ANSWERED;
+	slot->len = message->len;
+	memcpy(slot->data, message->data, message->len);
+	return slot->process;
+}
+
+static bool
+is_taken(const Slot *slot)
+{
+	return slot->database == MyDatabaseId &&
+		(slot->state == SLOT_TAKEN || slot->state == SLOT_ABANDONED);
+}
+
+/* An answer as it fits a slot: a result that does not is left out. */
+static void
+encode_answer(StringInfo message, const PartnerApiAnswer *answer)
+{
+	put_answer(message, answer);
+	if (message->len > SLOT_BYTES)
+	{
+		PartnerApiAnswer shorter = *answer;
+
+		shorter.result = NULL;
+		put_answer(message, &shorter);
+	}
+}
+
+/* Answer one slot that was taken. */
+void
+partner_api_slot_answer(int index, const PartnerApiAnswer *answer)
+{
+	StringInfoData message;
+	int			process;
+
+	encode_answer(&message, answer);
+	lock_slots();
+	process = answer_locked(&slots->slots[index], &message);
+	unlock_slots();
+	partner_api_wake_process(process);
+	if (process == PARTNER_API_NO_PROCESS)
+		ConditionVariableSignal(&slots->freed);
+}
+
+/* Does a call wait for this action? */
+bool
+partner_api_slot_waits_for(int64 action_id)
+{
+	bool		waits = false;
+
+	lock_slots();
+	for (int i = 0; i < slots->count && !waits; i++)
+		waits = slots->slots[i].state == SLOT_TAKEN &&
+			slots->slots[i].database == MyDatabaseId &&
+			slots->slots[i].action_id == action_id;
+	unlock_slots();
+	return waits;
+}
+
+/* Answer every slot that waits for the action of the answer. */
+void
+partner_api_slots_answer_action(const PartnerApiAnswer *answer)
+{
+	for (int i = 0; i < slots->count; i++)
+	{
+		bool		waits;
+
+		lock_slots();
+		waits = is_taken(&slots->slots[i]) &&
+			slots->slots[i].action_id == answer->action_id;
+		unlock_slots();
+		if (waits)
+			partner_api_slot_answer(i, answer);
+	}
+}
+
+/* Answer the slots that a worker which is gone has taken. */
+void
+partner_api_slots_orphaned(void)
+{
+	for (int i = 0; i < slots->count; i++)
+	{
+		PartnerApiAnswer answer = {0};
+		bool		taken;
+
+		lock_slots();
+		taken = is_taken(&slots->slots[i]);
+		answer.action_id = slots->slots[i].action_id;
+		unlock_slots();
+		if (!taken)
+			continue;
+		answer.sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
+		answer.message = "the worker ended while the call was in flight";
+		answer.detail = answer.action_id == 0 ?
+			"Nothing was sent." :
+			psprintf("Action " INT64_FORMAT " is being settled by looking at the provider.",
+					 answer.action_id);
+		partner_api_slot_answer(i, &answer);
+	}
+}

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.h
+ *	  Waiting calls: how a backend hands an action to the worker and gets its
+ *	  outcome back.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_SLOTS_H
+#define PARTNER_API_SLOTS_H
+
+#include "postgres.h"
+
+#include "actions.h"
+
+/* What a waiting call is told; text is palloc'd. */
+typedef struct PartnerApiAnswer
+{
+	int64		action_id;		/* 0: no action was made */
+	int			sqlstate;		/* 0: done */
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+	char	   *result;			/* JSON, when done */
+} PartnerApiAnswer;
+
+extern Size partner_api_slots_size(void);
+extern void partner_api_slots_startup(void);
+
+/* the backend's side */
+extern PartnerApiAnswer *partner_api_slot_call(const PartnerApiNewAction *action);
+
+/* the worker's side */
+extern int	partner_api_slot_count(void);
+extern PartnerApiNewAction *partner_api_slot_peek(int slot);
+extern bool partner_api_slot_take(int slot);
+extern void partner_api_slot_bind(int slot, int64 action_id);
+extern void partner_api_slot_answer(int slot, const PartnerApiAnswer *answer);
+extern void partner_api_slots_answer_action(const PartnerApiAnswer *answer);
+extern bool partner_api_slot_waits_for(int64 action_id);
+extern void partner_api_slots_orphaned(void);
+
+#endif							/* PARTNER_API_SLOTS_H */

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * sync.c
+ *	  sync_instances(): the provider's list brought into the mirror.
+ *
+ * Reading the list is C; what a difference means is SQL, in apply_listing().
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "json.h"
+#include "live.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "redact.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "wakeup.h"
+
+PG_FUNCTION_INFO_V1(partner_api_sync_instances);
+
+static void
+append_row(json_t *listing, const PartnerApiListRow *row)
+{
+	json_t	   *object = partner_api_json_append_object(listing);
+
+	partner_api_json_put_text(object, "instance_id", row->instance_id);
+	partner_api_json_put_text(object, "token", row->instance_token);
+	partner_api_json_put_text(object, "name", row->name);
+	partner_api_json_put_text(object, "payment_status", row->payment_status);
+	partner_api_json_put_text(object, "status",
+			 partner_api_subscription_name(row->subscription));
+	partner_api_json_put_text(object, "details", row->details);
+	partner_api_json_put(object, "created_ms", json_integer(row->created_ms));
+	partner_api_json_put(object, "due_ms", json_integer(row->due_ms));
+	partner_api_json_put(object, "connected", json_boolean(row->whatsapp_connected));
+}
+
+/* The list as JSON text in the database's encoding. */
+static char *
+print_listing(const List *rows)
+{
+	json_t	   *listing = partner_api_json_own(json_array());
+	ListCell   *lc;
+
+	foreach(lc, rows)
+		append_row(listing, lfirst(lc));
+	return partner_api_text_from_utf8(partner_api_json_print(listing));
+}
+
+/* Apply a list to the mirror; the four counts are passed by value. */
+static void
+apply_listing(const PartnerApiServer *server, const char *listing,
+			  Datum *values, bool *nulls)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, INTERVALOID, INTERVALOID,
+	TEXTOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT seen, added, changed, missing"
+		"  FROM partner_api.apply_listing($1, $2::jsonb, $3, $4, $5, $6)",
+		6, types, NULL
+	};
+	Interval	lag = {.time = server->list_lag};
+	Interval	lead = {.time = server->sign_lead};
+	NameData	name;
+	Datum		arguments[6];
+
+	namestrcpy(&name, server->name);
+	arguments[0] = NameGetDatum(&name);
+	arguments[1] = CStringGetTextDatum(listing);
+	arguments[2] = IntervalPGetDatum(&lag);
+	arguments[3] = IntervalPGetDatum(&lead);
+	arguments[4] = CStringGetTextDatum(server->trial_end);
+	arguments[5] = CStringGetTextDatum(server->token_fingerprint);
+	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
+	for (int i = 0; i < 4; i++)
+		values[i] = partner_api_field(0, i + 1, &nulls[i]);
+}
+
+/*
+ * SQL: sync_instances(server) -> seen, added, changed, missing.  The list is
+ * read whole before anything is changed.
+ */
+Datum
+partner_api_sync_instances(PG_FUNCTION_ARGS)
+{
+	PartnerApiServer *server;
+	PartnerApiFilter filter = {0};
+	PartnerApiOwnerScope scope;
+	TupleDesc	desc;
+	char	   *listing;
+	Datum		values[4];
+	bool		nulls[4];
+
+	PreventCommandIfReadOnly("sync_instances()");
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	listing = print_listing(partner_api_live_list(server, &filter));
+
+	partner_api_owner_begin(&scope);
+	apply_listing(server, listing, values, nulls);
+	partner_api_owner_end(&scope);
+	partner_api_wake_worker_at_commit();
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values,
+											 nulls));
+}

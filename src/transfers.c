@@ -1,0 +1,394 @@
+/*-------------------------------------------------------------------------
+ *
+ * transfers.c
+ *	  Transfers: claims on the wire.
+ *
+ * A transfer is prepared inside the transaction that claims it, started after
+ * that transaction is committed, and ends in a settlement.  No transaction is
+ * open while it is on the wire.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "json.h"
+#include "policy.h"
+#include "redact.h"
+#include "transfers.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/*
+ * An action whose request cannot even be put together, although its server
+ * can be used, is given up after so many tries.
+ */
+#define MOST_LOCAL_FAILURES 5
+
+static PartnerApiHttp *http = NULL;
+static dlist_head in_flight = DLIST_STATIC_INIT(in_flight);
+static int	total_in_flight = 0;
+
+void
+partner_api_transfers_init(PartnerApiHttp *engine)
+{
+	http = engine;
+}
+
+/* Transfers in flight to a server. */
+int
+partner_api_transfers_count(const char *server)
+{
+	dlist_iter	iter;
+	int			count = 0;
+
+	dlist_foreach(iter, &in_flight)
+	{
+		PartnerApiTransfer *transfer = dlist_container(PartnerApiTransfer,
+													   node, iter.cur);
+
+		if (strcmp(transfer->claim->server, server) == 0)
+			count++;
+	}
+	return count;
+}
+
+int
+partner_api_transfers_total(void)
+{
+	return total_in_flight;
+}
+
+/* ---- settlements ---- */
+
+static const char *
+verdict_name(PartnerApiVerdictKind kind)
+{
+	switch (kind)
+	{
+		case PARTNER_API_DONE:
+			return "done";
+		case PARTNER_API_FAILED:
+			return "failed";
+		case PARTNER_API_RETRY:
+			return "retry";
+		case PARTNER_API_UNKNOWN:
+			break;
+	}
+	return "unknown";
+}
+
+/* A settlement of a transfer, in its claim's context, without a verdict. */
+PartnerApiSettlement *
+partner_api_settlement_new(const PartnerApiTransfer *transfer,
+						   const PartnerApiNextStep *next, TimestampTz now)
+{
+	PartnerApiClaim *claim = transfer->claim;
+	PartnerApiSettlement *settlement =
+		MemoryContextAllocZero(claim->context, sizeof(PartnerApiSettlement));
+
+	settlement->claim = claim;
+	settlement->action_id = claim->action_id;
+	settlement->lease = claim->lease;
+	settlement->attempts = next->attempts;
+	settlement->looks = next->looks;
+	settlement->purpose = claim->purpose == PARTNER_API_SEND ? "send" : "look";
+	settlement->started_at = transfer->started_at;
+	settlement->finished_at = now;
+	settlement->latency_ms =
+		(int) ((partner_api_monotonic_us() - transfer->started_us) / 1000);
+	settlement->state = next->state;
+	settlement->run_at = next->run_at;
+	return settlement;
+}
+
+/*
+ * What is left of a claim whose request could not be put on the wire: try
+ * again later.  Nothing was sent.
+ */
+static PartnerApiSettlement *
+settle_local_failure(const PartnerApiTransfer *transfer,
+					 const ErrorData *error, bool give_up, TimestampTz now)
+{
+	PartnerApiClaim *claim = transfer->claim;
+	PartnerApiVerdict verdict = {.kind = PARTNER_API_RETRY,
+		.retry_after_ms = -1
+	};
+	PartnerApiNextStep next;
+	PartnerApiSettlement *settlement;
+
+	if (claim->purpose == PARTNER_API_LOOK)
+		next = partner_api_after_failed_look(claim, now);
+	else
+	{
+		if (give_up)
+			verdict.kind = PARTNER_API_FAILED;
+		next = partner_api_after_attempt(claim, &verdict, now);
+	}
+	settlement = partner_api_settlement_new(transfer, &next, now);
+	settlement->error = MemoryContextStrdup(claim->context, error->message);
+	settlement->sqlstate = error->sqlerrcode;
+	return settlement;
+}
+
+/*
+ * An automatic sign whose instance is no trial any more would pay for
+ * something that nobody wants.
+ */
+static bool
+is_obsolete(const PartnerApiClaim *claim)
+{
+	return claim->automatic && claim->purpose == PARTNER_API_SEND &&
+		claim->kind == PARTNER_API_SIGN_INSTANCE &&
+		(claim->instance_status == NULL ||
+		 strcmp(claim->instance_status, "trial") != 0);
+}
+
+static PartnerApiSettlement *
+settle_obsolete(const PartnerApiTransfer *transfer, TimestampTz now)
+{
+	PartnerApiClaim *claim = transfer->claim;
+	PartnerApiNextStep next = {.state = "cancelled",
+		.attempts = claim->attempts - 1
+	};
+	PartnerApiSettlement *settlement = partner_api_settlement_new(transfer,
+																  &next, now);
+
+	settlement->error = "not needed any more: the instance is no trial";
+	return settlement;
+}
+
+/* ---- starting ---- */
+
+/* A claim made ready; needs the claiming transaction. */
+PartnerApiTransfer *
+partner_api_transfer_prepare(PartnerApiAccounts *accounts,
+							 PartnerApiClaim *claim)
+{
+	PartnerApiTransfer *transfer =
+		MemoryContextAllocZero(claim->context, sizeof(PartnerApiTransfer));
+
+	transfer->claim = claim;
+	transfer->account = partner_api_account_use(accounts, claim->context,
+												claim->server, claim->role);
+	return transfer;
+}
+
+/* The action as its provider sees it. */
+void
+partner_api_transfer_action(const PartnerApiTransfer *transfer,
+							PartnerApiAction *action)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+
+	memset(action, 0, sizeof(*action));
+	action->kind = claim->kind;
+	action->instance_id = claim->instance_id;
+	action->instance_token = claim->instance_token;
+	action->nonce = transfer->account->server->name_nonce ? claim->nonce : NULL;
+	action->arguments = transfer->arguments;
+	action->tokens = claim->tokens;
+}
+
+/*
+ * Put a request of this transfer on the wire; "owner", the claim's context or
+ * one below it, keeps the call.
+ */
+void
+partner_api_transfer_request(PartnerApiTransfer *transfer,
+							 MemoryContext owner,
+							 const PartnerApiRequest *request, bool mutating)
+{
+	partner_api_http_start(http, owner, &transfer->account->server->endpoint,
+						   request, mutating, transfer);
+}
+
+static void
+parse_arguments(PartnerApiTransfer *transfer)
+{
+	char	   *utf8 = partner_api_text_to_utf8(transfer->claim->arguments);
+	char	   *error = NULL;
+
+	transfer->arguments = partner_api_json_parse(utf8, strlen(utf8), &error);
+	if (transfer->arguments == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_DATA_CORRUPTED),
+				errmsg("arguments of action " INT64_FORMAT " are not readable: %s",
+					   transfer->claim->action_id, error));
+}
+
+static void
+start_send(PartnerApiTransfer *transfer)
+{
+	const PartnerApiServer *server = transfer->account->server;
+	PartnerApiAction action;
+	PartnerApiRequest request = {0};
+
+	partner_api_transfer_action(transfer, &action);
+	server->provider->build(&action, &server->credential, &request);
+	partner_api_transfer_request(transfer, transfer->claim->context,
+								 &request, true);
+}
+
+static void
+start(PartnerApiTransfer *transfer, TimestampTz now)
+{
+	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
+
+	parse_arguments(transfer);
+	if (transfer->claim->purpose == PARTNER_API_LOOK)
+		partner_api_look_start(transfer, now);
+	else
+		start_send(transfer);
+	MemoryContextSwitchTo(before);
+}
+
+/*
+ * Put a prepared transfer on the wire, after the claim is committed.  Returns
+ * NULL, or a settlement if that was not possible.
+ */
+PartnerApiSettlement *
+partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
+{
+	MemoryContext context = transfer->claim->context;
+	MemoryContext before = CurrentMemoryContext;
+	ErrorData  *error = NULL;
+
+	transfer->started_at = now;
+	transfer->started_us = partner_api_monotonic_us();
+	if (is_obsolete(transfer->claim))
+		return settle_obsolete(transfer, now);
+	if (transfer->account->error != NULL)
+		return settle_local_failure(transfer, transfer->account->error,
+									false, now);
+	PG_TRY();
+	{
+		start(transfer, now);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(before);
+	if (error != NULL)
+		return settle_local_failure(transfer, error,
+									transfer->claim->attempts >= MOST_LOCAL_FAILURES,
+									now);
+	dlist_push_tail(&in_flight, &transfer->node);
+	total_in_flight++;
+	return NULL;
+}
+
+/* ---- finishing ---- */
+
+/* How far the provider's clock is ahead of ours; 0 if it is not. */
+static int64
+provider_skew_us(const PartnerApiResponse *response, TimestampTz now)
+{
+	TimestampTz theirs;
+
+	if (response->date_ms == 0)
+		return 0;
+	theirs = partner_api_timestamp_from_unix_ms(response->date_ms);
+	return Max(theirs - now, 0);
+}
+
+static PartnerApiSettlement *
+finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
+			TimestampTz now)
+{
+	const PartnerApiServer *server = transfer->account->server;
+	PartnerApiAction action;
+	PartnerApiVerdict verdict = {.retry_after_ms = -1};
+	PartnerApiNextStep next;
+	PartnerApiSettlement *settlement;
+
+	partner_api_transfer_action(transfer, &action);
+	partner_api_provider_judge(server->provider, &action, response, &verdict);
+	next = partner_api_after_attempt(transfer->claim, &verdict, now);
+
+	settlement = partner_api_settlement_new(transfer, &next, now);
+	settlement->verdict = verdict_name(verdict.kind);
+	settlement->http_status = response->status;
+	if (verdict.kind == PARTNER_API_DONE)
+		partner_api_outcome_describe(transfer, &verdict,
+									 provider_skew_us(response, now), settlement);
+	else
+	{
+		settlement->error =
+			partner_api_redact(verdict.message != NULL ? verdict.message :
+							   "the provider gave no reason",
+							   partner_api_server_secrets(server,
+														  transfer->claim->instance_token));
+		settlement->sqlstate = partner_api_reason_sqlstate(verdict.reason);
+		settlement->hint = partner_api_reason_hint(verdict.reason);
+	}
+	return settlement;
+}
+
+/*
+ * An answer that we failed to take in, for want of memory for example: a
+ * request may have had its effect, a look has proved nothing.
+ */
+static PartnerApiSettlement *
+settle_unread(const PartnerApiTransfer *transfer, const ErrorData *error,
+			  TimestampTz now)
+{
+	PartnerApiClaim *claim = transfer->claim;
+	PartnerApiVerdict verdict = {.kind = PARTNER_API_UNKNOWN};
+	PartnerApiNextStep next;
+	PartnerApiSettlement *settlement;
+
+	if (claim->purpose == PARTNER_API_LOOK)
+		next = partner_api_after_failed_look(claim, now);
+	else
+		next = partner_api_after_attempt(claim, &verdict, now);
+	settlement = partner_api_settlement_new(transfer, &next, now);
+	settlement->verdict = "unknown";
+	settlement->error = error->message;
+	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
+	return settlement;
+}
+
+/*
+ * Take in a finished call.  Returns its settlement, or NULL if the transfer
+ * goes on with another request.
+ */
+PartnerApiSettlement *
+partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
+{
+	PartnerApiTransfer *transfer = partner_api_call_arg(call);
+	const PartnerApiResponse *response = partner_api_call_response(call);
+	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
+	PartnerApiSettlement *settlement;
+
+	PG_TRY();
+	{
+		if (transfer->claim->purpose == PARTNER_API_LOOK)
+			settlement = partner_api_look_page(transfer, response, now);
+		else
+			settlement = finish_send(transfer, response, now);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(transfer->claim->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		settlement = settle_unread(transfer, error, now);
+	}
+	PG_END_TRY();
+	if (settlement != NULL)
+	{
+		dlist_delete(&transfer->node);
+		total_in_flight--;
+	}
+	MemoryContextSwitchTo(before);
+	return settlement;
+}

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * transfers.h
+ *	  Transfers: claims on the wire.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_TRANSFERS_H
+#define PARTNER_API_TRANSFERS_H
+
+#include "postgres.h"
+
+#include "accounts.h"
+#include "claims.h"
+#include "http.h"
+#include "lib/ilist.h"
+#include "policy.h"
+#include "settle.h"
+
+/* One claim on the wire; lives in the claim's context. */
+typedef struct PartnerApiTransfer
+{
+	dlist_node	node;			/* among those in flight */
+	PartnerApiClaim *claim;
+	PartnerApiAccount *account;
+	json_t	   *arguments;
+	TimestampTz started_at;		/* by our clock */
+	int64		started_us;		/* monotonic */
+	struct PartnerApiLook *look;	/* NULL while sending */
+} PartnerApiTransfer;
+
+/* transfers.c */
+extern void partner_api_transfers_init(PartnerApiHttp *http);
+extern PartnerApiTransfer *partner_api_transfer_prepare(PartnerApiAccounts *accounts,
+														PartnerApiClaim *claim);
+extern PartnerApiSettlement *partner_api_transfer_start(PartnerApiTransfer *transfer,
+														TimestampTz now);
+extern PartnerApiSettlement *partner_api_transfer_finish(PartnerApiCall *call,
+														 TimestampTz now);
+extern int	partner_api_transfers_count(const char *server);
+extern int	partner_api_transfers_total(void);
+extern void partner_api_transfer_action(const PartnerApiTransfer *transfer,
+										PartnerApiAction *action);
+extern PartnerApiSettlement *partner_api_settlement_new(const PartnerApiTransfer *transfer,
+														const PartnerApiNextStep *next,
+														TimestampTz now);
+extern void partner_api_transfer_request(PartnerApiTransfer *transfer,
+										 MemoryContext owner,
+										 const PartnerApiRequest *request,
+										 bool mutating);
+
+/* outcome.c */
+extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
+										 const PartnerApiVerdict *verdict,
+										 int64 provider_skew_us,
+										 PartnerApiSettlement *settlement);
+
+/* resolver.c */
+extern void partner_api_look_start(PartnerApiTransfer *transfer,
+								   TimestampTz now);
+extern PartnerApiSettlement *partner_api_look_page(PartnerApiTransfer *transfer,
+												   const PartnerApiResponse *response,
+												   TimestampTz now);
+
+#endif							/* PARTNER_API_TRANSFERS_H */

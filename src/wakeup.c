@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.c
+ *	  Wake-ups at commit: what a transaction enqueued is seen only then.
+ *
+ * One callback per backend, registered on first use; a flag says whether the
+ * running transaction has anything to tell.  A savepoint that is rolled back
+ * leaves the flag set, and the worker looks once for nothing.  A transaction
+ * that is prepared wakes nobody when it is committed later, perhaps from
+ * another session: the worker's safety pass finds what it enqueued.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "shared.h"
+#include "wakeup.h"
+
+PG_FUNCTION_INFO_V1(partner_api_installed);
+
+static bool wake_worker = false;
+static bool installed = false;
+
+static void
+on_transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (wake_worker)
+				partner_api_wake_worker(MyDatabaseId);
+			if (installed)
+				partner_api_extension_installed();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	wake_worker = false;
+	installed = false;
+}
+
+static void
+register_once(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(on_transaction_end, NULL);
+	registered = true;
+}
+
+/* Wake this database's worker when the running transaction commits. */
+void
+partner_api_wake_worker_at_commit(void)
+{
+	register_once();
+	wake_worker = true;
+}
+
+/* Tell the launcher of a CREATE EXTENSION when it commits. */
+static void
+tell_launcher_at_commit(void)
+{
+	register_once();
+	installed = true;
+}
+
+/*
+ * SQL: installed(), called by the install script, so that the launcher starts
+ * a worker as soon as CREATE EXTENSION is committed.
+ */
+Datum
+partner_api_installed(PG_FUNCTION_ARGS)
+{
+	tell_launcher_at_commit();
+	PG_RETURN_VOID();
+}

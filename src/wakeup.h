@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.h
+ *	  Wake-ups at commit.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_WAKEUP_H
+#define PARTNER_API_WAKEUP_H
+
+#include "postgres.h"
+
+extern void partner_api_wake_worker_at_commit(void);
+
+#endif							/* PARTNER_API_WAKEUP_H */
