@@ -1,0 +1,224 @@
+/*
+ * The one path for changes.  An action is a row in pending_actions from the
+ * moment it is wanted until its outcome is known, then a row in
+ * action_history.  Only C code of the extension writes these tables.
+ */
+CREATE SEQUENCE action_id_seq;
+COMMENT ON SEQUENCE action_id_seq IS
+'numbers actions';
+
+CREATE TABLE pending_actions (
+	action_id		bigint		PRIMARY KEY,
+	server			name		NOT NULL,
+	kind			text		NOT NULL,
+	state			text		NOT NULL
+		CHECK (state IN ('waiting', 'held', 'sending', 'unknown',
+						 'needs_attention')),
+	instance_id		text,
+	arguments		jsonb		NOT NULL,
+	customer_ref	text,
+	run_at			timestamptz	NOT NULL,
+	deadline		timestamptz,
+	attempts		integer		NOT NULL DEFAULT 0,
+	last_error		text,
+	held_for		text
+		CHECK (held_for IN ('approval')),
+	nonce			text		NOT NULL,
+	fingerprint		text		NOT NULL,
+	requested_by	name		NOT NULL,
+	automatic		boolean		NOT NULL DEFAULT false,
+	idempotency_key	text,
+	lease			bigint		NOT NULL DEFAULT 0,
+	looks			integer		NOT NULL DEFAULT 0,
+	sent_at			timestamptz,
+	enqueued_at		timestamptz	NOT NULL,
+	CHECK ((state = 'held') = (held_for IS NOT NULL))
+) WITH (autovacuum_vacuum_scale_factor = 0.02,
+		autovacuum_vacuum_threshold = 200, fillfactor = 70);
+
+/* what may be claimed, server by server; a deadline goes first */
+CREATE INDEX pending_actions_due ON pending_actions (server, run_at, action_id)
+	WHERE state = 'waiting' AND deadline IS NULL;
+CREATE INDEX pending_actions_due_by_deadline
+	ON pending_actions (server, run_at, action_id)
+	WHERE state = 'waiting' AND deadline IS NOT NULL;
+CREATE INDEX pending_actions_deadline ON pending_actions (deadline)
+	WHERE state IN ('waiting', 'held') AND deadline IS NOT NULL;
+/* what is unknown, by the time of the next look */
+CREATE INDEX pending_actions_unknown ON pending_actions (run_at)
+	WHERE state = 'unknown';
+/* order per instance, and one call in flight for each */
+CREATE INDEX pending_actions_instance
+	ON pending_actions (server, instance_id, action_id)
+	WHERE instance_id IS NOT NULL;
+CREATE UNIQUE INDEX pending_actions_one_in_flight
+	ON pending_actions (server, instance_id)
+	WHERE state IN ('sending', 'unknown') AND instance_id IS NOT NULL;
+CREATE INDEX pending_actions_in_flight ON pending_actions (server)
+	WHERE state IN ('sending', 'unknown');
+
+COMMENT ON TABLE pending_actions IS
+'open actions: intended changes at a provider whose outcome is not known yet';
+COMMENT ON COLUMN pending_actions.action_id IS
+'identifies the action for its whole life';
+COMMENT ON COLUMN pending_actions.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN pending_actions.kind IS
+'operation: create_instance, sign_instance, ...';
+COMMENT ON COLUMN pending_actions.state IS
+'waiting, held, sending, unknown or needs_attention';
+COMMENT ON COLUMN pending_actions.instance_id IS
+'instance acted on; null while it does not exist, and for bulk actions';
+COMMENT ON COLUMN pending_actions.arguments IS
+'arguments of the call';
+COMMENT ON COLUMN pending_actions.customer_ref IS
+'key of the business database''s own row';
+COMMENT ON COLUMN pending_actions.run_at IS
+'not before this time; while unknown, the time of the next look';
+COMMENT ON COLUMN pending_actions.deadline IS
+'never sent after this time';
+COMMENT ON COLUMN pending_actions.attempts IS
+'requests sent so far';
+COMMENT ON COLUMN pending_actions.last_error IS
+'why the last attempt did not settle it';
+COMMENT ON COLUMN pending_actions.held_for IS
+'what a held action waits for: approval';
+COMMENT ON COLUMN pending_actions.nonce IS
+'goes to the provider so that the effect can be found again';
+COMMENT ON COLUMN pending_actions.fingerprint IS
+'SHA-256 of kind and arguments, to compare calls with the same key';
+COMMENT ON COLUMN pending_actions.requested_by IS
+'role whose right and user mapping are used';
+COMMENT ON COLUMN pending_actions.automatic IS
+'scheduled by the extension, not by a caller';
+COMMENT ON COLUMN pending_actions.idempotency_key IS
+'the caller''s key, if any';
+COMMENT ON COLUMN pending_actions.lease IS
+'grows with every claim; a verdict is written only under the current one';
+COMMENT ON COLUMN pending_actions.looks IS
+'complete listings that did not show the effect of the unknown attempt';
+COMMENT ON COLUMN pending_actions.sent_at IS
+'when the last attempt was claimed for sending';
+COMMENT ON COLUMN pending_actions.enqueued_at IS
+'when the action was wanted';
+
+CREATE TABLE action_history (
+	action_id		bigint		PRIMARY KEY,
+	server			name		NOT NULL,
+	kind			text		NOT NULL,
+	state			text		NOT NULL
+		CHECK (state IN ('done', 'failed', 'cancelled', 'missed')),
+	instance_id		text,
+	arguments		jsonb		NOT NULL,
+	customer_ref	text,
+	run_at			timestamptz	NOT NULL,
+	deadline		timestamptz,
+	attempts		integer		NOT NULL,
+	last_error		text,
+	held_for		text,
+	nonce			text		NOT NULL,
+	fingerprint		text		NOT NULL,
+	requested_by	name		NOT NULL,
+	automatic		boolean		NOT NULL,
+	idempotency_key	text,
+	lease			bigint		NOT NULL,
+	looks			integer		NOT NULL,
+	sent_at			timestamptz,
+	enqueued_at		timestamptz	NOT NULL,
+	closed_at		timestamptz	NOT NULL,
+	outcome			jsonb
+);
+CREATE INDEX action_history_instance
+	ON action_history (server, instance_id, action_id);
+CREATE INDEX action_history_closed_at ON action_history (closed_at);
+COMMENT ON TABLE action_history IS
+'closed actions: done, failed, cancelled or missed';
+COMMENT ON COLUMN action_history.state IS
+'done, failed, cancelled or missed';
+COMMENT ON COLUMN action_history.closed_at IS
+'when the outcome was recorded, by clock()';
+COMMENT ON COLUMN action_history.outcome IS
+'what the provider answered; no secrets';
+
+CREATE TABLE action_attempts (
+	action_id	bigint		NOT NULL,
+	attempt		integer		NOT NULL,
+	lease		bigint		NOT NULL,
+	purpose		text		NOT NULL CHECK (purpose IN ('send', 'look')),
+	started_at	timestamptz	NOT NULL,
+	finished_at	timestamptz	NOT NULL,
+	latency_ms	integer		NOT NULL,
+	verdict		text		NOT NULL
+		CHECK (verdict IN ('done', 'failed', 'retry', 'unknown', 'found',
+						   'absent')),
+	http_status	integer,
+	error		text
+);
+CREATE INDEX action_attempts_action ON action_attempts (action_id, lease);
+COMMENT ON TABLE action_attempts IS
+'every request sent for an action, and every look at the provider to settle one';
+COMMENT ON COLUMN action_attempts.action_id IS
+'see pending_actions and action_history';
+COMMENT ON COLUMN action_attempts.attempt IS
+'number of the request that changes something; a look has that of the request it is about';
+COMMENT ON COLUMN action_attempts.lease IS
+'lease under which it was made';
+COMMENT ON COLUMN action_attempts.purpose IS
+'send: the request itself; look: a listing that looks for its effect';
+COMMENT ON COLUMN action_attempts.started_at IS
+'when it was handed to the transport, by clock()';
+COMMENT ON COLUMN action_attempts.finished_at IS
+'when it ended';
+COMMENT ON COLUMN action_attempts.latency_ms IS
+'duration by the monotonic clock';
+COMMENT ON COLUMN action_attempts.verdict IS
+'what it proved';
+COMMENT ON COLUMN action_attempts.http_status IS
+'HTTP status, null if none was read';
+COMMENT ON COLUMN action_attempts.error IS
+'why it is not done; no secrets';
+
+CREATE TABLE idempotency_keys (
+	server			name		NOT NULL,
+	key				text		NOT NULL,
+	kind			text		NOT NULL,
+	requested_by	name		NOT NULL,
+	fingerprint		text		NOT NULL,
+	action_id		bigint		NOT NULL,
+	created_at		timestamptz	NOT NULL,
+	PRIMARY KEY (server, key)
+);
+COMMENT ON TABLE idempotency_keys IS
+'callers'' keys: the same key and arguments give the same action';
+COMMENT ON COLUMN idempotency_keys.server IS
+'foreign server';
+COMMENT ON COLUMN idempotency_keys.key IS
+'the caller''s key';
+COMMENT ON COLUMN idempotency_keys.kind IS
+'operation of the first call';
+COMMENT ON COLUMN idempotency_keys.requested_by IS
+'role of the first call';
+COMMENT ON COLUMN idempotency_keys.fingerprint IS
+'arguments of the first call';
+COMMENT ON COLUMN idempotency_keys.action_id IS
+'action of the first call';
+COMMENT ON COLUMN idempotency_keys.created_at IS
+'when the key was first used, by clock()';
+
+CREATE TABLE server_evidence (
+	server			name		PRIMARY KEY,
+	nonce_seen_at	timestamptz	NOT NULL
+);
+COMMENT ON TABLE server_evidence IS
+'what a server''s own lists have proved';
+COMMENT ON COLUMN server_evidence.server IS
+'foreign server';
+COMMENT ON COLUMN server_evidence.nonce_seen_at IS
+'when its list first showed one of our nonces unmodified; only then is a create that left no trace sent again';
+
+SELECT pg_catalog.pg_extension_config_dump('action_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('pending_actions', '');
+SELECT pg_catalog.pg_extension_config_dump('action_history', '');
+SELECT pg_catalog.pg_extension_config_dump('action_attempts', '');
+SELECT pg_catalog.pg_extension_config_dump('idempotency_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('server_evidence', '');

@@ -1,0 +1,61 @@
+/* Reads at a provider, sent by the caller's own backend. */
+CREATE FUNCTION test_connection(server name,
+	OUT ok boolean, OUT http_status integer, OUT latency_ms double precision,
+	OUT detail text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_test_connection'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION test_connection(name) IS
+'can the server be reached, and does it accept the token?  Free of charge';
+REVOKE ALL ON FUNCTION test_connection(name) FROM PUBLIC;
+
+CREATE FUNCTION remote_instances(server name, query text DEFAULT NULL,
+	middleware text DEFAULT NULL)
+RETURNS TABLE (
+	server_name			name,
+	instance_id			text,
+	name				text,
+	status				text,
+	payment_status		text,
+	created_at			timestamptz,
+	due_at				timestamptz,
+	instance_middleware	text,
+	phone_connected		boolean,
+	whatsapp_connected	boolean,
+	details				jsonb)
+AS 'MODULE_PATHNAME', 'partner_api_remote_instances'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION remote_instances(name, text, text) IS
+'the instances that the provider lists now, all pages; query searches name and id, middleware is web or mobile';
+REVOKE ALL ON FUNCTION remote_instances(name, text, text) FROM PUBLIC;
+
+CREATE FUNCTION instance_status(server name, instance_id text,
+	OUT connected boolean, OUT phone_connected boolean, OUT detail text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_instance_status'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION instance_status(name, text) IS
+'is the instance linked to WhatsApp?  detail is the provider''s remark, also when all is well';
+REVOKE ALL ON FUNCTION instance_status(name, text) FROM PUBLIC;
+
+CREATE FUNCTION instance_qr(server name, instance_id text) RETURNS bytea
+AS 'MODULE_PATHNAME', 'partner_api_instance_qr'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION instance_qr(name, text) IS
+'the QR code that links a phone, as a PNG image; void after 20 s';
+REVOKE ALL ON FUNCTION instance_qr(name, text) FROM PUBLIC;
+
+CREATE FUNCTION instance_qr_url(server name, instance_id text) RETURNS text
+AS 'MODULE_PATHNAME', 'partner_api_instance_qr_url'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION instance_qr_url(name, text) IS
+'the QR code as the provider gives it for a web page: a data: URL at Z-API';
+REVOKE ALL ON FUNCTION instance_qr_url(name, text) FROM PUBLIC;
+
+CREATE FUNCTION phone_code(server name, instance_id text, phone text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'partner_api_phone_code'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION phone_code(name, text, text) IS
+'the code that links a phone without a camera; phone: digits with country code';
+REVOKE ALL ON FUNCTION phone_code(name, text, text) FROM PUBLIC;

@@ -1,0 +1,182 @@
+/*
+ * sync_instances() brings the provider's list into the mirror.  The list wins
+ * in what only the provider knows: payment status, end of service, whether an
+ * instance is there at all.  One that carries our nonce is adopted and its
+ * trial kept as the server's trial_end says; a foreign one is imported, and
+ * its trial is shown in trials_at_risk.
+ */
+CREATE FUNCTION apply_listing(of_server name, listing jsonb, list_lag interval,
+	sign_lead interval, default_trial_end text, fingerprint text,
+	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
+RETURNS record
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	moment timestamptz := partner_api.clock();
+	ours text := (SELECT '\s*\[pa-' || installation_id || '-(\d+)-[0-9a-f]{8}\]$'
+				  FROM partner_api.installation
+				  ORDER BY established_at, installation_id LIMIT 1);
+	row record;
+	known partner_api.instances;
+	event text;
+	changes jsonb;
+BEGIN
+	seen := 0;
+	added := 0;
+	changed := 0;
+	FOR row IN
+		SELECT l.instance_id, l.token, l.name, l.payment_status, l.status,
+			   l.details::jsonb AS details, l.connected,
+			   CASE WHEN l.created_ms > 0
+					THEN to_timestamp(l.created_ms / 1000.0) END AS created_at,
+			   CASE WHEN l.due_ms > 0
+					THEN to_timestamp(l.due_ms / 1000.0) END AS due_at,
+			   l.name ~ ours AS is_ours
+		FROM jsonb_to_recordset(listing)
+			 AS l (instance_id text, token text, name text,
+				   payment_status text, status text, details text,
+				   connected boolean, created_ms bigint, due_ms bigint)
+		ORDER BY l.instance_id
+	LOOP
+		seen := seen + 1;
+		IF row.is_ours THEN
+			INSERT INTO partner_api.server_evidence (server, nonce_seen_at)
+			VALUES (of_server, moment) ON CONFLICT (server) DO NOTHING;
+		END IF;
+		IF row.token IS NOT NULL THEN
+			INSERT INTO partner_api.instance_secrets AS s
+				(server, instance_id, token)
+			VALUES (of_server, row.instance_id, row.token)
+			ON CONFLICT (server, instance_id) DO UPDATE
+				SET token = excluded.token WHERE s.token <> excluded.token;
+		END IF;
+
+		SELECT i.* INTO known FROM partner_api.instances i
+		WHERE i.server = of_server AND i.instance_id = row.instance_id;
+		IF NOT FOUND THEN
+			/* an unanswered create of ours is the worker's to adopt */
+			IF row.is_ours AND EXISTS (
+				SELECT FROM partner_api.pending_actions p
+				WHERE p.server = of_server AND p.state IN ('sending', 'unknown')
+				AND row.name LIKE '%[' || p.nonce || ']') THEN
+				CONTINUE;
+			END IF;
+			added := added + 1;
+			INSERT INTO partner_api.instances
+				(server, instance_id, name, status, created_at, trial_end,
+				 trial_ends_at, provider_due_at, payment_status, connected,
+				 origin, token_fingerprint, last_seen_at, details, signed_at,
+				 cancelled_at, ends_at)
+			VALUES
+				(of_server, row.instance_id, regexp_replace(row.name, ours, ''),
+				 row.status, coalesce(row.created_at, moment),
+				 CASE WHEN row.is_ours THEN default_trial_end END,
+				 CASE row.status WHEN 'trial' THEN row.due_at END,
+				 row.due_at, row.payment_status, row.connected,
+				 CASE WHEN row.is_ours THEN 'adopted' ELSE 'imported' END,
+				 CASE WHEN row.is_ours THEN fingerprint END,
+				 moment, row.details,
+				 CASE WHEN row.status IN ('signed', 'cancelling', 'ended')
+					  THEN coalesce(row.created_at, moment) END,
+				 CASE WHEN row.status IN ('cancelling', 'ended')
+					  THEN moment END,
+				 CASE WHEN row.status IN ('cancelling', 'ended')
+					  THEN row.due_at END);
+			INSERT INTO partner_api.instance_events
+				(server, instance_id, kind, occurred_at, details)
+			VALUES
+				(of_server, row.instance_id,
+				 CASE WHEN row.is_ours THEN 'adopted' ELSE 'imported' END,
+				 moment,
+				 jsonb_strip_nulls(jsonb_build_object(
+					'name', regexp_replace(row.name, ours, ''),
+					'status', row.status,
+					'trial_end',
+					CASE WHEN row.is_ours AND row.status = 'trial'
+						 THEN default_trial_end END,
+					'trial_ends_at',
+					CASE row.status WHEN 'trial' THEN row.due_at END,
+					'sign_at',
+					CASE WHEN row.is_ours AND row.status = 'trial'
+						  AND default_trial_end <> 'lapse'
+						 THEN row.due_at - sign_lead END)));
+			CONTINUE;
+		END IF;
+
+		event := CASE
+			WHEN row.status = 'signed'
+				 AND known.status IN ('trial', 'lapsed', 'unknown', 'ended')
+				THEN 'signed'
+			WHEN row.status IN ('cancelling', 'ended')
+				 AND known.status IN ('trial', 'signed', 'unknown')
+				THEN 'cancelled'
+			WHEN known.missing_since IS NOT NULL
+				THEN 'found_again'
+			WHEN row.due_at IS DISTINCT FROM known.provider_due_at
+				 OR row.payment_status IS DISTINCT FROM known.payment_status
+				THEN 'changed' END;
+		IF event IS NOT NULL THEN
+			changed := changed + 1;
+			changes := jsonb_strip_nulls(jsonb_build_object(
+				'payment_status', row.payment_status,
+				'provider_due_at', row.due_at));
+			INSERT INTO partner_api.instance_events
+				(server, instance_id, kind, occurred_at, details)
+			VALUES (of_server, row.instance_id, event, moment, changes);
+		END IF;
+		UPDATE partner_api.instances i
+		SET status = CASE event WHEN 'signed' THEN 'signed'
+								WHEN 'cancelled' THEN 'cancelling'
+								ELSE i.status END,
+			signed_at = CASE event WHEN 'signed'
+				THEN coalesce(i.signed_at, moment) ELSE i.signed_at END,
+			cancelled_at = CASE event
+				WHEN 'cancelled' THEN coalesce(i.cancelled_at, moment)
+				WHEN 'signed' THEN NULL ELSE i.cancelled_at END,
+			ends_at = CASE
+				WHEN row.status IN ('cancelling', 'ended')
+				THEN coalesce(row.due_at, i.ends_at)
+				WHEN event = 'signed' THEN NULL ELSE i.ends_at END,
+			trial_ends_at = CASE WHEN row.status = 'trial'
+				THEN coalesce(row.due_at, i.trial_ends_at)
+				ELSE i.trial_ends_at END,
+			trial_estimated = i.trial_estimated
+				AND NOT (row.status = 'trial' AND row.due_at IS NOT NULL),
+			provider_due_at = coalesce(row.due_at, i.provider_due_at),
+			payment_status = row.payment_status,
+			connected = row.connected,
+			last_seen_at = moment,
+			missing_since = NULL,
+			details = row.details
+		WHERE i.server = of_server AND i.instance_id = row.instance_id;
+	END LOOP;
+
+	/* what the list should show but does not, lag apart */
+	WITH gone AS (
+		UPDATE partner_api.instances i SET missing_since = moment
+		WHERE i.server = of_server AND i.missing_since IS NULL
+		  AND i.status IN ('trial', 'signed', 'cancelling', 'unknown')
+		  AND i.created_at < moment - list_lag
+		  AND i.instance_id NOT IN (
+			SELECT l->>'instance_id' FROM jsonb_array_elements(listing) l)
+		RETURNING i.instance_id), noted AS (
+		INSERT INTO partner_api.instance_events
+			(server, instance_id, kind, occurred_at)
+		SELECT of_server, gone.instance_id, 'missing', moment FROM gone)
+	SELECT count(*) INTO missing FROM gone;
+END
+$$;
+COMMENT ON FUNCTION apply_listing(name, jsonb, interval, interval, text, text)
+IS 'brings a complete list of a server into the mirror; for sync_instances()';
+REVOKE ALL ON FUNCTION
+	apply_listing(name, jsonb, interval, interval, text, text) FROM PUBLIC;
+
+CREATE FUNCTION sync_instances(server name,
+	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_sync_instances'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION sync_instances(name) IS
+'brings the provider''s list into the mirror: rows seen, added, changed, and missing from the list';
+REVOKE ALL ON FUNCTION sync_instances(name) FROM PUBLIC;

@@ -1,0 +1,42 @@
+/*
+ * Who may do what.  The reader sees views and tables without secrets; the
+ * operator acts, on servers that it has USAGE on; the admin sets prices and
+ * rules.
+ */
+GRANT USAGE ON SCHEMA partner_api
+	TO partner_api_reader, partner_api_operator, partner_api_admin;
+GRANT partner_api_reader TO partner_api_operator;
+GRANT partner_api_operator TO partner_api_admin;
+
+GRANT SELECT ON instances, instance_events, pending_actions, action_history,
+	action_attempts, worker_status, trials_at_risk, token_usage,
+	unmatched_instances, billing_rules, billing_bands, billing_prices,
+	billing_lines, billing_cycles
+	TO partner_api_reader;
+
+GRANT EXECUTE ON FUNCTION
+	create_instance(name, text, jsonb, text, text, text),
+	enqueue_create_instance(name, text, jsonb, text, text, text, timestamptz, timestamptz),
+	sign_instance(name, text, boolean, text),
+	enqueue_sign_instance(name, text, boolean, text, timestamptz, timestamptz),
+	update_subscription(name, text, boolean, text),
+	enqueue_update_subscription(name, text, boolean, text, timestamptz, timestamptz),
+	cancel_instance(name, text, text),
+	enqueue_cancel_instance(name, text, text, timestamptz, timestamptz),
+	delete_instance(name, text, text),
+	enqueue_delete_instance(name, text, text, timestamptz, timestamptz),
+	delete_instances(name, text[], text),
+	enqueue_delete_instances(name, text[], text, timestamptz, timestamptz),
+	disconnect_instance(name, text, text),
+	enqueue_disconnect_instance(name, text, text, timestamptz, timestamptz),
+	approve_trial(name, text),
+	cancel_action(bigint),
+	retry_action(bigint),
+	test_connection(name),
+	remote_instances(name, text, text),
+	sync_instances(name),
+	instance_status(name, text),
+	instance_qr(name, text),
+	instance_qr_url(name, text),
+	phone_code(name, text, text)
+	TO partner_api_operator;
