@@ -26,6 +26,7 @@ typedef struct Hold
 	MemoryContextCallback release;
 } Hold;
 
+/* One user less; the last one takes the account along. */
 static void
 drop_user(PartnerApiAccount *account)
 {
@@ -33,12 +34,14 @@ drop_user(PartnerApiAccount *account)
 		MemoryContextDelete(account->context);
 }
 
+/* Reset callback: the claim is gone, and with it its hold. */
 static void
 release_hold(void *arg)
 {
 	drop_user(((Hold *) arg)->account);
 }
 
+/* Load what an account holds; may raise any error of its configuration. */
 static void
 load(void *arg)
 {
@@ -51,6 +54,7 @@ load(void *arg)
 		partner_api_nonce_was_seen(account->server_name);
 }
 
+/* A new account, usable or with the error that says why not. */
 static PartnerApiAccount *
 load_account(PartnerApiAccounts *accounts, const char *server,
 			 const char *role)
@@ -70,6 +74,7 @@ load_account(PartnerApiAccounts *accounts, const char *server,
 	return account;
 }
 
+/* The account as loaded earlier in this pass; NULL if it was not. */
 static PartnerApiAccount *
 find_loaded(const PartnerApiAccounts *accounts, const char *server,
 			const char *role)

@@ -76,6 +76,7 @@ check_instance_known(const PartnerApiNewAction *action)
 				errhint("Create a new instance."));
 }
 
+/* Refuse an operation that the provider does not have. */
 static void
 check_supported(const PartnerApiServer *server, PartnerApiKind kind)
 {
@@ -109,6 +110,7 @@ check_arguments(const PartnerApiServer *server,
 	server->provider->check(&view);
 }
 
+/* Refuse times that could never lead to a request. */
 static void
 check_times(const PartnerApiNewAction *action)
 {
@@ -116,7 +118,8 @@ check_times(const PartnerApiNewAction *action)
 		(action->deadline != 0 && TIMESTAMP_NOT_FINITE(action->deadline)))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("run_at and deadline must be finite"));
+				errmsg("run_at and deadline must be finite"),
+				errhint("Leave them out for \"now\" and \"never too late\"."));
 	if (action->deadline != 0 &&
 		action->deadline <= Max(action->run_at, partner_api_clock_now()))
 		ereport(ERROR,
@@ -147,8 +150,9 @@ partner_api_action_check(const PartnerApiNewAction *action)
 		 strlen(action->idempotency_key) > MAX_KEY_BYTES))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("an idempotency key must have 1 to %d bytes",
-					   MAX_KEY_BYTES));
+				errmsg("invalid idempotency key"),
+				errdetail("It must have 1 to %d bytes.", MAX_KEY_BYTES),
+				errhint("Use a key of the business row that the call is made for."));
 	if (action->instance_id != NULL)
 		check_instance_known(action);
 	return server;
@@ -212,6 +216,7 @@ make_fingerprint(const PartnerApiNewAction *action)
 	return partner_api_sha256_hex(whole);
 }
 
+/* The number of a new action. */
 static int64
 next_action_id(void)
 {
@@ -227,7 +232,10 @@ next_action_id(void)
 
 /* ---- idempotency keys ---- */
 
-static void pg_attribute_noreturn()
+static void key_conflict(void) pg_attribute_noreturn();
+
+/* Say no more than that the key is taken: its call may be another role's. */
+static void
 key_conflict(void)
 {
 	ereport(ERROR,
@@ -295,6 +303,7 @@ text_or_null(const char *text, char *null)
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
+/* Insert the row; $1 to $13 as in the statement. */
 static void
 insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
 			  int64 action_id, const char *fingerprint, TimestampTz now)
@@ -319,7 +328,10 @@ insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
 	values[3] = text_or_null(action->instance_id, &nulls[3]);
 	values[4] = CStringGetTextDatum(action->arguments);
 	values[5] = text_or_null(action->customer_ref, &nulls[5]);
-	values[6] = TimestampTzGetDatum(action->run_at != 0 ? action->run_at : now);
+	if (action->run_at != 0)
+		values[6] = TimestampTzGetDatum(action->run_at);
+	else
+		values[6] = TimestampTzGetDatum(now);
 	values[7] = TimestampTzGetDatum(action->deadline);
 	nulls[7] = action->deadline == 0 ? 'n' : ' ';
 	values[8] = CStringGetTextDatum(make_nonce(action_id));

@@ -67,12 +67,14 @@
 	"   LEFT JOIN partner_api.instances i" \
 	"     ON i.server = c.server AND i.instance_id = c.instance_id"
 
+/* Text of a field in the current context; NULL if null. */
 static char *
 copy_text(int row, int column)
 {
 	return partner_api_field_text(row, column);
 }
 
+/* Time of a field; 0 if null. */
 static TimestampTz
 copy_time(int row, int column)
 {
@@ -82,6 +84,7 @@ copy_time(int row, int column)
 	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
+/* Tokens of a bulk action by instance; NULL if it is none. */
 static json_t *
 copy_tokens(int row, int column)
 {
@@ -126,6 +129,7 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	return claim;
 }
 
+/* All rows of CLAIMED as claims. */
 static List *
 read_claims(MemoryContext parent, uint64 rows, PartnerApiPurpose purpose)
 {

@@ -71,6 +71,7 @@ partner_api_clock(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(partner_api_clock_now());
 }
 
+/* Refuse to turn the clock of a server in production. */
 static void
 require_test_clock(void)
 {

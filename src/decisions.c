@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "clock.h"
+#include "closing.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "owner.h"
@@ -28,36 +29,76 @@ PG_FUNCTION_INFO_V1(partner_api_retry_action);
 
 /* ---- the action that is decided on ---- */
 
+/* What a decision needs to know of an action. */
+typedef struct Subject
+{
+	char	   *state;
+	char	   *server;
+	char	   *requested_by;
+	bool		too_late;		/* its deadline has passed */
+} Subject;
+
 /*
- * State of an action, open or closed, after a check that the caller may use
- * its server.  An open one is locked.  Between owner begin and end.
+ * To decide sends nothing, so the right to the server is enough; where the
+ * server is gone, the action is its requester's.
  */
-static char *
+static void
+check_right(const Subject *subject, Oid role)
+{
+	if (partner_api_server_is_usable(subject->server, role) ||
+		(!partner_api_server_exists(subject->server) &&
+		 (superuser_arg(role) ||
+		  strcmp(subject->requested_by, GetUserNameFromId(role, false)) == 0)))
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			errmsg("permission denied for foreign server %s",
+				   subject->server));
+}
+
+/*
+ * An action, open or closed, that the role may decide on.  An open one is
+ * locked.  To be called between owner begin and end.
+ */
+static Subject
 lock_action(int64 action_id, Oid role)
 {
 	static const Oid types[] = {INT8OID};
 	static PartnerApiStatement open = {
-		"SELECT state, server FROM partner_api.pending_actions"
+		"SELECT state, server, requested_by,"
+		"       coalesce(deadline <= partner_api.clock(), false)"
+		"  FROM partner_api.pending_actions"
 		" WHERE action_id = $1 FOR UPDATE", 1, types, NULL
 	};
 	static PartnerApiStatement closed = {
-		"SELECT state, server FROM partner_api.action_history"
+		"SELECT state, server, requested_by,"
+		"       coalesce(deadline <= partner_api.clock(), false)"
+		"  FROM partner_api.action_history"
 		" WHERE action_id = $1", 1, types, NULL
 	};
 	Datum		value = Int64GetDatum(action_id);
-	char	   *state;
+	Subject		subject;
+	bool		isnull;
 
 	if (partner_api_execute(&open, &value, NULL, SPI_OK_SELECT) == 0 &&
 		partner_api_execute(&closed, &value, NULL, SPI_OK_SELECT) == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("action " INT64_FORMAT " does not exist", action_id));
-	state = partner_api_field_text(0, 1);
-	(void) partner_api_server_load(partner_api_field_text(0, 2), role);
-	return state;
+	subject.state = partner_api_field_text(0, 1);
+	subject.server = partner_api_field_text(0, 2);
+	subject.requested_by = partner_api_field_text(0, 3);
+	subject.too_late = DatumGetBool(partner_api_field(0, 4, &isnull));
+	check_right(&subject, role);
+	return subject;
 }
 
-static void pg_attribute_noreturn()
+static void wrong_state(int64 action_id, const char *state,
+						const char *wanted, const char *hint)
+			pg_attribute_noreturn();
+
+/* Refuse a decision that the state does not allow. */
+static void
 wrong_state(int64 action_id, const char *state, const char *wanted,
 			const char *hint)
 {
@@ -68,6 +109,7 @@ wrong_state(int64 action_id, const char *state, const char *wanted,
 			hint != NULL ? errhint("%s", hint) : 0);
 }
 
+/* Is the state one of these? */
 static bool
 is_one_of(const char *state, const char *one, const char *two,
 		  const char *three)
@@ -78,29 +120,23 @@ is_one_of(const char *state, const char *one, const char *two,
 
 /* ---- cancel_action ---- */
 
+/* Move an open action to the history. */
 static void
 close_as_cancelled(int64 action_id)
 {
-	static const Oid types[] = {INT8OID, TIMESTAMPTZOID};
+	static const Oid types[] = {TIMESTAMPTZOID, INT8OID};
 	static PartnerApiStatement statement = {
-		"WITH gone AS (DELETE FROM partner_api.pending_actions"
-		"               WHERE action_id = $1 RETURNING *)"
-		" INSERT INTO partner_api.action_history (action_id, server, kind,"
-		"       state, instance_id, arguments, customer_ref, run_at, deadline,"
-		"       attempts, last_error, held_for, nonce, fingerprint,"
-		"       requested_by, automatic, idempotency_key, lease, looks,"
-		"       sent_at, enqueued_at, closed_at)"
-		" SELECT action_id, server, kind, 'cancelled', instance_id, arguments,"
-		"        customer_ref, run_at, deadline, attempts, last_error,"
-		"        held_for, nonce, fingerprint, requested_by, automatic,"
-		"        idempotency_key, lease, looks, sent_at, enqueued_at, $2"
-		"   FROM gone", 2, types, NULL
+		PARTNER_API_CLOSE(" SELECT p.action_id"
+						  "   FROM partner_api.pending_actions p"
+						  "  WHERE p.action_id = $2",
+						  "'cancelled'", "last_error"),
+		2, types, NULL
 	};
 	Datum		values[2];
 
-	values[0] = Int64GetDatum(action_id);
-	values[1] = TimestampTzGetDatum(partner_api_clock_now());
-	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT);
+	values[0] = TimestampTzGetDatum(partner_api_clock_now());
+	values[1] = Int64GetDatum(action_id);
+	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT_RETURNING);
 }
 
 /*
@@ -113,14 +149,14 @@ partner_api_cancel_action(PG_FUNCTION_ARGS)
 	int64		action_id = PG_GETARG_INT64(0);
 	Oid			role = GetUserId();
 	PartnerApiOwnerScope scope;
-	char	   *state;
+	Subject		subject;
 
 	PreventCommandIfReadOnly("cancel_action()");
 	partner_api_owner_begin(&scope);
-	state = lock_action(action_id, role);
-	if (!is_one_of(state, "waiting", "held", "needs_attention"))
-		wrong_state(action_id, state, "withdrawn",
-					is_one_of(state, "sending", "unknown", "") ?
+	subject = lock_action(action_id, role);
+	if (!is_one_of(subject.state, "waiting", "held", "needs_attention"))
+		wrong_state(action_id, subject.state, "withdrawn",
+					is_one_of(subject.state, "sending", "unknown", "") ?
 					"Its request may have had its effect; wait for the outcome." :
 					NULL);
 	close_as_cancelled(action_id);
@@ -131,6 +167,7 @@ partner_api_cancel_action(PG_FUNCTION_ARGS)
 
 /* ---- retry_action ---- */
 
+/* Make an action wait to be sent again, whether open or closed. */
 static void
 rearm(int64 action_id)
 {
@@ -144,8 +181,7 @@ rearm(int64 action_id)
 		"       automatic, idempotency_key, lease, enqueued_at)"
 		" SELECT action_id, server, kind, 'waiting', instance_id, arguments,"
 		"        customer_ref, $2,"
-		"        CASE WHEN deadline > $2 THEN deadline END,"
-		"        attempts, last_error, nonce, fingerprint, requested_by,"
+		"        deadline, attempts, last_error, nonce, fingerprint, requested_by,"
 		"        automatic, idempotency_key, lease, enqueued_at"
 		"   FROM gone", 2, types, NULL
 	};
@@ -172,16 +208,16 @@ partner_api_retry_action(PG_FUNCTION_ARGS)
 	int64		action_id = PG_GETARG_INT64(0);
 	Oid			role = GetUserId();
 	PartnerApiOwnerScope scope;
-	char	   *state;
+	Subject		subject;
 
 	PreventCommandIfReadOnly("retry_action()");
 	partner_api_owner_begin(&scope);
-	state = lock_action(action_id, role);
-	if (!is_one_of(state, "failed", "cancelled", "needs_attention"))
-		wrong_state(action_id, state, "sent again",
-					strcmp(state, "missed") == 0 ?
-					"Its deadline has passed; enqueue a new action if it still makes sense." :
-					NULL);
+	subject = lock_action(action_id, role);
+	if (subject.too_late)
+		wrong_state(action_id, subject.state, "sent again",
+					"Its deadline has passed; enqueue a new action if it still makes sense.");
+	if (!is_one_of(subject.state, "failed", "cancelled", "needs_attention"))
+		wrong_state(action_id, subject.state, "sent again", NULL);
 	rearm(action_id);
 	partner_api_owner_end(&scope);
 	partner_api_wake_worker_at_commit();

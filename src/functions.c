@@ -34,6 +34,7 @@ typedef int (*FillAction) (FunctionCallInfo fcinfo,
 
 /* ---- arguments ---- */
 
+/* An argument that must be given; "what" names it. */
 static char *
 required_text(FunctionCallInfo fcinfo, int arg, const char *what)
 {
@@ -44,6 +45,7 @@ required_text(FunctionCallInfo fcinfo, int arg, const char *what)
 	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
+/* An argument that may be null. */
 static char *
 optional_text(FunctionCallInfo fcinfo, int arg)
 {
@@ -51,6 +53,7 @@ optional_text(FunctionCallInfo fcinfo, int arg)
 		text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
+/* The first argument of every operation. */
 static void
 take_server(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 {
@@ -65,12 +68,14 @@ take_server(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 static char *
 canonical(json_t *arguments)
 {
-	char	   *text = partner_api_text_from_utf8(partner_api_json_print(arguments));
+	char	   *utf8 = partner_api_json_print(arguments);
+	char	   *text = partner_api_text_from_utf8(utf8);
 	Datum		jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 
 	return DatumGetCString(DirectFunctionCall1(jsonb_out, jsonb));
 }
 
+/* Settings as a JSON object; null is the empty one. */
 static json_t *
 parse_settings(FunctionCallInfo fcinfo, int arg)
 {
@@ -88,13 +93,14 @@ parse_settings(FunctionCallInfo fcinfo, int arg)
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("settings cannot be sent as JSON"),
 				errdetail("%s", error));
-	if (!json_is_object(settings))
+	if (!partner_api_json_is_object(settings))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("settings must be a JSON object"));
 	return settings;
 }
 
+/* Refuse a trial_end that is none; null leaves it to the server. */
 static void
 check_trial_end(const char *trial_end)
 {
@@ -119,7 +125,7 @@ fill_create(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 	take_server(fcinfo, action);
 	partner_api_json_put_text(arguments, "name",
 							  partner_api_text_to_utf8(name));
-	partner_api_json_put(arguments, "settings", json_incref(parse_settings(fcinfo, 2)));
+	partner_api_json_put(arguments, "settings", parse_settings(fcinfo, 2));
 	partner_api_json_put_text(arguments, "trial_end", trial_end);
 	action->arguments = canonical(arguments);
 	action->customer_ref = optional_text(fcinfo, 3);
@@ -147,7 +153,8 @@ fill_subscription(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 	take_server(fcinfo, action);
 	action->instance_id = required_text(fcinfo, 1, "instance_id");
 	if (!PG_ARGISNULL(2))
-		partner_api_json_put(arguments, "with_calls", json_boolean(PG_GETARG_BOOL(2)));
+		partner_api_json_put_bool(arguments, "with_calls",
+								  PG_GETARG_BOOL(2));
 	action->arguments = canonical(arguments);
 	action->idempotency_key = optional_text(fcinfo, 3);
 	return 4;
@@ -158,7 +165,7 @@ static int
 fill_instances(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 {
 	json_t	   *arguments = partner_api_json_object();
-	json_t	   *ids = partner_api_json_own(json_array());
+	json_t	   *ids = partner_api_json_array();
 	Datum	   *elements;
 	bool	   *nulls;
 	int			count;
@@ -179,12 +186,9 @@ fill_instances(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					errmsg("instance_ids must not contain nulls"));
 		id = partner_api_text_to_utf8(TextDatumGetCString(elements[i]));
-		if (json_array_append_new(ids, json_string(id)) != 0)
-			ereport(ERROR,
-					errcode(ERRCODE_OUT_OF_MEMORY),
-					errmsg("out of memory"));
+		partner_api_json_append_text(ids, id);
 	}
-	partner_api_json_put(arguments, "instance_ids", json_incref(ids));
+	partner_api_json_put(arguments, "instance_ids", ids);
 	action->arguments = canonical(arguments);
 	action->idempotency_key = optional_text(fcinfo, 2);
 	return 3;
@@ -213,6 +217,7 @@ enqueue(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 
 /* ---- call and wait ---- */
 
+/* Raise the error that a waiting call ended with. */
 static void
 raise_answer(const PartnerApiAnswer *answer)
 {
@@ -266,6 +271,7 @@ instance_row(FunctionCallInfo fcinfo, const PartnerApiAnswer *answer)
 	return row;
 }
 
+/* Call, wait, and return the instance as it is now. */
 static Datum
 call_for_instance(FunctionCallInfo fcinfo, PartnerApiKind kind,
 				  FillAction fill)
@@ -300,10 +306,18 @@ OPERATION(disconnect_instance, PARTNER_API_DISCONNECT_INSTANCE,
 PG_FUNCTION_INFO_V1(partner_api_delete_instances);
 PG_FUNCTION_INFO_V1(partner_api_enqueue_delete_instances);
 
+/* SQL: enqueue_delete_instances() */
 Datum
 partner_api_enqueue_delete_instances(PG_FUNCTION_ARGS)
 {
 	return enqueue(fcinfo, PARTNER_API_DELETE_INSTANCES, fill_instances);
+}
+
+/* Text of the database from UTF-8. */
+static Datum
+text_from_utf8(const char *utf8)
+{
+	return CStringGetTextDatum(partner_api_text_from_utf8(utf8));
 }
 
 /*
@@ -319,26 +333,25 @@ partner_api_delete_instances(PG_FUNCTION_ARGS)
 	char	   *utf8;
 	char	   *error;
 	json_t	   *outcomes;
-	size_t		index;
-	json_t	   *outcome;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (answer->result == NULL)
 		return (Datum) 0;
 	utf8 = partner_api_text_to_utf8(answer->result);
 	outcomes = partner_api_json_parse(utf8, strlen(utf8), &error);
-	json_array_foreach(outcomes, index, outcome)
+	for (int i = 0; i < partner_api_json_count(outcomes); i++)
 	{
+		json_t	   *outcome = partner_api_json_at(outcomes, i);
 		Datum		values[3];
 		bool		nulls[3] = {false};
 		char	   *detail = partner_api_json_string(outcome, "detail");
 		char	   *id = partner_api_json_string(outcome, "instance_id");
 
-		values[0] = CStringGetTextDatum(partner_api_text_from_utf8(id));
+		values[0] = text_from_utf8(id);
 		values[1] = BoolGetDatum(partner_api_json_true(outcome, "deleted"));
 		nulls[2] = detail == NULL;
 		if (detail != NULL)
-			values[2] = CStringGetTextDatum(partner_api_text_from_utf8(detail));
+			values[2] = text_from_utf8(detail);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);
 	}

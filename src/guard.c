@@ -40,6 +40,7 @@ is_pending_actions(Oid relation)
 		get_rel_relkind(relation) == RELKIND_RELATION;
 }
 
+/* May this action have had an effect that is not recorded? */
 static bool
 state_is_in_flight(TupleTableSlot *slot, AttrNumber attribute)
 {
@@ -76,6 +77,7 @@ count_in_flight(Oid table)
 	return count;
 }
 
+/* The hook: refuses to drop the table while actions are in flight. */
 static void
 on_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 				 int sub_id, void *arg)
@@ -98,6 +100,7 @@ on_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 				errhint("Wait until partner_api.pending_actions shows none in these states."));
 }
 
+/* Install the hook in this process; earlier hooks are kept. */
 void
 partner_api_install_guard(void)
 {

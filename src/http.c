@@ -81,6 +81,7 @@ detach_call(PartnerApiCall *call)
 	call->http = NULL;
 }
 
+/* Reset callback: free what the call holds, in whatever state. */
 static void
 release_call(void *arg)
 {
@@ -93,6 +94,7 @@ release_call(void *arg)
 	free(call->body);
 }
 
+/* Reset callback: cut off the calls that are left, then close. */
 static void
 release_http(void *arg)
 {
@@ -156,6 +158,7 @@ grow_body(PartnerApiCall *call, size_t more)
 	return true;
 }
 
+/* Keep a part of the body; a short count ends the transfer. */
 static size_t
 on_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -216,6 +219,7 @@ on_prerequest(void *arg, char *remote_ip, char *local_ip,
 
 /* ---- starting a call ---- */
 
+/* Raise ERROR if libcurl refused an option. */
 static void
 check_setopt(CURLcode code)
 {
@@ -229,6 +233,7 @@ check_setopt(CURLcode code)
 #define SETOPT(call, option, value) \
 	check_setopt(curl_easy_setopt((call)->easy, option, value))
 
+/* Add a header line; libcurl copies it. */
 static void
 append_header(PartnerApiCall *call, const char *line)
 {
@@ -269,6 +274,7 @@ set_headers(PartnerApiCall *call, const PartnerApiRequest *request)
 	SETOPT(call, CURLOPT_HTTPHEADER, call->headers);
 }
 
+/* Method and body of the request. */
 static void
 set_method(PartnerApiCall *call, const PartnerApiRequest *request)
 {
@@ -308,6 +314,7 @@ set_limits(PartnerApiCall *call, const PartnerApiEndpoint *endpoint)
 		SETOPT(call, CURLOPT_CAINFO, endpoint->ca_file);
 }
 
+/* What libcurl tells us about the transfer. */
 static void
 set_callbacks(PartnerApiCall *call)
 {
@@ -387,6 +394,7 @@ transport_error(const PartnerApiCall *call, CURLcode code)
 	return curl_easy_strerror(code);
 }
 
+/* Take down what a finished transfer brought. */
 static void
 finish_call(PartnerApiCall *call, CURLcode code)
 {
@@ -481,6 +489,7 @@ partner_api_http_next_finished(PartnerApiHttp *http)
 	return call;
 }
 
+/* Calls that are not finished. */
 int
 partner_api_http_running(const PartnerApiHttp *http)
 {
@@ -500,6 +509,7 @@ partner_api_http_wait(PartnerApiHttp *http, int timeout_ms)
 				errdetail("libcurl: %s.", curl_multi_strerror(code)));
 }
 
+/* What the caller gave to partner_api_http_start(). */
 void *
 partner_api_call_arg(const PartnerApiCall *call)
 {
@@ -513,6 +523,7 @@ partner_api_call_response(const PartnerApiCall *call)
 	return &call->response;
 }
 
+/* Was the answer cut off for its size? */
 bool
 partner_api_call_too_large(const PartnerApiCall *call)
 {

@@ -40,12 +40,14 @@ partner_api_curl_init(void)
 	done = true;
 }
 
+/* Reset callback of owned_url(). */
 static void
 release_url(void *arg)
 {
 	curl_url_cleanup(((OwnedUrl *) arg)->handle);
 }
 
+/* A URL handle that goes with the current memory context. */
 static CURLU *
 owned_url(void)
 {

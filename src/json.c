@@ -224,11 +224,32 @@ partner_api_json_object(void)
 /*
  * See json.h.
  */
+json_t *
+partner_api_json_array(void)
+{
+	return partner_api_json_own(json_array());
+}
+
+/*
+ * Raise ERROR where jansson had no memory; it tells in its return value.
+ */
+static void
+check_stored(int result)
+{
+	if (result != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OUT_OF_MEMORY),
+				errmsg("out of memory"));
+}
+
+/*
+ * See json.h.
+ */
 void
 partner_api_json_put(json_t *object, const char *key, json_t *value)
 {
-	if (json_object_set_new(object, key, value) != 0)
-		out_of_memory();
+	if (value != NULL)
+		check_stored(json_object_set(object, key, value));
 }
 
 /*
@@ -238,7 +259,25 @@ void
 partner_api_json_put_text(json_t *object, const char *key, const char *text)
 {
 	if (text != NULL)
-		partner_api_json_put(object, key, json_string(text));
+		check_stored(json_object_set_new(object, key, json_string(text)));
+}
+
+/*
+ * See json.h.
+ */
+void
+partner_api_json_put_bool(json_t *object, const char *key, bool value)
+{
+	check_stored(json_object_set_new(object, key, json_boolean(value)));
+}
+
+/*
+ * See json.h.
+ */
+void
+partner_api_json_put_int64(json_t *object, const char *key, int64 value)
+{
+	check_stored(json_object_set_new(object, key, json_integer(value)));
 }
 
 /*
@@ -249,7 +288,60 @@ partner_api_json_append_object(json_t *array)
 {
 	json_t	   *object = json_pack("{}");
 
-	if (json_array_append_new(array, object) != 0)
-		out_of_memory();
+	check_stored(json_array_append_new(array, object));
 	return object;
+}
+
+/*
+ * See json.h.
+ */
+void
+partner_api_json_append_text(json_t *array, const char *text)
+{
+	check_stored(json_array_append_new(array, json_string(text)));
+}
+
+/*
+ * See json.h.
+ */
+bool
+partner_api_json_is_object(const json_t *value)
+{
+	return json_is_object(value);
+}
+
+/*
+ * See json.h.
+ */
+json_t *
+partner_api_json_get(const json_t *object, const char *key)
+{
+	return json_object_get(object, key);
+}
+
+/*
+ * See json.h.
+ */
+int
+partner_api_json_count(const json_t *array)
+{
+	return (int) json_array_size(array);
+}
+
+/*
+ * See json.h.
+ */
+json_t *
+partner_api_json_at(const json_t *array, int index)
+{
+	return json_array_get(array, index);
+}
+
+/*
+ * See json.h.
+ */
+const char *
+partner_api_json_text_at(const json_t *array, int index)
+{
+	return json_string_value(json_array_get(array, index));
 }

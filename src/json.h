@@ -31,20 +31,33 @@ extern json_t *partner_api_json_own(json_t *value);
 extern json_t *partner_api_json_parse(const char *text, size_t len,
 									  char **error);
 
-/* A new empty object, owned by the current memory context. */
+/* A new empty object or array, owned by the current memory context. */
 extern json_t *partner_api_json_object(void);
+extern json_t *partner_api_json_array(void);
 
 /*
- * Set a member, whose reference is taken over; raises ERROR if value is NULL
- * or there is no memory.  Text must be UTF-8; NULL text sets nothing.
+ * Set a member.  Raises ERROR if there is no memory.  Text must be UTF-8; NULL
+ * text and a NULL value set nothing.  A value stays the caller's.
  */
 extern void partner_api_json_put(json_t *object, const char *key,
 								 json_t *value);
 extern void partner_api_json_put_text(json_t *object, const char *key,
 									  const char *text);
+extern void partner_api_json_put_bool(json_t *object, const char *key,
+									  bool value);
+extern void partner_api_json_put_int64(json_t *object, const char *key,
+									   int64 value);
 
-/* Append a new empty object to an array; borrowed from the array. */
+/* Append to an array; the new object is borrowed from it. */
 extern json_t *partner_api_json_append_object(json_t *array);
+extern void partner_api_json_append_text(json_t *array, const char *text);
+
+/* Look into a value; NULL and 0 where there is nothing.  Borrowed. */
+extern bool partner_api_json_is_object(const json_t *value);
+extern json_t *partner_api_json_get(const json_t *object, const char *key);
+extern int	partner_api_json_count(const json_t *array);
+extern json_t *partner_api_json_at(const json_t *array, int index);
+extern const char *partner_api_json_text_at(const json_t *array, int index);
 
 /* Compact serialisation, palloc'd. */
 extern char *partner_api_json_print(const json_t *value);

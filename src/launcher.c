@@ -48,6 +48,7 @@
 
 /* ---- the list of databases ---- */
 
+/* The databases of the setting, palloc'd. */
 static List *
 listed_databases(void)
 {
@@ -59,6 +60,7 @@ listed_databases(void)
 	return names;
 }
 
+/* Is the database in the list? */
 static bool
 is_listed(List *names, const char *database)
 {
@@ -145,13 +147,14 @@ start_time(const PartnerApiWorkerEntry *entry)
 										   START_TIMEOUT_MS);
 	if (entry->state != PARTNER_API_WORKER_STOPPED)
 		return 0;
+	if (entry->installs_seen != partner_api_shared->installs)
+		return GetCurrentTimestamp();	/* it may have the extension now */
 	switch (entry->exit)
 	{
 		case PARTNER_API_EXIT_NONE:
 			return GetCurrentTimestamp();
 		case PARTNER_API_EXIT_NO_EXTENSION:
-			return entry->installs_seen != partner_api_shared->installs ?
-				GetCurrentTimestamp() : 0;
+			return 0;
 		case PARTNER_API_EXIT_ENDED:
 			return TimestampTzPlusMilliseconds(entry->ended_at,
 											   restart_delay(entry));
@@ -159,6 +162,7 @@ start_time(const PartnerApiWorkerEntry *entry)
 	return 0;
 }
 
+/* Ask the postmaster for a worker; false if it has no slot left. */
 static bool
 register_worker(int index)
 {
@@ -178,6 +182,7 @@ register_worker(int index)
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
+/* Start the worker of an entry. */
 static void
 start_worker(int index)
 {
@@ -263,6 +268,7 @@ reconcile(void)
 
 /* ---- the process ---- */
 
+/* Exit callback: nobody wakes us any more. */
 static void
 detach_launcher(int code, Datum arg)
 {

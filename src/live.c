@@ -73,6 +73,7 @@ partner_api_live_fetch(const PartnerApiServer *server,
 
 /* ---- errors ---- */
 
+/* What can be said of an answer without its body. */
 static char *
 status_words(const PartnerApiResponse *response)
 {
@@ -89,8 +90,8 @@ partner_api_live_refused(const PartnerApiServer *server,
 						 const char *message)
 {
 	char	   *words =
-		partner_api_redact(message, partner_api_server_secrets(server,
-															   instance_token));
+	partner_api_redact(message, partner_api_server_secrets(server,
+														   instance_token));
 
 	ereport(ERROR,
 			errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
@@ -145,6 +146,7 @@ new_seen(void)
 					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
+/* Append the rows that no earlier page had. */
 static List *
 add_new_rows(List *rows, HTAB *seen, const List *page)
 {

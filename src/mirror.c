@@ -15,6 +15,8 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "clock.h"
+#include "closing.h"
 #include "mirror.h"
 #include "owner.h"
 #include "subtransaction.h"
@@ -125,30 +127,19 @@ static PartnerApiStatement schedule_signs = {
 };
 
 /* A subscription that exists, or an end, leaves nothing to be signed. */
+static const Oid withdraw_types[] = {TIMESTAMPTZOID, INT8ARRAYOID};
 static PartnerApiStatement withdraw_signs = {
-	"WITH due AS MATERIALIZED ("
-	" SELECT p.action_id, e.kind AS event"
-	"   FROM partner_api.instance_events e"
-	"   JOIN partner_api.pending_actions p"
-	"     ON p.server = e.server AND p.instance_id = e.instance_id"
-	"  WHERE e.event_id = ANY ($1)"
-	"    AND e.kind IN ('signed', 'cancelled', 'deleted')"
-	"    AND p.kind = 'sign_instance' AND p.automatic"
-	"    AND p.state IN ('waiting', 'held')"
-	"    FOR UPDATE OF p SKIP LOCKED),"
-	" closed AS (DELETE FROM partner_api.pending_actions p USING due"
-	"  WHERE p.action_id = due.action_id RETURNING p.*, due.event)"
-	" INSERT INTO partner_api.action_history (action_id, server, kind, state,"
-	"       instance_id, arguments, customer_ref, run_at, deadline, attempts,"
-	"       last_error, held_for, nonce, fingerprint, requested_by, automatic,"
-	"       idempotency_key, lease, looks, sent_at, enqueued_at, closed_at)"
-	" SELECT action_id, server, kind, 'cancelled', instance_id, arguments,"
-	"        customer_ref, run_at, deadline, attempts,"
-	"        'not needed any more: the instance is ' || event, held_for,"
-	"        nonce, fingerprint, requested_by, automatic, idempotency_key,"
-	"        lease, looks, sent_at, enqueued_at, partner_api.clock()"
-	"   FROM closed",
-	1, event_types, NULL
+	PARTNER_API_CLOSE(" SELECT p.action_id"
+					  "   FROM partner_api.instance_events e"
+					  "   JOIN partner_api.pending_actions p"
+					  "     ON p.server = e.server"
+					  "    AND p.instance_id = e.instance_id"
+					  "  WHERE e.event_id = ANY ($2)"
+					  "    AND e.kind IN ('signed', 'cancelled', 'deleted')"
+					  "    AND p.kind = 'sign_instance' AND p.automatic"
+					  "    AND p.state IN ('waiting', 'held')",
+					  "'cancelled'", "'not needed any more'"),
+	2, withdraw_types, NULL
 };
 
 /*
@@ -158,12 +149,18 @@ static PartnerApiStatement withdraw_signs = {
 void
 partner_api_mirror_apply(Datum event_ids)
 {
+	Datum		values[2];
+
 	partner_api_execute(&create_rows, &event_ids, NULL, SPI_OK_INSERT);
 	partner_api_execute(&change_rows, &event_ids, NULL, SPI_OK_UPDATE);
 	partner_api_execute(&schedule_signs, &event_ids, NULL, SPI_OK_INSERT);
-	partner_api_execute(&withdraw_signs, &event_ids, NULL, SPI_OK_INSERT);
+	values[0] = TimestampTzGetDatum(partner_api_clock_now());
+	values[1] = event_ids;
+	partner_api_execute(&withdraw_signs, values, NULL,
+						SPI_OK_INSERT_RETURNING);
 }
 
+/* Work for partner_api_try(): all events or none. */
 static void
 apply_in_subtransaction(void *arg)
 {
@@ -185,6 +182,7 @@ partner_api_mirror_apply_or_defer(Datum event_ids)
 
 /* ---- what was left for later ---- */
 
+/* Work for partner_api_try(): one event, and off the list with it. */
 static void
 apply_one_of_backlog(void *arg)
 {

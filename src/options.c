@@ -10,6 +10,9 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "access/reloptions.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
@@ -26,41 +29,52 @@
 
 PG_FUNCTION_INFO_V1(partner_api_validator);
 
+/* The longest interval that an option can be. */
+#define MOST_DAYS 365
+
 #define SERVER ForeignServerRelationId
 #define MAPPING UserMappingRelationId
 
-/* Alphabetical within each catalog; doc/reference.md describes each. */
-static const PartnerApiOption options_table[] = {
-	{"base_url", SERVER, PARTNER_API_OPTION_URL},
-	/* whoever chooses the certificates chooses who may read the token */
-	{"ca_file", SERVER, PARTNER_API_OPTION_TEXT, true},
-	{"connect_timeout_ms", SERVER, PARTNER_API_OPTION_INTEGER, false,
-	"10000", 1, 600000},
-	{"list_lag", SERVER, PARTNER_API_OPTION_INTERVAL, false, "60 s"},
-	{"max_concurrency", SERVER, PARTNER_API_OPTION_INTEGER, false,
-	"4", 1, 1000},
-	{"max_response_bytes", SERVER, PARTNER_API_OPTION_INTEGER, false,
-	"16777216", 1024, 1073741823},
-	{"name_nonce", SERVER, PARTNER_API_OPTION_CHOICE, false,
-	"on", 0, 0, "on,off"},
-	{"provider", SERVER, PARTNER_API_OPTION_PROVIDER},
-	{"sign_lead", SERVER, PARTNER_API_OPTION_INTERVAL, false, "6 h"},
-	{"timeout_ms", SERVER, PARTNER_API_OPTION_INTEGER, false,
-	"30000", 1, 3600000},
-	{"trial_end", SERVER, PARTNER_API_OPTION_CHOICE, false,
-	"sign", 0, 0, "sign,lapse,ask"},
+#define TEXT(catalog, name, superuser_only) \
+	{name, catalog, PARTNER_API_OPTION_TEXT, superuser_only, NULL, 0, 0, NULL}
+#define INTEGER(name, fallback, min, max) \
+	{name, SERVER, PARTNER_API_OPTION_INTEGER, false, fallback, min, max, NULL}
+#define DURATION(name, fallback) \
+	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, NULL}
+#define CHOICE(name, fallback, choices) \
+	{name, SERVER, PARTNER_API_OPTION_CHOICE, false, fallback, 0, 0, choices}
+#define SPECIAL(name, kind) \
+	{name, SERVER, kind, false, NULL, 0, 0, NULL}
 
-	{"client_token", MAPPING, PARTNER_API_OPTION_TEXT},
-	{"client_token_file", MAPPING, PARTNER_API_OPTION_TEXT, true},
-	{"token", MAPPING, PARTNER_API_OPTION_TEXT},
-	{"token_file", MAPPING, PARTNER_API_OPTION_TEXT, true},
+/*
+ * Alphabetical within each catalog; doc/reference.md describes each.  Whoever
+ * chooses the certificates, or a file that the server reads, must be a
+ * superuser.
+ */
+static const PartnerApiOption options_table[] = {
+	SPECIAL("base_url", PARTNER_API_OPTION_URL),
+	TEXT(SERVER, "ca_file", true),
+	INTEGER("connect_timeout_ms", "10000", 1, 600000),
+	DURATION("list_lag", "60 s"),
+	INTEGER("max_concurrency", "4", 1, 1000),
+	INTEGER("max_response_bytes", "16777216", 1024, 1073741823),
+	CHOICE("name_nonce", "on", "on,off"),
+	SPECIAL("provider", PARTNER_API_OPTION_PROVIDER),
+	DURATION("sign_lead", "6 h"),
+	INTEGER("timeout_ms", "30000", 1, 3600000),
+	CHOICE("trial_end", "sign", "sign,lapse,ask"),
+
+	TEXT(MAPPING, "client_token", false),
+	TEXT(MAPPING, "client_token_file", true),
+	TEXT(MAPPING, "token", false),
+	TEXT(MAPPING, "token_file", true)
 };
 
 /* The entry of an option; NULL if the catalog has none of that name. */
 static const PartnerApiOption *
 find_option(const char *name, Oid catalog)
 {
-	for (int i = 0; i < lengthof(options_table); i++)
+	for (int i = 0; i < (int) lengthof(options_table); i++)
 	{
 		if (options_table[i].catalog == catalog &&
 			strcmp(options_table[i].name, name) == 0)
@@ -69,13 +83,14 @@ find_option(const char *name, Oid catalog)
 	return NULL;
 }
 
+/* Refuse an option that there is not; name those that there are. */
 static void
 unknown_option(const char *name, Oid catalog)
 {
 	StringInfoData known;
 
 	initStringInfo(&known);
-	for (int i = 0; i < lengthof(options_table); i++)
+	for (int i = 0; i < (int) lengthof(options_table); i++)
 	{
 		if (options_table[i].catalog == catalog)
 			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
@@ -91,7 +106,11 @@ unknown_option(const char *name, Oid catalog)
 
 /* ---- values ---- */
 
-static void pg_attribute_noreturn()
+static void bad_value(const PartnerApiOption *option,
+					  const char *detail) pg_attribute_noreturn();
+
+/* Refuse a value; the detail says what it must be. */
+static void
 bad_value(const PartnerApiOption *option, const char *detail)
 {
 	ereport(ERROR,
@@ -100,6 +119,7 @@ bad_value(const PartnerApiOption *option, const char *detail)
 			errdetail("%s", detail));
 }
 
+/* An integer within the bounds of its option. */
 static int
 parse_integer(const PartnerApiOption *option, const char *value)
 {
@@ -126,13 +146,18 @@ parse_interval(const PartnerApiOption *option, const char *value)
 													 CStringGetDatum(value),
 													 ObjectIdGetDatum(InvalidOid),
 													 Int32GetDatum(-1)));
-	result = interval->time + interval->day * USECS_PER_DAY;
-	if (interval->month != 0 || result < 0 || result > 365 * USECS_PER_DAY)
+	if (interval->month != 0 || abs(interval->day) > MOST_DAYS ||
+		Abs(interval->time) > MOST_DAYS * USECS_PER_DAY)
+		result = -1;
+	else
+		result = interval->time + interval->day * USECS_PER_DAY;
+	if (result < 0 || result > MOST_DAYS * USECS_PER_DAY)
 		bad_value(option,
 				  "It must be an interval from 0 to 365 days, without months.");
 	return result;
 }
 
+/* One of the words of its option. */
 static void
 check_choice(const PartnerApiOption *option, const char *value)
 {
@@ -150,6 +175,7 @@ check_choice(const PartnerApiOption *option, const char *value)
 	bad_value(option, psprintf("It must be one of: %s.", option->choices));
 }
 
+/* The name of a provider that we have. */
 static void
 check_provider(const char *value)
 {
@@ -161,9 +187,19 @@ check_provider(const char *value)
 						partner_api_provider_names()));
 }
 
+/* Error context: which option it was. */
+static void
+name_option(void *arg)
+{
+	errcontext("option \"%s\"", ((const PartnerApiOption *) arg)->name);
+}
+
+/* Refuse a wrong value of one option. */
 static void
 check_option(const PartnerApiOption *option, const char *value)
 {
+	ErrorContextCallback context;
+
 	if (option->superuser_only && !superuser())
 		ereport(ERROR,
 				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -172,6 +208,10 @@ check_option(const PartnerApiOption *option, const char *value)
 	if (*value == '\0')
 		bad_value(option, "It must not be empty.");
 
+	context.previous = error_context_stack;
+	context.callback = name_option;
+	context.arg = unconstify(PartnerApiOption *, option);
+	error_context_stack = &context;
 	switch (option->kind)
 	{
 		case PARTNER_API_OPTION_TEXT:
@@ -194,16 +234,20 @@ check_option(const PartnerApiOption *option, const char *value)
 			check_provider(value);
 			break;
 	}
+	error_context_stack = context.previous;
 }
 
 /* ---- allowed hosts ---- */
 
-/* Loopback as it is written: a name could resolve to anything. */
+/* Loopback as it is written: any other name could resolve to anything. */
 static bool
 is_loopback(const char *host)
 {
-	return strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0 ||
-		strcmp(host, "localhost") == 0;
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, host, &address) == 1)
+		return (ntohl(address.s_addr) >> 24) == IN_LOOPBACKNET;
+	return strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
 }
 
 /* Does an entry of the setting, host or host:port, cover this URL? */
@@ -219,6 +263,7 @@ entry_covers(const char *entry, const PartnerApiUrl *url)
 	return entry[len] == ':' && strtol(entry + len + 1, NULL, 10) == url->port;
 }
 
+/* Does the setting allow the host of this URL? */
 static bool
 host_allowed(const PartnerApiUrl *url)
 {
@@ -268,6 +313,7 @@ partner_api_check_allowed_host(const char *base_url)
 
 /* ---- validator ---- */
 
+/* The value of an option as given; NULL if it is not. */
 static const char *
 find_def(List *options, const char *name)
 {
@@ -283,6 +329,7 @@ find_def(List *options, const char *name)
 	return NULL;
 }
 
+/* Refuse two options that mean the same thing. */
 static void
 check_not_both(List *options, const char *one, const char *other)
 {
@@ -290,9 +337,12 @@ check_not_both(List *options, const char *one, const char *other)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				errmsg("options \"%s\" and \"%s\" exclude each other",
-					   one, other));
+					   one, other),
+				errdetail("Both say what the same token is."),
+				errhint("Drop one of them; a file keeps the token out of catalogs, dumps and logs."));
 }
 
+/* Refuse options that are right one by one but not together. */
 static void
 check_whole(List *options, Oid catalog)
 {
@@ -309,7 +359,8 @@ check_whole(List *options, Oid catalog)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				errmsg("option \"%s\" or \"%s\" is required",
-					   "token_file", "token"));
+					   "token_file", "token"),
+				errhint("Name a file on the database server that only its user can read."));
 	check_not_both(options, "token", "token_file");
 	check_not_both(options, "client_token", "client_token_file");
 }
@@ -350,6 +401,7 @@ partner_api_option_text(List *options, const char *name)
 	return value;
 }
 
+/* The value of an integer option, or its default. */
 int
 partner_api_option_integer(List *options, const char *name)
 {

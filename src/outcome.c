@@ -19,6 +19,7 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
+/* Set a member to text in the database's encoding; NULL sets nothing. */
 static void
 put_text(json_t *object, const char *key, const char *text)
 {
@@ -37,6 +38,7 @@ put_time(json_t *object, const char *key, TimestampTz time)
 								TIMESTAMPTZOID, NULL));
 }
 
+/* JSON text in the database's encoding, palloc'd. */
 static char *
 print(const json_t *object)
 {
@@ -55,7 +57,7 @@ put_trial(json_t *details, const PartnerApiTransfer *transfer,
 	const PartnerApiServer *server = transfer->account->server;
 
 	put_time(details, "trial_ends_at", trial_ends_at);
-	partner_api_json_put(details, "trial_estimated", json_boolean(estimated));
+	partner_api_json_put_bool(details, "trial_estimated", estimated);
 	put_text(details, "trial_end", trial_end);
 	if (strcmp(trial_end, "lapse") != 0)
 		put_time(details, "sign_at",
@@ -86,8 +88,8 @@ describe_new(const PartnerApiTransfer *transfer,
 	{
 		bool		estimated = verdict->due_ms == 0;
 		TimestampTz ends_at = estimated ?
-			claim->sent_at + server->provider->trial_ms * 1000 :
-			partner_api_timestamp_from_unix_ms(verdict->due_ms);
+		claim->sent_at + server->provider->trial_ms * 1000 :
+		partner_api_timestamp_from_unix_ms(verdict->due_ms);
 
 		put_trial(details, transfer, ends_at, estimated, provider_skew_us,
 				  trial_end != NULL ? trial_end : server->trial_end);
@@ -98,7 +100,7 @@ describe_new(const PartnerApiTransfer *transfer,
 static char *
 describe_bulk(const PartnerApiVerdict *verdict, const List *secrets)
 {
-	json_t	   *all = partner_api_json_own(json_array());
+	json_t	   *all = partner_api_json_array();
 	ListCell   *lc;
 
 	foreach(lc, verdict->outcomes)
@@ -107,13 +109,14 @@ describe_bulk(const PartnerApiVerdict *verdict, const List *secrets)
 		json_t	   *object = partner_api_json_append_object(all);
 
 		partner_api_json_put_text(object, "instance_id", outcome->instance_id);
-		partner_api_json_put(object, "deleted", json_boolean(outcome->done));
+		partner_api_json_put_bool(object, "deleted", outcome->done);
 		put_text(object, "detail",
 				 partner_api_redact(outcome->message, secrets));
 	}
 	return print(all);
 }
 
+/* The event that the success of an operation is. */
 static const char *
 event_of(PartnerApiKind kind)
 {
@@ -163,9 +166,9 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 	if (verdict->due_ms > 0)
 		put_time(details, "provider_due_at",
 				 partner_api_timestamp_from_unix_ms(verdict->due_ms));
-	if (json_object_get(transfer->arguments, "with_calls") != NULL)
-		partner_api_json_put(details, "with_calls",
-			json_incref(json_object_get(transfer->arguments, "with_calls")));
+	partner_api_json_put(details, "with_calls",
+						 partner_api_json_get(transfer->arguments,
+											  "with_calls"));
 	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
 		describe_new(transfer, verdict, provider_skew_us, settlement, details);
 	settlement->event_details = print(details);

@@ -24,6 +24,7 @@ extern PGDLLEXPORT void _PG_init(void);
 static shmem_request_hook_type previous_shmem_request = NULL;
 static shmem_startup_hook_type previous_shmem_startup = NULL;
 
+/* Hook: ask for shared memory. */
 static void
 shmem_request(void)
 {
@@ -32,6 +33,7 @@ shmem_request(void)
 	partner_api_shared_request();
 }
 
+/* Hook: set shared memory up. */
 static void
 shmem_startup(void)
 {

@@ -26,8 +26,8 @@ backoff(int attempts)
 	int			doublings = Min(Max(attempts - 1, 0), 10);
 	int64		full = Min(FIRST_BACKOFF << doublings, LAST_BACKOFF);
 
-	return full / 2 + (int64) (pg_prng_double(&pg_global_prng_state) *
-							   (full / 2));
+	return full / 2 + (int64) pg_prng_uint64_range(&pg_global_prng_state, 0,
+												   full / 2);
 }
 
 /*
@@ -149,16 +149,16 @@ partner_api_after_look(const PartnerApiClaim *claim,
 	next.looks = claim->looks + 1;
 	if (finding == PARTNER_API_FINDING_EFFECT)
 		next.state = "done";
-	else if (finding == PARTNER_API_FINDING_CONTRADICTION)
-		next.state = "needs_attention";
-	else if (!partner_api_look_is_last(claim, server, now) &&
+	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
+			 !partner_api_look_is_last(claim, server, now) &&
 			 !repeat_at_once(claim, server, now))
 	{
 		next.state = "unknown";
 		next.run_at = Max(claim->sent_at + server->list_lag,
 						  now + SHORTEST_RETRY);
 	}
-	else if (repeatable(claim, server, list_shows_nonces))
+	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
+			 repeatable(claim, server, list_shows_nonces))
 		next.state = "waiting";
 	else
 		next.state = "needs_attention";

@@ -31,6 +31,7 @@ PG_FUNCTION_INFO_V1(partner_api_instance_qr);
 PG_FUNCTION_INFO_V1(partner_api_instance_qr_url);
 PG_FUNCTION_INFO_V1(partner_api_phone_code);
 
+/* A row of the function's result type. */
 static Datum
 make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {
@@ -71,12 +72,13 @@ Datum
 partner_api_test_connection(PG_FUNCTION_ARGS)
 {
 	PartnerApiServer *server =
-		partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
 	PartnerApiFilter filter = {.page_size = 1};
 	PartnerApiRequest request = {0};
 	PartnerApiPage page = {0};
 	const PartnerApiResponse *response;
 	int64		started = partner_api_monotonic_us();
+	int64		latency_us;
 	char	   *message = NULL;
 	Datum		values[4];
 	bool		nulls[4] = {false};
@@ -90,13 +92,15 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 	values[0] = BoolGetDatum(ok);
 	values[1] = Int32GetDatum(response->status);
 	nulls[1] = response->status == 0;
-	values[2] = Float8GetDatum((partner_api_monotonic_us() - started) / 1000.0);
+	latency_us = partner_api_monotonic_us() - started;
+	values[2] = Float8GetDatum((double) latency_us / 1000.0);
 	values[3] = CStringGetTextDatum(test_detail(server, response, ok));
 	return make_row(fcinfo, values, nulls);
 }
 
 /* ---- live list ---- */
 
+/* Set a text column from outside text; NULL is null. */
 static void
 set_text(Datum *values, bool *nulls, int column, const char *text)
 {
@@ -106,6 +110,7 @@ set_text(Datum *values, bool *nulls, int column, const char *text)
 			CStringGetTextDatum(partner_api_redact_whole(text, NIL));
 }
 
+/* Set a time column from unix milliseconds; 0 is null. */
 static void
 set_time(Datum *values, bool *nulls, int column, int64 unix_ms)
 {
@@ -114,6 +119,7 @@ set_time(Datum *values, bool *nulls, int column, int64 unix_ms)
 		TimestampTzGetDatum(partner_api_timestamp_from_unix_ms(unix_ms));
 }
 
+/* One row of remote_instances(). */
 static void
 put_instance(ReturnSetInfo *rsinfo, const PartnerApiServer *server,
 			 const PartnerApiListRow *row)
@@ -124,9 +130,10 @@ put_instance(ReturnSetInfo *rsinfo, const PartnerApiServer *server,
 
 	namestrcpy(&name, server->name);
 	values[0] = NameGetDatum(&name);
-	values[1] = CStringGetTextDatum(partner_api_text_from_utf8(row->instance_id));
+	set_text(values, nulls, 1, row->instance_id);
 	set_text(values, nulls, 2, row->name);
-	set_text(values, nulls, 3, partner_api_subscription_name(row->subscription));
+	set_text(values, nulls, 3,
+			 partner_api_subscription_name(row->subscription));
 	set_text(values, nulls, 4, row->payment_status);
 	set_time(values, nulls, 5, row->created_ms);
 	set_time(values, nulls, 6, row->due_ms);
@@ -140,6 +147,7 @@ put_instance(ReturnSetInfo *rsinfo, const PartnerApiServer *server,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* A text argument as UTF-8; NULL if null. */
 static char *
 optional_argument(FunctionCallInfo fcinfo, int arg)
 {
@@ -210,7 +218,7 @@ read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
 			  const char *parameter, PartnerApiReadResult *result)
 {
 	PartnerApiServer *server =
-		partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
 	char	   *instance_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	PartnerApiRequest request = {0};
 	const PartnerApiResponse *response;

@@ -61,7 +61,8 @@ clean_utf8(const char *text, int most)
 	{
 		int			len = pg_utf_mblen(p);
 
-		if (strnlen((const char *) p, len) < len || !pg_utf8_islegal(p, len))
+		if ((int) strnlen((const char *) p, len) < len ||
+			!pg_utf8_islegal(p, len))
 		{
 			appendStringInfoChar(&result, '?');
 			p++;
@@ -172,7 +173,8 @@ partner_api_sha256_hex(const char *text)
 
 	if (context == NULL ||
 		pg_cryptohash_init(context) < 0 ||
-		pg_cryptohash_update(context, (const uint8 *) text, strlen(text)) < 0 ||
+		pg_cryptohash_update(context, (const uint8 *) text,
+							 strlen(text)) < 0 ||
 		pg_cryptohash_final(context, digest, sizeof(digest)) < 0)
 	{
 		pg_cryptohash_free(context);

@@ -145,6 +145,7 @@ carries_nonce(const char *name, const char *nonce)
 	return false;
 }
 
+/* What is needed of a row, in the claim's context. */
 static PartnerApiListRow *
 copy_row(const PartnerApiListRow *row)
 {
@@ -158,16 +159,16 @@ copy_row(const PartnerApiListRow *row)
 	return copy;
 }
 
+/* Is the instance among those of a bulk action? */
 static bool
 is_in_bulk(const PartnerApiTransfer *transfer, const char *instance_id)
 {
-	json_t	   *ids = json_object_get(transfer->arguments, "instance_ids");
-	size_t		index;
-	json_t	   *id;
+	json_t	   *ids = partner_api_json_get(transfer->arguments,
+										   "instance_ids");
 
-	json_array_foreach(ids, index, id)
+	for (int i = 0; i < partner_api_json_count(ids); i++)
 	{
-		if (strcmp(json_string_value(id), instance_id) == 0)
+		if (strcmp(partner_api_json_text_at(ids, i), instance_id) == 0)
 			return true;
 	}
 	return false;
@@ -201,6 +202,7 @@ inspect_row(PartnerApiTransfer *transfer, const PartnerApiListRow *row)
 
 /* ---- what the whole list tells ---- */
 
+/* What the instance's row, or the lack of it, shows of a sign. */
 static PartnerApiFinding
 judge_sign(const PartnerApiListRow *row)
 {
@@ -220,12 +222,13 @@ judge_sign(const PartnerApiListRow *row)
 	return PARTNER_API_FINDING_CONTRADICTION;
 }
 
+/* The same of a cancel: an instance that is gone is cancelled too. */
 static PartnerApiFinding
 judge_cancel(const PartnerApiListRow *row)
 {
 	bool		cancelled = row == NULL ||
-		row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLING ||
-		row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLED;
+	row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLING ||
+	row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLED;
 
 	return cancelled ? PARTNER_API_FINDING_EFFECT :
 		PARTNER_API_FINDING_NO_EFFECT;
@@ -265,16 +268,15 @@ judge_list(const PartnerApiTransfer *transfer)
 static List *
 all_deleted(const PartnerApiTransfer *transfer)
 {
-	json_t	   *ids = json_object_get(transfer->arguments, "instance_ids");
+	json_t	   *ids = partner_api_json_get(transfer->arguments,
+										   "instance_ids");
 	List	   *outcomes = NIL;
-	size_t		index;
-	json_t	   *id;
 
-	json_array_foreach(ids, index, id)
+	for (int i = 0; i < partner_api_json_count(ids); i++)
 	{
 		PartnerApiOutcome *outcome = palloc0(sizeof(PartnerApiOutcome));
 
-		outcome->instance_id = pstrdup(json_string_value(id));
+		outcome->instance_id = pstrdup(partner_api_json_text_at(ids, i));
 		outcome->done = true;
 		outcomes = lappend(outcomes, outcome);
 	}
@@ -299,6 +301,7 @@ adopt(const PartnerApiTransfer *transfer, PartnerApiSettlement *settlement)
 	partner_api_outcome_describe(transfer, &verdict, 0, settlement);
 }
 
+/* Why an action is not settled after a look; NULL if it is. */
 static const char *
 explain(const PartnerApiNextStep *next, PartnerApiFinding finding)
 {
@@ -313,6 +316,7 @@ explain(const PartnerApiNextStep *next, PartnerApiFinding finding)
 	return "the provider's list does not show the effect, but is not known to show our nonces";
 }
 
+/* The list has been read whole: settle, or look again. */
 static PartnerApiSettlement *
 conclude(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 		 TimestampTz now)

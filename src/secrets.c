@@ -31,14 +31,16 @@ partner_api_check_token(const char *token, const char *what)
 	if (*token == '\0')
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				errmsg("the token from option \"%s\" is empty", what));
+				errmsg("the token from option \"%s\" is empty", what),
+				errhint("It must hold the token that the provider gave you, and nothing else."));
 	for (const char *p = token; *p != '\0'; p++)
 	{
 		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 0x7f)
 			ereport(ERROR,
 					errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					errmsg("the token from option \"%s\" contains white space or other characters that no token has",
-						   what));
+					errmsg("the token from option \"%s\" is not a token", what),
+					errdetail("It contains white space, a control character or a character outside ASCII."),
+					errhint("It must hold the token that the provider gave you, and nothing else."));
 	}
 }
 
@@ -51,7 +53,8 @@ check_file_mode(const char *path, const struct stat *st)
 	if (!S_ISREG(st->st_mode))
 		ereport(ERROR,
 				errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				errmsg("token file \"%s\" is not a regular file", path));
+				errmsg("token file \"%s\" is not a regular file", path),
+				errhint("Write the token into an ordinary file."));
 	if (st->st_uid == 0)
 		forbidden = S_IWGRP | S_IXGRP | S_IRWXO;
 	else if (st->st_uid != geteuid())

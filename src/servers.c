@@ -36,6 +36,7 @@ is_ours(const ForeignServer *foreign)
 	return strcmp(wrapper->fdwname, "partner_api") == 0;
 }
 
+/* The server of that name; raises ERROR unless it is ours. */
 static ForeignServer *
 find_server(const char *name)
 {
@@ -54,6 +55,7 @@ find_server(const char *name)
 	return foreign;
 }
 
+/* Raise ERROR unless the role has USAGE on the server. */
 static void
 check_usage(const ForeignServer *foreign, Oid role)
 {
@@ -170,7 +172,8 @@ partner_api_server_load_credential(PartnerApiServer *server, Oid role)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				errmsg("user mapping for server \"%s\" has no token",
-					   server->name));
+					   server->name),
+				errhint("Set its option \"token_file\"."));
 	server->token_fingerprint =
 		partner_api_token_fingerprint(server->credential.token);
 }
@@ -183,13 +186,31 @@ partner_api_server_secrets(const PartnerApiServer *server,
 	List	   *secrets = NIL;
 
 	if (server->credential.token != NULL)
-		secrets = lappend(secrets, unconstify(char *, server->credential.token));
+		secrets = lappend(secrets,
+						  unconstify(char *, server->credential.token));
 	if (server->credential.client_token != NULL)
 		secrets = lappend(secrets,
 						  unconstify(char *, server->credential.client_token));
 	if (instance_token != NULL)
 		secrets = lappend(secrets, unconstify(char *, instance_token));
 	return secrets;
+}
+
+/* Is there a foreign server of that name? */
+bool
+partner_api_server_exists(const char *name)
+{
+	return GetForeignServerByName(name, true) != NULL;
+}
+
+/* Does the server exist, and may the role use it? */
+bool
+partner_api_server_is_usable(const char *name, Oid role)
+{
+	ForeignServer *foreign = GetForeignServerByName(name, true);
+
+	return foreign != NULL && is_ours(foreign) &&
+		partner_api_server_usable_compat(foreign->serverid, role);
 }
 
 /* How many requests a server may have in flight; 0 if there is no server. */
@@ -216,8 +237,9 @@ partner_api_server_names(void)
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_foreign_server form = (Form_pg_foreign_server) GETSTRUCT(tuple);
+		Form_pg_foreign_server form;
 
+		form = (Form_pg_foreign_server) GETSTRUCT(tuple);
 		if (is_ours(GetForeignServer(form->oid)))
 			names = lappend(names, pstrdup(NameStr(form->srvname)));
 	}

@@ -38,6 +38,8 @@ extern void partner_api_server_load_credential(PartnerApiServer *server,
 extern List *partner_api_server_secrets(const PartnerApiServer *server,
 										const char *instance_token);
 extern List *partner_api_server_names(void);
+extern bool partner_api_server_exists(const char *name);
+extern bool partner_api_server_is_usable(const char *name, Oid role);
 extern int	partner_api_server_lanes(const char *name);
 
 /* options.c */

@@ -51,12 +51,14 @@ check_list(char **newval, bool quoted, const char *what)
 	return valid;
 }
 
+/* Check hook of partner_api.allowed_hosts. */
 static bool
 check_allowed_hosts(char **newval, void **extra, GucSource source)
 {
 	return check_list(newval, false, "hosts");
 }
 
+/* Check hook of partner_api.databases. */
 static bool
 check_databases(char **newval, void **extra, GucSource source)
 {

@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "closing.h"
 #include "mirror.h"
 #include "owner.h"
 #include "settle.h"
@@ -24,17 +25,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-
-/* The columns of action_history that pending_actions has too. */
-#define SHARED_COLUMNS(p) \
-	p "action_id, " p "server, " p "kind, " p "customer_ref, " \
-	p "arguments, " p "deadline, " p "held_for, " p "nonce, " \
-	p "fingerprint, " p "requested_by, " p "automatic, " \
-	p "idempotency_key, " p "lease, " p "sent_at, " p "enqueued_at"
-
-#define HISTORY_COLUMNS \
-	"(" SHARED_COLUMNS("") ", state, instance_id, run_at, attempts," \
-	" last_error, looks, closed_at, outcome)"
 
 /* ---- groups as arrays ---- */
 
@@ -72,7 +62,7 @@ static const Oid settle_types[] = {
 	TIMESTAMPTZOID
 };
 
-#define NCOLUMNS lengthof(columns)
+#define NCOLUMNS ((int) lengthof(columns))
 
 static PartnerApiStatement settle_statement = {
 	"WITH v AS MATERIALIZED ("
@@ -93,14 +83,14 @@ static PartnerApiStatement settle_statement = {
 	"  WHERE p.action_id = v.action_id AND p.lease = v.lease"
 	"    AND p.state IN ('sending', 'unknown')"
 	"    AND v.state IN ('done', 'failed', 'cancelled', 'missed')"
-	"  RETURNING " SHARED_COLUMNS("p.") ", v.state,"
+	"  RETURNING " PARTNER_API_SHARED_COLUMNS("p.") ", v.state,"
 	"         coalesce(p.instance_id, v.event_instance) AS instance_id,"
 	"         p.run_at, v.attempts, v.error, v.looks,"
 	"         v.outcome::pg_catalog.jsonb AS outcome, v.event,"
 	"         v.event_instance, v.event_details, v.token),"
 	" history AS ("
-	" INSERT INTO partner_api.action_history " HISTORY_COLUMNS
-	" SELECT " SHARED_COLUMNS("") ", state, instance_id, run_at, attempts,"
+	" INSERT INTO partner_api.action_history " PARTNER_API_HISTORY_COLUMNS
+	" SELECT " PARTNER_API_SHARED_COLUMNS("") ", state, instance_id, run_at, attempts,"
 	"        error, looks, $19, outcome FROM closed RETURNING action_id),"
 	" reopened AS ("
 	" UPDATE partner_api.pending_actions p"
@@ -157,6 +147,7 @@ member_datum(const PartnerApiSettlement *settlement, int column, bool *isnull)
 	return *isnull ? (Datum) 0 : CStringGetTextDatum(*(char *const *) member);
 }
 
+/* One column of a group as an array datum. */
 static Datum
 column_array(List *settlements, int column)
 {
@@ -178,6 +169,7 @@ column_array(List *settlements, int column)
 
 /* ---- what the statement tells ---- */
 
+/* The statement has written this one. */
 static void
 mark_recorded(List *settlements, int64 action_id)
 {
@@ -222,7 +214,7 @@ fetch_result(PartnerApiSettlement *settlement)
 {
 	const PartnerApiClaim *claim = settlement->claim;
 	const char *instance = claim->instance_id != NULL ? claim->instance_id :
-		settlement->event_instance;
+	settlement->event_instance;
 	char	   *row;
 
 	if (!settlement->recorded || strcmp(settlement->state, "done") != 0 ||
@@ -273,15 +265,6 @@ partner_api_settle(List *settlements, TimestampTz now)
 
 /* ---- closing without an attempt ---- */
 
-#define CLOSE(selection, state, error) \
-	"WITH due AS MATERIALIZED (" selection " FOR UPDATE OF p SKIP LOCKED)," \
-	" closed AS (DELETE FROM partner_api.pending_actions p" \
-	"  USING due WHERE p.action_id = due.action_id RETURNING p.*)" \
-	" INSERT INTO partner_api.action_history " HISTORY_COLUMNS \
-	" SELECT " SHARED_COLUMNS("") ", " state ", instance_id, run_at," \
-	"        attempts, " error ", looks, $1, NULL" \
-	"   FROM closed RETURNING action_id, state, last_error"
-
 /*
  * A cancel withdraws the signs of its instance that were enqueued before it
  * and are not claimed.
@@ -291,13 +274,13 @@ partner_api_settle_jumped_signs(List *claims, TimestampTz now)
 {
 	static const Oid types[] = {TIMESTAMPTZOID, INT8OID};
 	static PartnerApiStatement statement = {
-		CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
-			  "   JOIN partner_api.pending_actions c"
-			  "     ON c.server = p.server AND c.instance_id = p.instance_id"
-			  "  WHERE c.action_id = $2 AND p.action_id < c.action_id"
-			  "    AND p.kind = 'sign_instance'"
-			  "    AND p.state IN ('waiting', 'held')",
-			  "'cancelled'", "'withdrawn by action ' || $2"),
+		PARTNER_API_CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
+						  "   JOIN partner_api.pending_actions c"
+						  "     ON c.server = p.server AND c.instance_id = p.instance_id"
+						  "  WHERE c.action_id = $2 AND p.action_id < c.action_id"
+						  "    AND p.kind = 'sign_instance'"
+						  "    AND p.state IN ('waiting', 'held')",
+						  "'cancelled'", "'withdrawn by action ' || $2"),
 		2, types, NULL
 	};
 	Datum		values[2];
@@ -344,13 +327,13 @@ partner_api_settle_deadlines(TimestampTz now)
 {
 	static const Oid types[] = {TIMESTAMPTZOID};
 	static PartnerApiStatement statement = {
-		CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
-			  "  WHERE p.state IN ('waiting', 'held') AND p.deadline <= $1",
-			  "CASE held_for WHEN 'approval' THEN 'cancelled' ELSE 'missed' END",
-			  "CASE held_for WHEN 'approval'"
-			  " THEN 'the trial was not approved before it ended'"
-			  " ELSE coalesce('the deadline has passed; last error: '"
-			  "               || last_error, 'the deadline has passed') END"),
+		PARTNER_API_CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
+						  "  WHERE p.state IN ('waiting', 'held') AND p.deadline <= $1",
+						  "CASE held_for WHEN 'approval' THEN 'cancelled' ELSE 'missed' END",
+						  "CASE held_for WHEN 'approval'"
+						  " THEN 'the trial was not approved before it ended'"
+						  " ELSE coalesce('the deadline has passed; last error: '"
+						  "               || last_error, 'the deadline has passed') END"),
 		1, types, NULL
 	};
 	Datum		value = TimestampTzGetDatum(now);

@@ -82,6 +82,7 @@ running_worker(Oid database)
 	return NULL;
 }
 
+/* Does a worker run in the database? */
 bool
 partner_api_worker_running(Oid database)
 {
@@ -129,6 +130,7 @@ partner_api_extension_installed(void)
 
 /* ---- SQL: worker_status() ---- */
 
+/* The worker's state as worker_status() shows it. */
 static const char *
 state_name(const PartnerApiWorkerEntry *entry)
 {
@@ -145,6 +147,7 @@ state_name(const PartnerApiWorkerEntry *entry)
 		"stopped";
 }
 
+/* One row of worker_status(). */
 static void
 put_worker(ReturnSetInfo *rsinfo, const PartnerApiWorkerEntry *entry)
 {

@@ -47,7 +47,7 @@ typedef struct PartnerApiWorkerEntry
 	int			process;		/* latch owner, or PARTNER_API_NO_PROCESS */
 	int			pid;
 	int			starts;
-	int			quick_ends; /* ends in a row soon after the start */
+	int			quick_ends;		/* ends in a row soon after the start */
 	int64		installs_seen;	/* when it was last started */
 	TimestampTz started_at;
 	TimestampTz ended_at;

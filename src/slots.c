@@ -21,7 +21,6 @@
  */
 #include "postgres.h"
 
-#include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "shared.h"
@@ -66,6 +65,7 @@ typedef struct Slots
 
 static Slots *slots = NULL;
 
+/* Bytes of shared memory that the slots take. */
 Size
 partner_api_slots_size(void)
 {
@@ -89,12 +89,14 @@ partner_api_slots_startup(void)
 		slots->slots[i].state = SLOT_FREE;
 }
 
+/* The lock is held only while bytes are copied. */
 static void
 lock_slots(void)
 {
 	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
 }
 
+/* Release it. */
 static void
 unlock_slots(void)
 {
@@ -102,78 +104,6 @@ unlock_slots(void)
 }
 
 /* ---- what travels in a slot ---- */
-
-static void
-put_text(StringInfo message, const char *text)
-{
-	int			len = text != NULL ? (int) strlen(text) : -1;
-
-	pq_sendint32(message, len);
-	if (text != NULL)
-		appendBinaryStringInfo(message, text, len);
-}
-
-static char *
-get_text(StringInfo message)
-{
-	int			len = (int) pq_getmsgint(message, 4);
-
-	return len < 0 ? NULL : pnstrdup(pq_getmsgbytes(message, len), len);
-}
-
-static void
-put_action(StringInfo message, const PartnerApiNewAction *action)
-{
-	initStringInfo(message);
-	pq_sendint32(message, action->kind);
-	pq_sendint32(message, action->role);
-	put_text(message, action->server);
-	put_text(message, action->instance_id);
-	put_text(message, action->arguments);
-	put_text(message, action->customer_ref);
-	put_text(message, action->idempotency_key);
-}
-
-static PartnerApiNewAction *
-get_action(StringInfo message)
-{
-	PartnerApiNewAction *action = palloc0(sizeof(PartnerApiNewAction));
-
-	action->kind = (PartnerApiKind) pq_getmsgint(message, 4);
-	action->role = (Oid) pq_getmsgint(message, 4);
-	action->server = get_text(message);
-	action->instance_id = get_text(message);
-	action->arguments = get_text(message);
-	action->customer_ref = get_text(message);
-	action->idempotency_key = get_text(message);
-	return action;
-}
-
-static void
-put_answer(StringInfo message, const PartnerApiAnswer *answer)
-{
-	initStringInfo(message);
-	pq_sendint64(message, answer->action_id);
-	pq_sendint32(message, answer->sqlstate);
-	put_text(message, answer->message);
-	put_text(message, answer->detail);
-	put_text(message, answer->hint);
-	put_text(message, answer->result);
-}
-
-static PartnerApiAnswer *
-get_answer(StringInfo message)
-{
-	PartnerApiAnswer *answer = palloc0(sizeof(PartnerApiAnswer));
-
-	answer->action_id = pq_getmsgint64(message);
-	answer->sqlstate = (int) pq_getmsgint(message, 4);
-	answer->message = get_text(message);
-	answer->detail = get_text(message);
-	answer->hint = get_text(message);
-	answer->result = get_text(message);
-	return answer;
-}
 
 /* Copy of a slot's data as a message to be read. */
 static void
@@ -188,6 +118,7 @@ copy_message(const Slot *slot, char *buffer, StringInfo message)
 
 /* ---- the backend's side ---- */
 
+/* A free slot; -1 if there is none.  The lock is held. */
 static int
 find_free_slot(void)
 {
@@ -199,6 +130,7 @@ find_free_slot(void)
 	return -1;
 }
 
+/* Put the request into a free slot; -1 if there is none. */
 static int
 try_ask(const StringInfo message)
 {
@@ -221,6 +153,13 @@ try_ask(const StringInfo message)
 	return index;
 }
 
+/* Milliseconds until a time; 0 once it has passed. */
+static long
+ms_left(TimestampTz until)
+{
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+}
+
 /* Put the request into a slot; wait for a free one if need be. */
 static int
 ask(const StringInfo message, TimestampTz give_up_at)
@@ -230,8 +169,7 @@ ask(const StringInfo message, TimestampTz give_up_at)
 	ConditionVariablePrepareToSleep(&slots->freed);
 	while ((index = try_ask(message)) < 0)
 	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-														   give_up_at);
+		long		left = ms_left(give_up_at);
 
 		if (left <= 0)
 			ereport(ERROR,
@@ -273,6 +211,7 @@ leave(int index)
 	return action_id;
 }
 
+/* Exit callback of a waiting backend. */
 static void
 leave_on_exit(int code, Datum index)
 {
@@ -294,12 +233,17 @@ fetch(int index)
 		copy_message(slot, buffer, &message);
 	unlock_slots();
 	if (answered)
-		return get_answer(&message);
+		return partner_api_get_answer(&message);
 	pfree(buffer);
 	return NULL;
 }
 
-static void pg_attribute_noreturn()
+static void timed_out(int index) pg_attribute_noreturn();
+static void rethrow_with_detail(MemoryContext context, int index)
+			pg_attribute_noreturn();
+
+/* Give up the wait: what is not claimed is withdrawn. */
+static void
 timed_out(int index)
 {
 	int64		action_id = leave(index);
@@ -327,8 +271,7 @@ wait_for_answer(int index, TimestampTz give_up_at)
 
 	while ((answer = fetch(index)) == NULL)
 	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-														   give_up_at);
+		long		left = ms_left(give_up_at);
 
 		if (left <= 0)
 			timed_out(index);
@@ -345,7 +288,7 @@ wait_for_answer(int index, TimestampTz give_up_at)
  * Add to an error that ends the wait what became of the request, so that the
  * true reason and its SQLSTATE stay.
  */
-static void pg_attribute_noreturn()
+static void
 rethrow_with_detail(MemoryContext context, int index)
 {
 	ErrorData  *error;
@@ -362,11 +305,12 @@ rethrow_with_detail(MemoryContext context, int index)
 	ReThrowError(error);
 }
 
+/* Wait; whatever ends the wait, leave the slot. */
 static PartnerApiAnswer *
 wait_with_cleanup(int index, TimestampTz give_up_at)
 {
 	MemoryContext context = CurrentMemoryContext;
-	PartnerApiAnswer *answer;
+	PartnerApiAnswer *volatile answer;
 
 	PG_TRY();
 	{
@@ -381,6 +325,22 @@ wait_with_cleanup(int index, TimestampTz give_up_at)
 	return answer;
 }
 
+/* The slot is left too if the backend is terminated while it waits. */
+static PartnerApiAnswer *
+ask_and_wait(const StringInfo message, TimestampTz give_up_at)
+{
+	int			index = ask(message, give_up_at);
+	PartnerApiAnswer *volatile answer = NULL;
+
+	PG_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));
+	{
+		partner_api_wake_worker(MyDatabaseId);
+		answer = wait_with_cleanup(index, give_up_at);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));
+	return answer;
+}
+
 /*
  * Hand an action to the worker of this database and wait for its outcome,
  * which may be an error; the result is palloc'd.  Raises ERROR if no worker
@@ -391,11 +351,9 @@ PartnerApiAnswer *
 partner_api_slot_call(const PartnerApiNewAction *action)
 {
 	TimestampTz give_up_at =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									partner_api_call_timeout);
+	TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+								partner_api_call_timeout);
 	StringInfoData message;
-	PartnerApiAnswer *answer = NULL;
-	int			index;
 
 	if (!partner_api_worker_running(MyDatabaseId))
 		ereport(ERROR,
@@ -412,7 +370,7 @@ partner_api_slot_call(const PartnerApiNewAction *action)
 				errhint("Use enqueue_%s(): the action waits until it is switched on.",
 						partner_api_kind_name(action->kind)));
 
-	put_action(&message, action);
+	partner_api_put_action(&message, action);
 	if (message.len > SLOT_BYTES)
 		ereport(ERROR,
 				errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -422,18 +380,12 @@ partner_api_slot_call(const PartnerApiNewAction *action)
 				errhint("Use enqueue_%s().",
 						partner_api_kind_name(action->kind)));
 
-	index = ask(&message, give_up_at);
-	PG_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));
-	{
-		partner_api_wake_worker(MyDatabaseId);
-		answer = wait_with_cleanup(index, give_up_at);
-	}
-	PG_END_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));
-	return answer;
+	return ask_and_wait(&message, give_up_at);
 }
 
 /* ---- the worker's side ---- */
 
+/* How many slots there are. */
 int
 partner_api_slot_count(void)
 {
@@ -458,7 +410,7 @@ partner_api_slot_peek(int index)
 	if (asked)
 		copy_message(slot, buffer, &message);
 	unlock_slots();
-	return asked ? get_action(&message) : NULL;
+	return asked ? partner_api_get_action(&message) : NULL;
 }
 
 /* Take a request; false if its caller has withdrawn it. */
@@ -500,6 +452,7 @@ answer_locked(Slot *slot, const StringInfo message)
 	return slot->process;
 }
 
+/* Has a worker of this database taken the slot?  The lock is held. */
 static bool
 is_taken(const Slot *slot)
 {
@@ -511,13 +464,13 @@ is_taken(const Slot *slot)
 static void
 encode_answer(StringInfo message, const PartnerApiAnswer *answer)
 {
-	put_answer(message, answer);
+	partner_api_put_answer(message, answer);
 	if (message->len > SLOT_BYTES)
 	{
 		PartnerApiAnswer shorter = *answer;
 
 		shorter.result = NULL;
-		put_answer(message, &shorter);
+		partner_api_put_answer(message, &shorter);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "actions.h"
+#include "lib/stringinfo.h"
 
 /* What a waiting call is told; text is palloc'd. */
 typedef struct PartnerApiAnswer
@@ -26,6 +27,15 @@ typedef struct PartnerApiAnswer
 	char	   *result;			/* JSON, when done */
 } PartnerApiAnswer;
 
+/* slot_message.c */
+extern void partner_api_put_action(StringInfo message,
+								   const PartnerApiNewAction *action);
+extern PartnerApiNewAction *partner_api_get_action(StringInfo message);
+extern void partner_api_put_answer(StringInfo message,
+								   const PartnerApiAnswer *answer);
+extern PartnerApiAnswer *partner_api_get_answer(StringInfo message);
+
+/* slots.c */
 extern Size partner_api_slots_size(void);
 extern void partner_api_slots_startup(void);
 

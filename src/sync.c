@@ -25,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(partner_api_sync_instances);
 
+/* One row of the list as JSON, as apply_listing() reads it. */
 static void
 append_row(json_t *listing, const PartnerApiListRow *row)
 {
@@ -35,18 +36,18 @@ append_row(json_t *listing, const PartnerApiListRow *row)
 	partner_api_json_put_text(object, "name", row->name);
 	partner_api_json_put_text(object, "payment_status", row->payment_status);
 	partner_api_json_put_text(object, "status",
-			 partner_api_subscription_name(row->subscription));
+							  partner_api_subscription_name(row->subscription));
 	partner_api_json_put_text(object, "details", row->details);
-	partner_api_json_put(object, "created_ms", json_integer(row->created_ms));
-	partner_api_json_put(object, "due_ms", json_integer(row->due_ms));
-	partner_api_json_put(object, "connected", json_boolean(row->whatsapp_connected));
+	partner_api_json_put_int64(object, "created_ms", row->created_ms);
+	partner_api_json_put_int64(object, "due_ms", row->due_ms);
+	partner_api_json_put_bool(object, "connected", row->whatsapp_connected);
 }
 
 /* The list as JSON text in the database's encoding. */
 static char *
 print_listing(const List *rows)
 {
-	json_t	   *listing = partner_api_json_own(json_array());
+	json_t	   *listing = partner_api_json_array();
 	ListCell   *lc;
 
 	foreach(lc, rows)

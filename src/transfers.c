@@ -31,6 +31,7 @@ static PartnerApiHttp *http = NULL;
 static dlist_head in_flight = DLIST_STATIC_INIT(in_flight);
 static int	total_in_flight = 0;
 
+/* Use this engine for all transfers of the process. */
 void
 partner_api_transfers_init(PartnerApiHttp *engine)
 {
@@ -55,6 +56,7 @@ partner_api_transfers_count(const char *server)
 	return count;
 }
 
+/* Transfers in flight. */
 int
 partner_api_transfers_total(void)
 {
@@ -63,6 +65,7 @@ partner_api_transfers_total(void)
 
 /* ---- settlements ---- */
 
+/* The verdict as action_attempts writes it. */
 static const char *
 verdict_name(PartnerApiVerdictKind kind)
 {
@@ -87,7 +90,7 @@ partner_api_settlement_new(const PartnerApiTransfer *transfer,
 {
 	PartnerApiClaim *claim = transfer->claim;
 	PartnerApiSettlement *settlement =
-		MemoryContextAllocZero(claim->context, sizeof(PartnerApiSettlement));
+	MemoryContextAllocZero(claim->context, sizeof(PartnerApiSettlement));
 
 	settlement->claim = claim;
 	settlement->action_id = claim->action_id;
@@ -146,6 +149,7 @@ is_obsolete(const PartnerApiClaim *claim)
 		 strcmp(claim->instance_status, "trial") != 0);
 }
 
+/* Close it as cancelled; nothing was sent. */
 static PartnerApiSettlement *
 settle_obsolete(const PartnerApiTransfer *transfer, TimestampTz now)
 {
@@ -168,7 +172,7 @@ partner_api_transfer_prepare(PartnerApiAccounts *accounts,
 							 PartnerApiClaim *claim)
 {
 	PartnerApiTransfer *transfer =
-		MemoryContextAllocZero(claim->context, sizeof(PartnerApiTransfer));
+	MemoryContextAllocZero(claim->context, sizeof(PartnerApiTransfer));
 
 	transfer->claim = claim;
 	transfer->account = partner_api_account_use(accounts, claim->context,
@@ -187,7 +191,8 @@ partner_api_transfer_action(const PartnerApiTransfer *transfer,
 	action->kind = claim->kind;
 	action->instance_id = claim->instance_id;
 	action->instance_token = claim->instance_token;
-	action->nonce = transfer->account->server->name_nonce ? claim->nonce : NULL;
+	if (transfer->account->server->name_nonce)
+		action->nonce = claim->nonce;
 	action->arguments = transfer->arguments;
 	action->tokens = claim->tokens;
 }
@@ -205,6 +210,7 @@ partner_api_transfer_request(PartnerApiTransfer *transfer,
 						   request, mutating, transfer);
 }
 
+/* The action's arguments as JSON, for as long as its claim. */
 static void
 parse_arguments(PartnerApiTransfer *transfer)
 {
@@ -219,6 +225,7 @@ parse_arguments(PartnerApiTransfer *transfer)
 					   transfer->claim->action_id, error));
 }
 
+/* Put the action's own request on the wire. */
 static void
 start_send(PartnerApiTransfer *transfer)
 {
@@ -232,6 +239,7 @@ start_send(PartnerApiTransfer *transfer)
 								 &request, true);
 }
 
+/* Put the first request of a transfer on the wire. */
 static void
 start(PartnerApiTransfer *transfer, TimestampTz now)
 {
@@ -254,7 +262,7 @@ partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
 {
 	MemoryContext context = transfer->claim->context;
 	MemoryContext before = CurrentMemoryContext;
-	ErrorData  *error = NULL;
+	ErrorData  *volatile error = NULL;
 
 	transfer->started_at = now;
 	transfer->started_us = partner_api_monotonic_us();
@@ -298,6 +306,7 @@ provider_skew_us(const PartnerApiResponse *response, TimestampTz now)
 	return Max(theirs - now, 0);
 }
 
+/* Judge the answer to the action's own request. */
 static PartnerApiSettlement *
 finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 			TimestampTz now)

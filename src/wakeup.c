@@ -26,6 +26,7 @@ PG_FUNCTION_INFO_V1(partner_api_installed);
 static bool wake_worker = false;
 static bool installed = false;
 
+/* Tell whom the transaction has to tell, if it commits. */
 static void
 on_transaction_end(XactEvent event, void *arg)
 {
@@ -47,6 +48,7 @@ on_transaction_end(XactEvent event, void *arg)
 	installed = false;
 }
 
+/* One callback for the life of the backend. */
 static void
 register_once(void)
 {

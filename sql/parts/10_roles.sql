@@ -1,4 +1,24 @@
 /*
+ * Whoever owns the schema owns what is in it, so it must be ours.  CREATE
+ * EXTENSION uses one that exists already.
+ */
+DO LANGUAGE plpgsql $$
+DECLARE
+	schema_owner name := (SELECT pg_catalog.pg_get_userbyid(n.nspowner)
+						  FROM pg_catalog.pg_namespace n
+						  WHERE n.nspname = 'partner_api');
+BEGIN
+	IF schema_owner <> current_user THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'duplicate_schema',
+			MESSAGE = 'schema "partner_api" exists already and belongs to somebody else',
+			DETAIL = pg_catalog.format('Its owner is role "%s", who could replace what is in it.', schema_owner),
+			HINT = 'Rename or drop that schema first.';
+	END IF;
+END
+$$;
+
+/*
  * Three roles, shared by all databases of the cluster.  A role that this
  * script made carries its comment; one that somebody else made is refused if
  * it could already be somebody's login or somebody's group, since the grants

@@ -8,6 +8,8 @@ LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION partner_api_validator(text[], oid) IS
 'checks options of servers and user mappings when they are written';
 
+REVOKE ALL ON FUNCTION partner_api_validator(text[], oid) FROM PUBLIC;
+
 CREATE FOREIGN DATA WRAPPER partner_api VALIDATOR partner_api_validator;
 COMMENT ON FOREIGN DATA WRAPPER partner_api IS
 'accounts at partner, plan and billing providers';

@@ -10,6 +10,9 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION worker_status() IS
 'what each worker does, from shared memory; empty where the library is not preloaded';
 
+REVOKE ALL ON FUNCTION worker_status() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION worker_status() TO partner_api_reader;
+
 CREATE VIEW worker_status AS
 SELECT w.database, w.state, w.pid, w.started_at, w.starts, w.last_pass_at,
 	   w.passes, w.requests, w.in_flight, w.last_error

@@ -1,0 +1,544 @@
+/*-------------------------------------------------------------------------
+ *
+ * pass.c
+ *	  One pass of the worker: write down what has finished, claim what can be
+ *	  sent now, commit once, send.
+ *
+ * So intents are flushed before they are sent, verdicts share a commit with
+ * the next claims, and no transaction is open while a request is on the wire.
+ * A pass may fail anywhere: settlements stay in memory until they are
+ * written, and transfers that were claimed before the failure are started by
+ * the next pass.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "clock.h"
+#include "commands/extension.h"
+#include "mirror.h"
+#include "owner.h"
+#include "pass.h"
+#include "settings.h"
+#include "slots.h"
+#include "storage/ipc.h"
+#include "subtransaction.h"
+#include "transfers.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* Looks are reads: they share the connections but not a server's lanes. */
+#define MOST_LOOKS 16
+
+static PartnerApiWorkerEntry *entry;
+static PartnerApiHttp *http;
+static PartnerApiAccounts accounts;
+static MemoryContext pass_context;	/* reset before each pass */
+static MemoryContext claims_context;	/* parent of all claims */
+static List *settled = NIL;		/* settlements that are to be written */
+static TimestampTz next_due = DT_NOBEGIN;	/* by our clock */
+static TimestampTz last_time_pass = 0;	/* by the real clock */
+static int64 clock_ahead = 0;	/* as of the last pass */
+
+/*
+ * The pass that is running, or that failed.  Its transfers outlive a failure
+ * after the commit: they are claimed, so they must be sent or settled.
+ */
+typedef struct Pass
+{
+	TimestampTz now;
+	bool		committed;
+	List	   *transfers;		/* to be started; in claims_context */
+	List	   *answers;		/* for waiting calls */
+} Pass;
+
+static Pass pass;
+
+/*
+ * Set up what passes share.  The engine and the worker's entry stay the
+ * caller's.
+ */
+void
+partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine)
+{
+	entry = worker;
+	http = engine;
+	pass_context = AllocSetContextCreate(TopMemoryContext, "partner_api pass",
+										 ALLOCSET_DEFAULT_SIZES);
+	claims_context = AllocSetContextCreate(TopMemoryContext,
+										   "partner_api claims",
+										   ALLOCSET_DEFAULT_SIZES);
+	accounts.parent = claims_context;
+	partner_api_transfers_init(http);
+}
+
+/* ---- writing down what has finished ---- */
+
+/* Work for partner_api_try(): a group of settlements. */
+static void
+settle_group(void *group)
+{
+	partner_api_settle((List *) group, partner_api_clock_now());
+}
+
+/*
+ * Write all settlements; if the group fails, one by one, so that a row that
+ * cannot be written now holds up nobody else.  Returns those written.
+ */
+static List *
+write_settled(void)
+{
+	List	   *written = NIL;
+	ListCell   *lc;
+
+	if (settled == NIL)
+		return NIL;
+	if (partner_api_try(settle_group, settled) == NULL)
+		return list_copy(settled);
+	foreach(lc, settled)
+	{
+		ErrorData  *error = partner_api_try(settle_group,
+											list_make1(lfirst(lc)));
+
+		if (error == NULL)
+			written = lappend(written, lfirst(lc));
+		else
+			strlcpy(entry->last_error, error->message,
+					sizeof(entry->last_error));
+	}
+	return written;
+}
+
+/* What a waiting call is told; NULL while the action goes on. */
+static PartnerApiAnswer *
+make_answer(const PartnerApiSettlement *settlement)
+{
+	PartnerApiAnswer *answer;
+
+	if (strcmp(settlement->state, "waiting") == 0)
+		return NULL;
+	answer = palloc0(sizeof(PartnerApiAnswer));
+	answer->action_id = settlement->action_id;
+	if (strcmp(settlement->state, "done") == 0)
+	{
+		answer->result = settlement->result;
+		return answer;
+	}
+	answer->sqlstate = settlement->sqlstate != 0 ? settlement->sqlstate :
+		ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
+	answer->message = psprintf("%s at server \"%s\" is %s",
+							   partner_api_kind_name(settlement->claim->kind),
+							   settlement->claim->server, settlement->state);
+	answer->detail = psprintf("Action " INT64_FORMAT ": %s.",
+							  settlement->action_id, settlement->error);
+	answer->hint = unconstify(char *, settlement->hint);
+	return answer;
+}
+
+/* What the calls that wait for these are told. */
+static List *
+make_answers(const List *written)
+{
+	List	   *answers = NIL;
+	ListCell   *lc;
+
+	foreach(lc, written)
+	{
+		PartnerApiAnswer *answer = make_answer(lfirst(lc));
+
+		if (answer != NULL)
+			answers = lappend(answers, answer);
+	}
+	return answers;
+}
+
+/* After the commit: what was written needs no memory any more. */
+static void
+forget(const List *written)
+{
+	ListCell   *lc;
+
+	foreach(lc, written)
+	{
+		PartnerApiSettlement *settlement = lfirst(lc);
+
+		if (!settlement->recorded)
+			ereport(LOG,
+					errcode(ERRCODE_WARNING),
+					errmsg("partner_api action " INT64_FORMAT " was settled under another lease",
+						   settlement->action_id));
+		settled = list_delete_ptr(settled, settlement);
+		MemoryContextDelete(settlement->claim->context);
+	}
+}
+
+/* ---- claiming ---- */
+
+/* Make claims ready to be sent after the commit. */
+static void
+prepare_claims(const List *claims)
+{
+	ListCell   *lc;
+
+	foreach(lc, claims)
+	{
+		PartnerApiTransfer *transfer = partner_api_transfer_prepare(&accounts,
+																	lfirst(lc));
+		MemoryContext before = MemoryContextSwitchTo(claims_context);
+
+		pass.transfers = lappend(pass.transfers, transfer);
+		MemoryContextSwitchTo(before);
+	}
+}
+
+/* Transfers that will be in flight to a server after this pass. */
+static int
+server_load(const char *server)
+{
+	int			load = partner_api_transfers_count(server);
+	ListCell   *lc;
+
+	foreach(lc, pass.transfers)
+	{
+		PartnerApiTransfer *transfer = lfirst(lc);
+
+		if (strcmp(transfer->claim->server, server) == 0)
+			load++;
+	}
+	return load;
+}
+
+/* Connections that are left for this pass. */
+static int
+connections_left(void)
+{
+	return partner_api_max_connections - partner_api_transfers_total() -
+		list_length(pass.transfers);
+}
+
+/* Lanes that are left to a server; one is kept for deadlines. */
+static int
+lanes_left(const char *server, bool with_deadline)
+{
+	int			lanes = partner_api_server_lanes(server);
+
+	if (!with_deadline && lanes > 1)
+		lanes--;
+	return Min(lanes - server_load(server), connections_left());
+}
+
+/* Claim what a server can take, deadlines first. */
+static void
+claim_for_server(const char *server)
+{
+	for (int i = 0; i < 2; i++)
+	{
+		bool		with_deadline = (i == 0);
+		List	   *claims;
+
+		claims = partner_api_claim_due(claims_context, server, pass.now,
+									   lanes_left(server, with_deadline),
+									   with_deadline);
+		partner_api_settle_jumped_signs(claims, pass.now);
+		prepare_claims(claims);
+	}
+}
+
+/* ---- waiting calls ---- */
+
+/* A request from a slot on its way to becoming a claim. */
+typedef struct SlotClaim
+{
+	int			slot;
+	PartnerApiNewAction *action;
+	TimestampTz now;
+	PartnerApiClaim *claim;		/* NULL: there was an earlier action */
+	PartnerApiAnswer *answer;	/* how that one went, if it is closed */
+} SlotClaim;
+
+/* Work for partner_api_try(): record and claim a waiting call. */
+static void
+record_slot(void *arg)
+{
+	SlotClaim  *slot = arg;
+	PartnerApiEnqueued enqueued = partner_api_action_enqueue(slot->action);
+
+	partner_api_slot_bind(slot->slot, enqueued.action_id);
+	if (enqueued.existed)
+		slot->answer = partner_api_answer_of_closed(enqueued.action_id);
+	else
+	{
+		slot->claim = partner_api_claim_action(claims_context,
+											   enqueued.action_id, slot->now);
+		partner_api_settle_jumped_signs(list_make1(slot->claim), slot->now);
+	}
+}
+
+/* Tell the caller that its request could not be recorded. */
+static void
+refuse_slot(int slot, const ErrorData *error)
+{
+	PartnerApiAnswer answer = {0};
+
+	answer.sqlstate = error->sqlerrcode;
+	answer.message = error->message;
+	answer.detail = error->detail;
+	answer.hint = error->hint;
+	partner_api_slot_answer(slot, &answer);
+}
+
+/* Take the request of a slot if it can be sent now. */
+static void
+serve_slot(int index)
+{
+	SlotClaim	slot = {.slot = index,.now = pass.now};
+	ErrorData  *error;
+
+	slot.action = partner_api_slot_peek(index);
+	if (slot.action == NULL ||
+		lanes_left(slot.action->server, false) <= 0 ||
+		partner_api_instance_is_busy(slot.action->server,
+									 slot.action->instance_id,
+									 slot.action->kind, pass.now) ||
+		!partner_api_slot_take(index))
+		return;
+	error = partner_api_try(record_slot, &slot);
+	if (error != NULL)
+		refuse_slot(index, error);
+	else if (slot.claim != NULL)
+		prepare_claims(list_make1(slot.claim));
+	else if (slot.answer != NULL)
+		pass.answers = lappend(pass.answers, slot.answer);
+}
+
+/* ---- one pass ---- */
+
+/* Has a due time come, has the clock been turned, or is it time to be safe? */
+static bool
+time_has_passed(int64 ahead_before)
+{
+	return pass.now >= next_due || clock_ahead != ahead_before ||
+		TimestampDifferenceExceeds(last_time_pass, GetCurrentTimestamp(),
+								   PARTNER_API_SAFETY_PASS_MS);
+}
+
+/* What time brings: deadlines, lapsed trials, ended services. */
+static void
+pass_time(void)
+{
+	pass.answers = list_concat(pass.answers,
+							   partner_api_settle_deadlines(pass.now));
+	partner_api_mirror_pass_time(pass.now);
+	partner_api_mirror_apply_backlog();
+	partner_api_note_unsendable();
+	last_time_pass = GetCurrentTimestamp();
+}
+
+/* Claim what can be sent now: calls that wait, due actions, looks. */
+static void
+claim_work(void)
+{
+	ListCell   *lc;
+	int			looks;
+
+	for (int i = 0; i < partner_api_slot_count(); i++)
+		serve_slot(i);
+	foreach(lc, partner_api_server_names())
+		claim_for_server(lfirst(lc));
+	looks = Min(MOST_LOOKS, connections_left());
+	prepare_claims(partner_api_claim_looks(claims_context, pass.now,
+										   looks));
+}
+
+/* The extension may have been dropped since: then this worker is done. */
+static void
+require_extension(void)
+{
+	if (OidIsValid(get_extension_oid("partner_api", true)))
+		return;
+	entry->exit = PARTNER_API_EXIT_NO_EXTENSION;
+	proc_exit(0);
+}
+
+/* Open the transaction of a pass and read the clock, once. */
+static void
+begin_pass(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(pass_context);
+	require_extension();
+	pass.committed = false;
+	pass.answers = NIL;
+	clock_ahead = partner_api_clock_ahead();
+	pass.now = partner_api_clock_now();
+}
+
+/* Commit: from here on what was claimed must be sent. */
+static void
+end_pass(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pass.committed = true;
+	MemoryContextSwitchTo(pass_context);
+}
+
+/* A settlement that is to be written by the next pass. */
+static void
+keep_settlement(PartnerApiSettlement *settlement)
+{
+	MemoryContext before = MemoryContextSwitchTo(claims_context);
+
+	settled = lappend(settled, settlement);
+	MemoryContextSwitchTo(before);
+}
+
+/* Put on the wire what was claimed; what cannot be is settled next. */
+static void
+start_transfers(void)
+{
+	while (pass.transfers != NIL)
+	{
+		PartnerApiTransfer *transfer = linitial(pass.transfers);
+		PartnerApiSettlement *settlement;
+
+		pass.transfers = list_delete_first(pass.transfers);
+		settlement = partner_api_transfer_start(transfer, pass.now);
+		if (settlement != NULL)
+			keep_settlement(settlement);
+		else
+			entry->requests++;
+	}
+}
+
+/* Claims that were not committed were never made. */
+static void
+discard_transfers(void)
+{
+	while (pass.transfers != NIL)
+	{
+		PartnerApiTransfer *transfer = linitial(pass.transfers);
+
+		pass.transfers = list_delete_first(pass.transfers);
+		MemoryContextDelete(transfer->claim->context);
+	}
+}
+
+/* Tell the calls that wait, now that it is on disk. */
+static void
+answer_calls(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, pass.answers)
+		partner_api_slots_answer_action(lfirst(lc));
+}
+
+/*
+ * One pass: write down, claim, commit, send.  Raises ERROR if it fails; then
+ * the caller aborts the transaction and calls partner_api_pass_failed().
+ */
+void
+partner_api_pass_run(void)
+{
+	List	   *written;
+	int64		ahead_before = clock_ahead;
+
+	MemoryContextReset(pass_context);
+	start_transfers();			/* of a pass that failed after its commit */
+	begin_pass();
+	written = write_settled();
+	pass.answers = make_answers(written);
+	if (time_has_passed(ahead_before))
+		pass_time();
+	if (partner_api_enabled)
+		claim_work();
+	next_due = partner_api_next_due(pass.now);
+	end_pass();
+
+	answer_calls();
+	forget(written);
+	start_transfers();
+	partner_api_accounts_end_pass(&accounts);
+	entry->passes++;
+	entry->last_pass_at = GetCurrentTimestamp();
+}
+
+/* ---- between passes ---- */
+
+/* Take in what has finished since; returns whether anything has. */
+bool
+partner_api_pass_take_finished(void)
+{
+	PartnerApiCall *call;
+	bool		any = false;
+
+	while ((call = partner_api_http_next_finished(http)) != NULL)
+	{
+		PartnerApiSettlement *settlement =
+		partner_api_transfer_finish(call,
+									GetCurrentTimestamp() + clock_ahead);
+
+		if (settlement == NULL)
+			continue;
+		keep_settlement(settlement);
+		any = true;
+	}
+	return any;
+}
+
+/* Is anything left that could not be written? */
+bool
+partner_api_pass_has_unwritten(void)
+{
+	return settled != NIL;
+}
+
+/* Milliseconds until the next due time, at most the safety pass. */
+long
+partner_api_pass_time_to_sleep(void)
+{
+	TimestampTz now = GetCurrentTimestamp() + clock_ahead;
+
+	if (TIMESTAMP_NOT_FINITE(next_due))
+		return PARTNER_API_SAFETY_PASS_MS;
+	if (next_due <= now)
+		return 0;
+	return (long) Min((next_due - now) / 1000 + 1, PARTNER_API_SAFETY_PASS_MS);
+}
+
+/*
+ * After a failed pass, when its transaction is aborted: claims that were not
+ * committed were never made.
+ */
+void
+partner_api_pass_failed(void)
+{
+	if (!pass.committed)
+		discard_transfers();
+	partner_api_accounts_end_pass(&accounts);
+}
+
+/* Settle what the worker before this one left. */
+void
+partner_api_pass_take_over(void)
+{
+	int			orphans;
+
+	begin_pass();
+	orphans = partner_api_claim_orphans(pass.now);
+	end_pass();
+	partner_api_slots_orphaned();
+	if (orphans > 0)
+		ereport(LOG,
+				errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+				errmsg("partner_api takes over %d actions in flight", orphans));
+}

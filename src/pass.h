@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * pass.h
+ *	  One pass of the worker.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_PASS_H
+#define PARTNER_API_PASS_H
+
+#include "postgres.h"
+
+#include "http.h"
+#include "shared.h"
+
+/* COMMIT PREPARED wakes nobody, and a lock that is released neither. */
+#define PARTNER_API_SAFETY_PASS_MS 10000
+
+extern void partner_api_pass_init(PartnerApiWorkerEntry *worker,
+								  PartnerApiHttp *engine);
+extern void partner_api_pass_take_over(void);
+extern void partner_api_pass_run(void);
+extern void partner_api_pass_failed(void);
+extern bool partner_api_pass_take_finished(void);
+extern bool partner_api_pass_has_unwritten(void);
+extern long partner_api_pass_time_to_sleep(void);
+
+#endif							/* PARTNER_API_PASS_H */
