@@ -113,6 +113,17 @@ write_settled(void)
 	return written;
 }
 
+/* The primary message for a call whose action is not done. */
+static const char *
+outcome_words(const char *state)
+{
+	if (strcmp(state, "unknown") == 0)
+		return "the outcome of %s at server \"%s\" is unknown";
+	if (strcmp(state, "needs_attention") == 0)
+		return "%s at server \"%s\" needs attention";
+	return "%s at server \"%s\" failed";
+}
+
 /* What a waiting call is told; NULL while the action goes on. */
 static PartnerApiAnswer *
 make_answer(const PartnerApiSettlement *settlement)
@@ -130,12 +141,15 @@ make_answer(const PartnerApiSettlement *settlement)
 	}
 	answer->sqlstate = settlement->sqlstate != 0 ? settlement->sqlstate :
 		ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
-	answer->message = psprintf("%s at server \"%s\" is %s",
+	answer->message = psprintf(outcome_words(settlement->state),
 							   partner_api_kind_name(settlement->claim->kind),
-							   settlement->claim->server, settlement->state);
+							   settlement->claim->server);
 	answer->detail = psprintf("Action " INT64_FORMAT ": %s.",
 							  settlement->action_id, settlement->error);
-	answer->hint = unconstify(char *, settlement->hint);
+	answer->hint = settlement->hint != NULL ?
+		unconstify(char *, settlement->hint) :
+		psprintf("See partner_api.action_timeline(" INT64_FORMAT ").",
+				 settlement->action_id);
 	return answer;
 }
 
@@ -391,6 +405,13 @@ end_pass(void)
 	MemoryContextSwitchTo(pass_context);
 }
 
+/* The time by our clock, as far as the last pass knows it. */
+static TimestampTz
+our_time(void)
+{
+	return GetCurrentTimestamp() + clock_ahead;
+}
+
 /* A settlement that is to be written by the next pass. */
 static void
 keep_settlement(PartnerApiSettlement *settlement)
@@ -411,7 +432,7 @@ start_transfers(void)
 		PartnerApiSettlement *settlement;
 
 		pass.transfers = list_delete_first(pass.transfers);
-		settlement = partner_api_transfer_start(transfer, pass.now);
+		settlement = partner_api_transfer_start(transfer, our_time());
 		if (settlement != NULL)
 			keep_settlement(settlement);
 		else
@@ -484,8 +505,7 @@ partner_api_pass_take_finished(void)
 	while ((call = partner_api_http_next_finished(http)) != NULL)
 	{
 		PartnerApiSettlement *settlement =
-		partner_api_transfer_finish(call,
-									GetCurrentTimestamp() + clock_ahead);
+		partner_api_transfer_finish(call, our_time());
 
 		if (settlement == NULL)
 			continue;
@@ -506,7 +526,7 @@ partner_api_pass_has_unwritten(void)
 long
 partner_api_pass_time_to_sleep(void)
 {
-	TimestampTz now = GetCurrentTimestamp() + clock_ahead;
+	TimestampTz now = our_time();
 
 	if (TIMESTAMP_NOT_FINITE(next_due))
 		return PARTNER_API_SAFETY_PASS_MS;
