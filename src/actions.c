@@ -31,7 +31,8 @@
 
 /* The instance must be known here: its token is needed to address it. */
 static void
-check_instance_known(const PartnerApiNewAction *action)
+check_instance_known(const PartnerApiNewAction *action,
+					 const char *instance_id)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID};
 	static PartnerApiStatement statement = {
@@ -50,7 +51,7 @@ check_instance_known(const PartnerApiNewAction *action)
 
 	namestrcpy(&server, action->server);
 	values[0] = NameGetDatum(&server);
-	values[1] = CStringGetTextDatum(action->instance_id);
+	values[1] = CStringGetTextDatum(instance_id);
 	partner_api_owner_begin(&scope);
 	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0)
 	{
@@ -63,7 +64,7 @@ check_instance_known(const PartnerApiNewAction *action)
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("instance \"%s\" of server \"%s\" is not known here",
-					   action->instance_id, action->server),
+					   instance_id, action->server),
 				errhint("Run partner_api.sync_instances('%s') if it exists at the provider.",
 						action->server));
 	if (action->kind == PARTNER_API_SIGN_INSTANCE &&
@@ -71,7 +72,7 @@ check_instance_known(const PartnerApiNewAction *action)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("instance \"%s\" cannot be signed: it is %s",
-					   action->instance_id, status),
+					   instance_id, status),
 				errdetail("The provider deletes an instance whose trial ends unsigned."),
 				errhint("Create a new instance."));
 }
@@ -90,8 +91,8 @@ check_supported(const PartnerApiServer *server, PartnerApiKind kind)
 				hint != NULL ? errhint("%s", hint) : 0);
 }
 
-/* The provider's own rules for the arguments. */
-static void
+/* The provider's own rules for the arguments; returns them, parsed. */
+static json_t *
 check_arguments(const PartnerApiServer *server,
 				const PartnerApiNewAction *action)
 {
@@ -108,20 +109,38 @@ check_arguments(const PartnerApiServer *server,
 				errmsg("arguments cannot be sent as JSON"),
 				errdetail("%s", error));
 	server->provider->check(&view);
+	return view.arguments;
+}
+
+/* Every instance that the action names must be known here. */
+static void
+check_instances_known(const PartnerApiNewAction *action,
+					  const json_t *arguments)
+{
+	json_t	   *ids = partner_api_json_get(arguments, "instance_ids");
+
+	if (action->instance_id != NULL)
+		check_instance_known(action, action->instance_id);
+	for (int i = 0; i < partner_api_json_count(ids); i++)
+		check_instance_known(action,
+							 partner_api_text_from_utf8(partner_api_json_text_at(ids, i)));
 }
 
 /* Refuse times that could never lead to a request. */
 static void
 check_times(const PartnerApiNewAction *action)
 {
-	if ((action->run_at != 0 && TIMESTAMP_NOT_FINITE(action->run_at)) ||
-		(action->deadline != 0 && TIMESTAMP_NOT_FINITE(action->deadline)))
+	TimestampTz earliest = partner_api_clock_now();
+
+	if ((action->has_run_at && TIMESTAMP_NOT_FINITE(action->run_at)) ||
+		(action->has_deadline && TIMESTAMP_NOT_FINITE(action->deadline)))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("run_at and deadline must be finite"),
 				errhint("Leave them out for \"now\" and \"never too late\"."));
-	if (action->deadline != 0 &&
-		action->deadline <= Max(action->run_at, partner_api_clock_now()))
+	if (action->has_run_at)
+		earliest = Max(earliest, action->run_at);
+	if (action->has_deadline && action->deadline <= earliest)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("the deadline is not after the time to run"),
@@ -138,12 +157,13 @@ partner_api_action_check(const PartnerApiNewAction *action)
 {
 	PartnerApiServer *server = partner_api_server_load(action->server,
 													   action->role);
+	json_t	   *arguments;
 
 	partner_api_server_load_credential(server, action->role);
 	check_supported(server, action->kind);
 	if (action->instance_id != NULL)
 		partner_api_check_instance_id(action->instance_id);
-	check_arguments(server, action);
+	arguments = check_arguments(server, action);
 	check_times(action);
 	if (action->idempotency_key != NULL &&
 		(action->idempotency_key[0] == '\0' ||
@@ -153,8 +173,7 @@ partner_api_action_check(const PartnerApiNewAction *action)
 				errmsg("invalid idempotency key"),
 				errdetail("It must have 1 to %d bytes.", MAX_KEY_BYTES),
 				errhint("Use a key of the business row that the call is made for."));
-	if (action->instance_id != NULL)
-		check_instance_known(action);
+	check_instances_known(action, arguments);
 	return server;
 }
 
@@ -328,12 +347,12 @@ insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
 	values[3] = text_or_null(action->instance_id, &nulls[3]);
 	values[4] = CStringGetTextDatum(action->arguments);
 	values[5] = text_or_null(action->customer_ref, &nulls[5]);
-	if (action->run_at != 0)
+	if (action->has_run_at)
 		values[6] = TimestampTzGetDatum(action->run_at);
 	else
 		values[6] = TimestampTzGetDatum(now);
 	values[7] = TimestampTzGetDatum(action->deadline);
-	nulls[7] = action->deadline == 0 ? 'n' : ' ';
+	nulls[7] = !action->has_deadline ? 'n' : ' ';
 	values[8] = CStringGetTextDatum(make_nonce(action_id));
 	values[9] = CStringGetTextDatum(fingerprint);
 	values[10] = role;

@@ -26,8 +26,10 @@ typedef struct PartnerApiNewAction
 	char	   *arguments;		/* JSON object, database encoding */
 	char	   *customer_ref;	/* NULL: none */
 	char	   *idempotency_key;	/* NULL: none */
-	TimestampTz run_at;			/* 0: now */
-	TimestampTz deadline;		/* 0: none */
+	bool		has_run_at;		/* otherwise now */
+	TimestampTz run_at;
+	bool		has_deadline;
+	TimestampTz deadline;
 } PartnerApiNewAction;
 
 typedef struct PartnerApiEnqueued

@@ -206,9 +206,11 @@ enqueue(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 	PreventCommandIfReadOnly(psprintf("enqueue_%s()",
 									  partner_api_kind_name(kind)));
 	next = fill(fcinfo, &action);
-	if (!PG_ARGISNULL(next))
+	action.has_run_at = !PG_ARGISNULL(next);
+	if (action.has_run_at)
 		action.run_at = PG_GETARG_TIMESTAMPTZ(next);
-	if (!PG_ARGISNULL(next + 1))
+	action.has_deadline = !PG_ARGISNULL(next + 1);
+	if (action.has_deadline)
 		action.deadline = PG_GETARG_TIMESTAMPTZ(next + 1);
 	partner_api_action_check(&action);
 	partner_api_wake_worker_at_commit();
