@@ -107,7 +107,7 @@ check_arguments(const PartnerApiServer *server,
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("arguments cannot be sent as JSON"),
-				errdetail("%s", error));
+				errdetail("%s.", error));
 	server->provider->check(&view);
 	return view.arguments;
 }

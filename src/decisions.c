@@ -53,7 +53,9 @@ check_right(const Subject *subject, Oid role)
 	ereport(ERROR,
 			errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			errmsg("permission denied for foreign server %s",
-				   subject->server));
+				   subject->server),
+			errhint("Grant USAGE on the foreign server to role \"%s\".",
+					GetUserNameFromId(role, false)));
 }
 
 /*

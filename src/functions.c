@@ -92,7 +92,8 @@ parse_settings(FunctionCallInfo fcinfo, int arg)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("settings cannot be sent as JSON"),
-				errdetail("%s", error));
+				errdetail("%s.", error),
+				errhint("A number may be out of range, or a text hold the character NUL."));
 	if (!partner_api_json_is_object(settings))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -242,6 +242,21 @@ set_session(const char *name, const char *value)
 }
 
 /*
+ * The worker's statements are kept for its whole life and address single rows
+ * by index, but may be planned while the tables are empty or before they are
+ * analyzed.  Plans that scan whole tables are never right for them.
+ */
+static void
+prepare_planner(void)
+{
+	set_session("enable_seqscan", "off");
+	set_session("enable_hashjoin", "off");
+	set_session("enable_mergejoin", "off");
+	set_session("plan_cache_mode", "force_generic_plan");
+	set_session("jit", "off");
+}
+
+/*
  * The worker's session: whatever the database's settings say, commits are
  * flushed, nothing waits for a caller's lock, and names mean what they say.
  */
@@ -257,7 +272,7 @@ prepare_session(void)
 	set_session("idle_in_transaction_session_timeout", "0");
 	set_session("default_transaction_isolation", "read committed");
 	set_session("default_transaction_read_only", "off");
-	set_session("jit", "off");
+	prepare_planner();
 }
 
 /* Descriptors are a budget: keep what libcurl may use out of PostgreSQL's. */

@@ -62,7 +62,6 @@ BEGIN
 				AND row.name LIKE '%[' || p.nonce || ']') THEN
 				CONTINUE;
 			END IF;
-			added := added + 1;
 			INSERT INTO partner_api.instances
 				(server, instance_id, name, status, created_at, trial_end,
 				 trial_ends_at, provider_due_at, payment_status, connected,
@@ -82,7 +81,11 @@ BEGIN
 				 CASE WHEN row.status IN ('cancelling', 'ended')
 					  THEN moment END,
 				 CASE WHEN row.status IN ('cancelling', 'ended')
-					  THEN row.due_at END);
+					  THEN row.due_at END)
+			ON CONFLICT (server, instance_id) DO NOTHING;
+			/* the worker was faster: the next sync compares */
+			CONTINUE WHEN NOT FOUND;
+			added := added + 1;
 			INSERT INTO partner_api.instance_events
 				(server, instance_id, kind, occurred_at, details)
 			VALUES

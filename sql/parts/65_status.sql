@@ -37,6 +37,10 @@ FROM (
 		   WHEN p.state = 'unknown' THEN 'the outcome of the sign is not known'
 		   WHEN p.run_at >= i.trial_ends_at THEN 'signed too late by schedule'
 		   WHEN p.last_error IS NOT NULL THEN 'last try: ' || p.last_error
+		   WHEN NOT EXISTS (
+				SELECT FROM pg_catalog.pg_foreign_server f
+				WHERE f.srvname = i.server)
+				THEN 'the server does not exist'
 		   WHEN p.automatic AND NOT EXISTS (
 				SELECT FROM pg_catalog.pg_foreign_server f
 				JOIN pg_catalog.pg_user_mappings m

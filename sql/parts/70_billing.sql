@@ -34,9 +34,11 @@ CREATE TABLE billing_rules (
 	CHECK (due_day <= expiry_day AND expiry_day <= deletion_day),
 	CHECK ((cancel_rule = 'days') = (cancel_days IS NOT NULL))
 );
-/* one rule a month, but a rule of one's own may stand beside a published one */
-CREATE UNIQUE INDEX billing_rules_valid_from ON billing_rules
-	(provider, coalesce(server, ''), valid_from, published);
+/* one rule a month; a rule of one's own may stand beside a published one */
+CREATE UNIQUE INDEX billing_rules_of_provider
+	ON billing_rules (provider, valid_from, published) WHERE server IS NULL;
+CREATE UNIQUE INDEX billing_rules_of_server
+	ON billing_rules (server, valid_from) WHERE server IS NOT NULL;
 
 COMMENT ON TABLE billing_rules IS
 'how a provider bills, from which month on';
@@ -205,7 +207,33 @@ WHERE r.choice = 1
 		   OR coalesce(r.valid_from < r.own_since, true))
 WINDOW successive AS (PARTITION BY r.billed ORDER BY r.valid_from);
 COMMENT ON VIEW billing_rules_in_force IS
-'which billing rule holds for each server from valid_from to the day before valid_until';
+'which billing rule holds for each server, and for which months';
+COMMENT ON COLUMN billing_rules_in_force.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN billing_rules_in_force.valid_from IS
+'first day of the first cycle that it holds for';
+COMMENT ON COLUMN billing_rules_in_force.valid_until IS
+'first day of the first cycle that it does not hold for any more';
+COMMENT ON COLUMN billing_rules_in_force.rule_id IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.time_zone IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.currency IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.due_day IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.expiry_day IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.deletion_day IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.cancel_rule IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.cancel_days IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.billed_until IS
+'see billing_rules';
+COMMENT ON COLUMN billing_rules_in_force.band_mode IS
+'see billing_rules';
 
 CREATE FUNCTION set_price(server name, unit_price_cents bigint,
 						  band integer DEFAULT 1,
@@ -235,6 +263,10 @@ BEGIN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'a price must be zero or more cents';
+	ELSIF set_price.band IS NULL OR set_price.band < 1 THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'price bands are numbered from 1';
 	ELSIF extract(day FROM set_price.valid_from) <> 1 THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
@@ -273,8 +305,25 @@ FROM billing_rules_in_force f
 GROUP BY f.server;
 COMMENT ON VIEW billing_terms IS
 'what the rules in force say of a cancel, as arrays, so that the rule of its month is found by position';
+COMMENT ON COLUMN billing_terms.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN billing_terms.since IS
+'when each rule began, in its own zone';
+COMMENT ON COLUMN billing_terms.time_zone IS
+'see billing_rules';
+COMMENT ON COLUMN billing_terms.cancel_rule IS
+'see billing_rules';
+COMMENT ON COLUMN billing_terms.cancel_days IS
+'see billing_rules';
+COMMENT ON COLUMN billing_terms.billed_until IS
+'see billing_rules';
 
-/* counted from the first day, so that 31 January gives 28 February, 31 March */
+/*
+ * Counted from the first day, so that 31 January gives 28 February, 31 March.
+ * Here and below COST is what it costs a row of instances on average, next to
+ * nothing, since few rows get there: the default would have the planner
+ * compile each query, which takes longer than to run it.
+ */
 CREATE FUNCTION billing_next_due(signed_at timestamptz, moment timestamptz,
 								 zone text)
 RETURNS timestamptz
@@ -301,7 +350,7 @@ RETURN (
 COMMENT ON FUNCTION billing_next_due(timestamptz, timestamptz, text) IS
 'the first monthly due time after a moment, counted from when the subscription began';
 
-/* a cancel before the first rule is taken as the end at once */
+/* where the cancel was before the first rule, it is taken as the end */
 CREATE FUNCTION billing_end(cancel_rule text, cancel_days integer, zone text,
 							signed_at timestamptz, cancelled_at timestamptz)
 RETURNS timestamptz
@@ -334,9 +383,8 @@ COMMENT ON FUNCTION billing_reach() IS
  * never overruled by a computed one.  The rule is that of the month of the
  * cancel, however long the end takes.
  *
- * Nearly all rows of a large table have no end, or one long ago, and the work
- * on them is kept small: the former pass the CASE at once, and the latter fail
- * on billing_reach() before it.
+ * Nearly all rows of a large table have no end, or one long ago: the first two
+ * branches of the CASE settle them before any end is computed.
  */
 CREATE FUNCTION billed_instances(of_server name, starts_at timestamptz,
 								 known_before timestamptz,
@@ -386,13 +434,14 @@ BEGIN ATOMIC
 		 ) own
 	WHERE i.server = of_server
 		  AND i.signed_at < known_before
-		  AND (i.cancelled_at IS NULL
-			   OR i.cancelled_at > starts_at - (SELECT billing_reach())
-			   OR greatest(i.ends_at, i.provider_due_at) > starts_at)
 		  AND CASE
 				  WHEN i.cancelled_at IS NULL AND i.deleted_at IS NULL
 					   AND i.ends_at IS NULL
 					  THEN true
+				  WHEN i.cancelled_at < starts_at - (SELECT billing_reach())
+					   AND coalesce(greatest(i.ends_at, i.provider_due_at)
+									<= starts_at, true)
+					  THEN false
 				  WHEN (terms).billed_until[term.n] = 'next_invoice'
 					   AND i.cancelled_at < starts_at
 					  THEN false
@@ -603,19 +652,114 @@ END;
 COMMENT ON FUNCTION billing_cycles_at(timestamptz, name, date) IS
 'the bills as known at a time, of all servers and cycles or of one';
 
+CREATE VIEW billing_lines AS
+SELECT * FROM billing_lines_at(clock());
+COMMENT ON VIEW billing_lines IS
+'one line for each instance in each cycle in which the provider bills it';
+COMMENT ON COLUMN billing_lines.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN billing_lines.cycle_start IS
+'first day of the cycle, in the rule''s zone';
+COMMENT ON COLUMN billing_lines.cycle_end IS
+'last day of the cycle';
+COMMENT ON COLUMN billing_lines.due_on IS
+'day on which the bill is due';
+COMMENT ON COLUMN billing_lines.instance_id IS
+'the provider''s id';
+COMMENT ON COLUMN billing_lines.name IS
+'name as given';
+COMMENT ON COLUMN billing_lines.customer_ref IS
+'key of the business database''s own row';
+COMMENT ON COLUMN billing_lines.signed_at IS
+'when the subscription began';
+COMMENT ON COLUMN billing_lines.cancelled_at IS
+'when it was cancelled, if that was before the cycle closed';
+COMMENT ON COLUMN billing_lines.ends_at IS
+'when the service ends, as far as was known when the cycle closed';
+COMMENT ON COLUMN billing_lines.ends_estimated IS
+'ends_at was computed from the rule because the provider did not say';
+COMMENT ON COLUMN billing_lines.band IS
+'price band, see billing_bands; null: the rule has none for so many instances';
+COMMENT ON COLUMN billing_lines.unit_price_cents IS
+'price of one instance for the cycle; null: none is set';
+COMMENT ON COLUMN billing_lines.amount_cents IS
+'what the line costs; null: not known, which is not zero';
+COMMENT ON COLUMN billing_lines.currency IS
+'ISO 4217 code';
+COMMENT ON COLUMN billing_lines.rule_id IS
+'rule of the cycle, see billing_rules';
+COMMENT ON COLUMN billing_lines.reason IS
+'why the instance is billed in this cycle, and why it has no price if it has none';
+
+CREATE VIEW billing_cycles AS
+SELECT * FROM billing_cycles_at(clock());
+COMMENT ON VIEW billing_cycles IS
+'one bill for each server and month since its first instance was signed';
+COMMENT ON COLUMN billing_cycles.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN billing_cycles.cycle_start IS
+'first day of the cycle, in the rule''s zone';
+COMMENT ON COLUMN billing_cycles.cycle_end IS
+'last day of the cycle';
+COMMENT ON COLUMN billing_cycles.status IS
+'open: still running; closed: not past its due day; due_passed: should be paid';
+COMMENT ON COLUMN billing_cycles.instances IS
+'instances billed: those new and those continued';
+COMMENT ON COLUMN billing_cycles.new_instances IS
+'of these, signed in this cycle';
+COMMENT ON COLUMN billing_cycles.continued_instances IS
+'of these, signed in an earlier cycle';
+COMMENT ON COLUMN billing_cycles.cancelled_instances IS
+'of all, cancelled before the cycle closed';
+COMMENT ON COLUMN billing_cycles.unpriced_instances IS
+'of all, without a price';
+COMMENT ON COLUMN billing_cycles.amount_cents IS
+'what the bill comes to; null as long as an instance has no price';
+COMMENT ON COLUMN billing_cycles.currency IS
+'ISO 4217 code';
+COMMENT ON COLUMN billing_cycles.is_estimate IS
+'the cycle is still open, or a line is there by an end that was computed here';
+COMMENT ON COLUMN billing_cycles.due_on IS
+'day on which the bill is due';
+COMMENT ON COLUMN billing_cycles.expires_on IS
+'day on which all instances stop if it is unpaid';
+COMMENT ON COLUMN billing_cycles.deletion_on IS
+'day on which all instances are deleted if it is unpaid';
+COMMENT ON COLUMN billing_cycles.rule_id IS
+'rule of the cycle, see billing_rules';
+
+/* compiling the query would take as long as reading 500,000 instances */
 CREATE FUNCTION billing_cycle(of_server name, of_cycle date,
 							  as_of timestamptz DEFAULT clock())
-RETURNS TABLE (server name, cycle_start date, cycle_end date, status text,
-			   instances bigint, new_instances bigint,
-			   continued_instances bigint, cancelled_instances bigint,
-			   unpriced_instances bigint, amount_cents bigint, currency text,
-			   is_estimate boolean, due_on date, expires_on date,
-			   deletion_on date, rule_id text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+RETURNS SETOF billing_cycles
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 1
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 BEGIN ATOMIC
 	SELECT * FROM billing_cycles_at(as_of, of_server, of_cycle);
 END;
 COMMENT ON FUNCTION billing_cycle(name, date, timestamptz) IS
-'one bill';
+'one bill, the fast way: of_cycle is any day of its month';
+
+/* what would otherwise be missing from a bill without a word */
+CREATE VIEW billing_gaps AS
+SELECT i.server, count(*) AS instances,
+	   'no billing rule for the month in which they were signed' AS problem
+FROM instances i
+	 LEFT JOIN billing_terms t ON t.server = i.server
+WHERE i.signed_at IS NOT NULL
+	  AND coalesce(i.signed_at < t.since[1], true)
+GROUP BY i.server
+UNION ALL
+SELECT i.server, count(*), 'subscribed, but not known since when'
+FROM instances i
+WHERE i.signed_at IS NULL AND i.status IN ('signed', 'cancelling')
+GROUP BY i.server;
+COMMENT ON VIEW billing_gaps IS
+'instances that the bills cannot include, by server and reason';
+COMMENT ON COLUMN billing_gaps.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN billing_gaps.instances IS
+'how many instances';
+COMMENT ON COLUMN billing_gaps.problem IS
+'why they are not billed here';

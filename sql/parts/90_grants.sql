@@ -11,7 +11,7 @@ GRANT partner_api_operator TO partner_api_admin;
 GRANT SELECT ON instances, instance_events, pending_actions, action_history,
 	action_attempts, worker_status, trials_at_risk, token_usage,
 	unmatched_instances, billing_rules, billing_bands, billing_prices,
-	billing_lines, billing_cycles
+	billing_rules_in_force, billing_terms, billing_lines, billing_cycles
 	TO partner_api_reader;
 
 GRANT EXECUTE ON FUNCTION

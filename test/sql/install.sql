@@ -206,9 +206,13 @@ SELECT rolname FROM pg_roles WHERE rolname LIKE 'partner\_api\_%' ORDER BY 1;
 CREATE EXTENSION partner_api;
 DROP EXTENSION partner_api;
 
--- but not roles that may be somebody's
+-- not into a schema whose owner could change what is in it
 \set SHOW_CONTEXT never
+ALTER SCHEMA partner_api OWNER TO regress_nobody;
+CREATE EXTENSION partner_api;
 DROP SCHEMA partner_api;
+
+-- and not with roles that may be somebody's
 DROP ROLE regress_reader, regress_operator;
 DROP ROLE partner_api_reader, partner_api_operator, partner_api_admin;
 CREATE ROLE partner_api_operator LOGIN;

@@ -241,6 +241,7 @@ SET ROLE regress_owner;
 SELECT srvname, usename, umoptions FROM pg_user_mappings ORDER BY 1, 2;
 RESET ROLE;
 
+SET client_min_messages = warning;
 DROP EXTENSION partner_api CASCADE;
 DROP FUNCTION refused_mapping, refused_server, refused;
 DROP ROLE regress_refused, regress_owner;

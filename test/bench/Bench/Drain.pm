@@ -1,0 +1,134 @@
+# Drain.pm
+#	  How fast due actions are sent and written down.
+#
+# m is what libcurl alone sends to the same sandbox, q what the database alone
+# writes with the worker's own statements; a worker that did both, one after
+# the other, and nothing else would reach L = 1 / (1/m + 1/q).
+
+package Bench::Drain;
+
+use strict;
+use warnings;
+
+use Bench::Cluster qw(command psql reload_until_seen);
+use Bench::Report qw(note row section);
+use Time::HiRes qw(time);
+
+my $TOKEN = 'sandbox-partner-token';
+
+# Fill the queue while nothing is sent.
+sub fill_queue
+{
+	my ($bench, $count) = @_;
+
+	$bench->{sandbox}->reset;
+	reload_until_seen('partner_api.enabled', 'off');
+	psql('SELECT bench.reset()');
+	psql("SELECT bench.enqueue($count, 'lapse')");
+	return;
+}
+
+# Requests that the sandbox answers a second without a database.
+sub bare_rate
+{
+	my ($bench, $count, $concurrency) = @_;
+
+	$bench->{sandbox}->reset;
+	return command("$bench->{build}/bare_requests",
+		$bench->{sandbox}->url, $TOKEN, $count, $concurrency);
+}
+
+# Actions that are written down a second without a request.
+sub record_rate
+{
+	my ($bench, $count, $batch) = @_;
+
+	fill_queue($bench, $count);
+	my $start = time;
+	psql("CALL bench.record_all($batch)");
+	my $rate = $count / (time - $start);
+	my $outcome = psql('SELECT bench.outcome()');
+	die "not all was recorded: $outcome\n"
+	  if $outcome !~ /^0 waiting, 0 in flight, $count done/;
+	return $rate;
+}
+
+# Nothing may be lost or done twice, or the rate is of no interest.
+sub check_outcome
+{
+	my ($bench, $count) = @_;
+	my ($effects, $repeated) = $bench->{sandbox}->creates;
+	my $outcome = psql('SELECT bench.outcome()');
+
+	die "$effects creates, $repeated repeated; $outcome\n"
+	  if $effects != $count
+	  || $repeated != 0
+	  || $outcome ne "0 waiting, 0 in flight, $count done, "
+	  . "$count attempts, $count instances";
+	return;
+}
+
+# Actions a second, from switching the worker on to the last commit.
+sub drain_rate
+{
+	my ($bench, $count, $concurrency, $fault) = @_;
+	# one lane is kept for deadlines
+	my $lanes = $concurrency + 1;
+
+	fill_queue($bench, $count);
+	$bench->{sandbox}->control('faults', $fault) if $fault;
+	psql("ALTER SERVER bench OPTIONS (ADD max_concurrency '$lanes')");
+	psql('ALTER SYSTEM SET partner_api.enabled = on');
+	my $seconds = psql("SELECT bench.seconds_to_settle($count, true)");
+	psql('ALTER SERVER bench OPTIONS (DROP max_concurrency)');
+	check_outcome($bench, $count);
+	return $count / $seconds;
+}
+
+sub measure
+{
+	my ($bench) = @_;
+	my $count = $bench->{full} ? 100_000 : 20_000;
+	my $best = 0;
+
+	section("Drain of $count due creates, everything flushed");
+	foreach my $concurrency (16, 64, 200)
+	{
+		my $m = bare_rate($bench, $count, $concurrency);
+		my $q = record_rate($bench, $count, $concurrency);
+		my $limit = 1 / (1 / $m + 1 / $q);
+		my $rate = drain_rate($bench, $count, $concurrency);
+
+		row("$concurrency in flight",
+			sprintf('%.0f/s, %.0f %% of L', $rate, 100 * $rate / $limit),
+			'50 % of L, 5,000/s', $rate >= 5000 && $rate >= $limit / 2);
+		row('  L, from m and q',
+			sprintf('%.0f/s, from %.0f and %.0f', $limit, $m, $q));
+	}
+	return;
+}
+
+# The same against a server that takes its time.
+sub measure_slow
+{
+	my ($bench) = @_;
+	my %fault = (
+		operation => 'create_instance',
+		type => 'latency',
+		ms => 50,
+		times => 0);
+
+	section('Drain against a server that takes 50 ms');
+	foreach my $case ([ 64, 1150, 5_000 ], [ 200, 3400, 15_000 ])
+	{
+		my ($concurrency, $target, $count) = @$case;
+		my $rate = drain_rate($bench, $count * ($bench->{full} ? 10 : 1),
+			$concurrency, \%fault);
+
+		row("$concurrency in flight", sprintf('%.0f/s', $rate),
+			"$target/s", $rate >= $target);
+	}
+	return;
+}
+
+1;

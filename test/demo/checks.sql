@@ -1,0 +1,65 @@
+-- Do the sandbox's own records agree with our tables?  One row for each
+-- question: does it hold, what was asked, and what was counted.
+WITH kept AS (
+	SELECT i.*, s.signs, s.signed_at AS signed_there,
+		   s.created_at + interval '2 days' AS due_there
+	FROM partner_api.instances i JOIN sandbox.instances s USING (instance_id)
+	WHERE i.trial_end = 'sign' OR i.trial_end = 'ask' AND EXISTS (
+		SELECT FROM shop.payments p WHERE p.customer = i.customer_ref)
+), others AS (
+	SELECT i.*, s.signs, s.state
+	FROM partner_api.instances i JOIN sandbox.instances s USING (instance_id)
+	WHERE i.instance_id NOT IN (SELECT k.instance_id FROM kept k)
+)
+SELECT count(*) FILTER (WHERE i.instance_id = s.instance_id) = count(*),
+	   'both sides know the same instances', count(*) || ' instances'
+FROM partner_api.instances i FULL JOIN sandbox.instances s USING (instance_id)
+UNION ALL
+SELECT bool_and(n.creates = 1 AND n.instances = 1),
+	   'no instance was created twice',
+	   count(*) || ' names, ' || sum(n.creates) || ' creations'
+FROM (SELECT count(*) AS instances, sum(s.creates) AS creates
+	  FROM sandbox.instances s
+	  GROUP BY regexp_replace(s.requested_name, '\s*\[pa-.*\]$', '')) n
+UNION ALL
+SELECT bool_and(k.signs = 1), 'every trial to be kept was signed once',
+	   count(*) || ' trials, ' || sum(k.signs) || ' signings'
+FROM kept k
+UNION ALL
+SELECT bool_and(k.signed_there < k.due_there
+				AND k.due_there = k.trial_ends_at),
+	   '... in time, by the provider''s own clock',
+	   min(k.due_there - k.signed_there)::interval(0) || ' before its end'
+FROM kept k
+UNION ALL
+SELECT bool_and(o.signs = 0 AND o.state = 'lapsed' AND o.status = 'lapsed'),
+	   'every other trial lapsed unsigned', count(*) || ' trials'
+FROM others o
+UNION ALL
+SELECT count(*) = 0, 'what was rolled back was never sent',
+	   count(*) || ' instances of that name'
+FROM sandbox.instances s WHERE s.requested_name LIKE 'Cantina Fantasma%'
+UNION ALL
+SELECT bool_and(o.effects IS NOT DISTINCT FROM a.attempts
+				AND o.requests IS NOT DISTINCT FROM a.attempts),
+	   'every request is on record, and had one effect',
+	   sum(o.requests) || ' requests, ' || sum(a.attempts) || ' attempts'
+FROM (SELECT * FROM sandbox.operations WHERE effects > 0) o
+FULL JOIN (
+	SELECT h.kind AS operation, count(*) AS attempts
+	FROM partner_api.action_attempts t
+	JOIN partner_api.action_history h USING (action_id)
+	WHERE t.purpose = 'send' GROUP BY h.kind) a USING (operation)
+UNION ALL
+SELECT count(*) = 0, 'nothing is left undone', count(*) || ' open actions'
+FROM partner_api.pending_actions
+UNION ALL
+SELECT (l.lines, l.cents) = (c.instances, c.amount_cents)
+	   AND l.lines = s.signed,
+	   'the bill has what was signed there, and adds up',
+	   l.lines || ' lines, ' || l.cents || ' cents'
+FROM partner_api.billing_cycles c,
+	 (SELECT count(*) AS lines, sum(amount_cents) AS cents
+	  FROM partner_api.billing_lines WHERE cycle_start = '2026-05-01') l,
+	 (SELECT count(*) AS signed FROM sandbox.instances WHERE signs > 0) s
+WHERE c.cycle_start = '2026-05-01';

@@ -1,0 +1,300 @@
+# PartnerApi::Sandbox
+#	  The provider double as a process of the test: start, stop, and its
+#	  control calls.
+#
+# It listens on a free port of loopback and ends with the test, however that
+# ends.  What each control call takes is told by test/sandbox/README.md.
+#
+#	  my $sandbox = PartnerApi::Sandbox->new;
+#	  $sandbox->fault(operation => 'create_instance', type => 'reset_after');
+#	  is($sandbox->effects('create_instance'), 1, 'exactly one');
+
+package PartnerApi::Sandbox;
+
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use IPC::Open3;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our $TOKEN = 'sandbox-partner-token';
+our $CLIENT_TOKEN = 'sandbox-client-token';
+
+# Between two looks of a poll; a test never depends on its length.
+my $POLL_SECONDS = 0.02;
+
+my $started = 0;
+
+# Start a sandbox.  Parameters are options of its command line, such as
+# "tls-cert"; an array repeats one.
+sub new
+{
+	my ($class, %options) = @_;
+	my $self = bless {}, $class;
+	my @command = ("$ENV{PARTNER_API_TREE}/test/sandbox/build/partner_sandbox",
+		'--exit-on-eof', '--log');
+
+	foreach my $name (sort keys %options)
+	{
+		my $values = $options{$name};
+
+		push @command, "--$name", $_
+		  foreach ref $values ? @$values : ($values);
+	}
+	$self->_start(@command);
+	return $self;
+}
+
+# The pipes that open3 makes close when the test ends, so that it ends too.
+sub _start
+{
+	my ($self, @command) = @_;
+	my ($test) = $0 =~ m{([^/]+?)(?:\.pl)?$};
+
+	$started++;
+	$self->{logfile} =
+	  "$PostgreSQL::Test::Utils::log_path/${test}_sandbox$started.log";
+	open my $log, '>', $self->{logfile}
+	  or die "could not write $self->{logfile}: $!";
+	$self->{pid} = open3($self->{stdin}, $self->{stdout},
+		'>&' . fileno($log), @command);
+	close $log;
+
+	my $line = readline $self->{stdout};
+
+	die "sandbox did not start: see $self->{logfile}"
+	  unless defined $line && $line =~ /^listening on (\S+)/;
+	$self->{url} = $1;
+	$self->{http} = HTTP::Tiny->new(
+		timeout => $PostgreSQL::Test::Utils::timeout_default,
+		no_proxy => ['127.0.0.1']);
+	return;
+}
+
+sub url
+{
+	my ($self) = @_;
+
+	return $self->{url};
+}
+
+# Where the sandbox writes a line for each request, tokens masked.
+sub logfile
+{
+	my ($self) = @_;
+
+	return $self->{logfile};
+}
+
+# End it: from then on its port refuses connections.
+sub stop
+{
+	my ($self) = @_;
+	my $pid = delete $self->{pid};
+
+	return unless defined $pid;
+	close delete $self->{stdin};
+	close delete $self->{stdout};
+	waitpid $pid, 0;
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	local ($?, $!, $@);
+
+	$self->stop;
+	return;
+}
+
+# ---- control calls ----
+
+# One control call; a body makes it a POST.  Returns the decoded answer.
+sub control
+{
+	my ($self, $path, $body, $method) = @_;
+	my %request = defined $body ? (content => encode_json($body)) : ();
+
+	$method //= defined $body ? 'POST' : 'GET';
+	my $response = $self->{http}
+	  ->request($method, "$self->{url}/_sandbox/$path", \%request);
+
+	die "sandbox refused $method $path: $response->{status}"
+	  . " $response->{content}"
+	  unless $response->{success};
+	return $response->{content} eq '' ? {} : decode_json($response->{content});
+}
+
+# Set the clock: a time in ISO 8601 or in unix milliseconds.
+sub set_clock
+{
+	my ($self, $time) = @_;
+
+	return $self->control('clock', { set => $time });
+}
+
+# Add a fault rule; returns its id.
+sub fault
+{
+	my ($self, %rule) = @_;
+
+	return $self->control('faults', \%rule)->{id};
+}
+
+# Remove a fault rule, or all.
+sub clear_faults
+{
+	my ($self, $id) = @_;
+
+	$self->control(defined $id ? "faults/$id" : 'faults', undef, 'DELETE');
+	return;
+}
+
+# Let withheld requests go.
+sub release
+{
+	my ($self) = @_;
+
+	return $self->control('release', {})->{released};
+}
+
+# Set keys of the configuration.
+sub config
+{
+	my ($self, %values) = @_;
+
+	return $self->control('config', \%values);
+}
+
+# Make an instance that the extension did not, or many.
+sub seed
+{
+	my ($self, %fields) = @_;
+
+	return $self->control('instances', \%fields);
+}
+
+# Change what the sandbox knows of an instance.
+sub change
+{
+	my ($self, $id, %fields) = @_;
+
+	return $self->control("instances/$id", \%fields);
+}
+
+# Back to the state after the start.
+sub reset_all
+{
+	my ($self) = @_;
+
+	return $self->control('reset', {});
+}
+
+# ---- what happened ----
+
+sub _escape
+{
+	my ($text) = @_;
+
+	$text =~ s/([^A-Za-z0-9_.-])/sprintf '%%%02X', ord $1/ge;
+	return $text;
+}
+
+sub _query
+{
+	my ($path, %filter) = @_;
+
+	return $path unless %filter;
+	return "$path?" . join '&',
+	  map { "$_=" . _escape($filter{$_}) } sort keys %filter;
+}
+
+# Every instance ever made, also those that are gone; filters are exact.
+sub instances
+{
+	my ($self, %filter) = @_;
+
+	return @{ $self->control(_query('state', %filter))->{instances} };
+}
+
+# One instance by its id.
+sub instance
+{
+	my ($self, $id) = @_;
+	my @found = $self->instances(id => $id);
+
+	die "the sandbox has no instance $id" unless @found == 1;
+	return $found[0];
+}
+
+# The last requests, oldest first, also those that had no effect.
+sub requests
+{
+	my ($self, %filter) = @_;
+
+	return @{ $self->control(_query('requests', %filter))->{requests} };
+}
+
+# requests, effects, refused, faulted of one operation.
+sub counters
+{
+	my ($self, $operation) = @_;
+
+	return $self->control('counters?names=false')->{operations}{$operation};
+}
+
+# How often an operation changed something.
+sub effects
+{
+	my ($self, $operation) = @_;
+
+	return $self->counters($operation)->{effects};
+}
+
+# Instances that came of one name, whatever nonce was sent with it.
+sub created
+{
+	my ($self, $name) = @_;
+
+	return grep { $_->{requested_name} =~ /^\Q$name\E(?: \[[^\]]+\])?$/ }
+	  $self->instances;
+}
+
+# Names that were created more than once: there must never be one.
+sub names_created_twice
+{
+	my ($self) = @_;
+
+	return $self->control('counters?names=false')
+	  ->{names_created_more_than_once};
+}
+
+# Wait until a condition on the sandbox holds.
+sub wait_until
+{
+	my ($self, $what, $condition) = @_;
+	my $give_up_at = time + $PostgreSQL::Test::Utils::timeout_default;
+
+	until ($condition->())
+	{
+		die "timed out waiting until $what" if time > $give_up_at;
+		select undef, undef, undef, $POLL_SECONDS;
+	}
+	return;
+}
+
+# Wait until so many requests of an operation have arrived.
+sub wait_for_requests
+{
+	my ($self, $operation, $count) = @_;
+
+	$self->wait_until("$count of $operation arrived",
+		sub { $self->counters($operation)->{requests} >= $count });
+	return;
+}
+
+1;
