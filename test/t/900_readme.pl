@@ -1,5 +1,3 @@
-#!/usr/bin/perl
-#
 # The documents: every SQL example runs, in the order in which a reader meets
 # it, against a cluster that is set up as the README says; and
 # doc/reference.md names everything that the extension has.
@@ -11,6 +9,7 @@
 use strict;
 use warnings;
 
+use File::Glob qw(bsd_glob);
 use PartnerApi::Cluster;
 use PartnerApi::Sandbox;
 use PostgreSQL::Test::Utils;
@@ -140,6 +139,14 @@ sub section
 	  /^### \Q$name\E(?:\(\))?\n(.*?)(?=^##|\z)/ms ? $1 : undef;
 }
 
+# Does the README have a heading for a setting?
+sub section_of_readme
+{
+	my ($setting) = @_;
+
+	return $text{'README.md'} =~ /^### \Q$setting\E$/m;
+}
+
 # Is there a row for it in the table of internal functions?
 sub is_internal
 {
@@ -260,26 +267,18 @@ nothing_lacks(
 			  SELECT backend_type FROM pg_stat_activity
 			  WHERE backend_type LIKE 'partner_api%'})));
 
-# Does the README have a heading for a setting?
-sub section_of_readme
-{
-	my ($setting) = @_;
-
-	return $text{'README.md'} =~ /^### \Q$setting\E$/m;
-}
-
 # Names of the errors that the sources raise.
 sub raised_errors
 {
 	my %raised;
 
-	foreach my $file (glob "$ENV{PARTNER_API_TREE}/{src/*.c,src/*/*.c}")
+	foreach my $file (bsd_glob("$ENV{PARTNER_API_TREE}/{src/*.c,src/*/*.c}"))
 	{
 		my $code = slurp_file($file);
 
 		$raised{ lc $1 } = 1 while $code =~ /\bERRCODE_(\w+)/g;
 	}
-	foreach my $file (glob "$ENV{PARTNER_API_TREE}/sql/parts/*.sql")
+	foreach my $file (bsd_glob("$ENV{PARTNER_API_TREE}/sql/parts/*.sql"))
 	{
 		my $code = slurp_file($file);
 

@@ -154,6 +154,16 @@ sub clear_faults
 	return;
 }
 
+# How often a fault rule has struck.
+sub hits
+{
+	my ($self, $id) = @_;
+	my ($rule) = grep { $_->{id} == $id }
+	  @{ $self->control('faults')->{faults} };
+
+	return $rule->{hits};
+}
+
 # Let withheld requests go.
 sub release
 {
