@@ -53,6 +53,7 @@ typedef struct Pass
 	TimestampTz now;
 	bool		committed;
 	List	   *transfers;		/* to be started; in claims_context */
+	List	   *slots;			/* taken; in claims_context */
 	List	   *answers;		/* for waiting calls */
 } Pass;
 
@@ -310,6 +311,7 @@ static void
 serve_slot(int index)
 {
 	SlotClaim	slot = {.slot = index,.now = pass.now};
+	MemoryContext before;
 	ErrorData  *error;
 
 	slot.action = partner_api_slot_peek(index);
@@ -320,6 +322,9 @@ serve_slot(int index)
 									 slot.action->kind, pass.now) ||
 		!partner_api_slot_take(index))
 		return;
+	before = MemoryContextSwitchTo(claims_context);
+	pass.slots = lappend_int(pass.slots, index);
+	MemoryContextSwitchTo(before);
 	error = partner_api_try(record_slot, &slot);
 	if (error != NULL)
 		refuse_slot(index, error);
@@ -402,6 +407,8 @@ end_pass(void)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pass.committed = true;
+	list_free(pass.slots);
+	pass.slots = NIL;
 	MemoryContextSwitchTo(pass_context);
 }
 
@@ -440,10 +447,17 @@ start_transfers(void)
 	}
 }
 
-/* Claims that were not committed were never made. */
+/* Claims that were not committed were never made, nor slots taken. */
 static void
-discard_transfers(void)
+discard_claims(void)
 {
+	ListCell   *lc;
+
+	foreach(lc, pass.slots)
+		partner_api_slot_untake(lfirst_int(lc));
+	list_free(pass.slots);
+	pass.slots = NIL;
+
 	while (pass.transfers != NIL)
 	{
 		PartnerApiTransfer *transfer = linitial(pass.transfers);
@@ -543,7 +557,7 @@ void
 partner_api_pass_failed(void)
 {
 	if (!pass.committed)
-		discard_transfers();
+		discard_claims();
 	partner_api_accounts_end_pass(&accounts);
 }
 

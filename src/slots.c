@@ -160,8 +160,11 @@ ms_left(TimestampTz until)
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 }
 
-/* Put the request into a slot; wait for a free one if need be. */
-static int
+/*
+ * Put the request into a slot; wait for a free one if need be.  Not to be
+ * inlined: its caller guards what follows with sigsetjmp.
+ */
+static pg_noinline int
 ask(const StringInfo message, TimestampTz give_up_at)
 {
 	int			index;
@@ -426,6 +429,25 @@ partner_api_slot_take(int index)
 		slot->state = SLOT_TAKEN;
 	unlock_slots();
 	return taken;
+}
+
+/*
+ * Give back a request whose transaction failed: it was never recorded.  One
+ * that has been answered stays answered.
+ */
+void
+partner_api_slot_untake(int index)
+{
+	Slot	   *slot = &slots->slots[index];
+
+	lock_slots();
+	if (slot->state == SLOT_TAKEN)
+		slot->state = SLOT_ASKED;
+	else if (slot->state == SLOT_ABANDONED)
+		slot->state = SLOT_FREE;
+	slot->action_id = 0;
+	unlock_slots();
+	ConditionVariableSignal(&slots->freed);
 }
 
 /* Note which action a slot that was taken waits for. */
