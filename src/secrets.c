@@ -97,7 +97,8 @@ partner_api_read_token_file(const char *path)
 
 	token = palloc(MAX_TOKEN_BYTES + 1);
 	len = fread(token, 1, MAX_TOKEN_BYTES + 1, file);
-	if (ferror(file) || len > MAX_TOKEN_BYTES)
+	if (ferror(file) || len > MAX_TOKEN_BYTES ||
+		memchr(token, '\0', len) != NULL)
 		ereport(ERROR,
 				errcode_for_file_access(),
 				errmsg("could not read token file \"%s\"", path),

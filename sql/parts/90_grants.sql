@@ -11,7 +11,7 @@ GRANT partner_api_operator TO partner_api_admin;
 GRANT SELECT ON instances, instance_events, pending_actions, action_history,
 	action_attempts, worker_status, trials_at_risk, token_usage,
 	unmatched_instances, billing_rules, billing_bands, billing_prices,
-	billing_rules_in_force, billing_terms, billing_lines, billing_cycles
+	billing_rules_in_force, billing_terms, billing_gaps, billing_lines, billing_cycles
 	TO partner_api_reader;
 
 GRANT EXECUTE ON FUNCTION
@@ -40,3 +40,8 @@ GRANT EXECUTE ON FUNCTION
 	instance_qr_url(name, text),
 	phone_code(name, text, text)
 	TO partner_api_operator;
+
+GRANT INSERT, UPDATE, DELETE ON billing_rules, billing_bands, billing_prices
+	TO partner_api_admin;
+GRANT EXECUTE ON FUNCTION set_price(name, bigint, integer, date)
+	TO partner_api_admin;
