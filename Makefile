@@ -78,7 +78,7 @@ prefix-install:
 
 #: sandbox         build the provider double
 sandbox:
-	+@$(MAKE) --no-print-directory -C test/sandbox
+	+@$(MAKE) -s --no-print-directory -C test/sandbox
 
 #: demo            the main job end to end, then leaves a server to look at
 demo:

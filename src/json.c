@@ -345,3 +345,22 @@ partner_api_json_text_at(const json_t *array, int index)
 {
 	return json_string_value(json_array_get(array, index));
 }
+
+/*
+ * See json.h.
+ */
+List *
+partner_api_json_texts(const json_t *object)
+{
+	List	   *texts = NIL;
+	const char *key;
+	json_t	   *value;
+
+	json_object_foreach(unconstify(json_t *, object), key, value)
+	{
+		if (json_is_string(value))
+			texts = lappend(texts,
+							unconstify(char *, json_string_value(value)));
+	}
+	return texts;
+}

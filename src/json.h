@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "jansson_pg.h"
+#include "nodes/pg_list.h"
 
 /*
  * Give "value" to the current memory context: it is released when the
@@ -58,6 +59,9 @@ extern json_t *partner_api_json_get(const json_t *object, const char *key);
 extern int	partner_api_json_count(const json_t *array);
 extern json_t *partner_api_json_at(const json_t *array, int index);
 extern const char *partner_api_json_text_at(const json_t *array, int index);
+
+/* The strings among the members of an object, borrowed, as a list. */
+extern List *partner_api_json_texts(const json_t *object);
 
 /* Compact serialisation, palloc'd. */
 extern char *partner_api_json_print(const json_t *value);

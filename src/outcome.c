@@ -156,9 +156,7 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 	if (claim->kind == PARTNER_API_DELETE_INSTANCES)
 	{
 		settlement->outcome =
-			describe_bulk(verdict,
-						  partner_api_server_secrets(transfer->account->server,
-													 NULL));
+			describe_bulk(verdict, partner_api_transfer_secrets(transfer));
 		return;
 	}
 	settlement->event = event_of(claim->kind);

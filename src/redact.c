@@ -49,6 +49,56 @@ mask_secret(char *text, const char *secret)
 	return result.data;
 }
 
+/*
+ * Where the value of something called a token begins, after the word itself:
+ * "token":"..., \"token\":\"..., token=... or /token/...  NULL if none does.
+ */
+static const char *
+token_value(const char *after)
+{
+	const char *p = after;
+
+	if (*p == '=' || *p == '/')
+		return p + 1;
+	p += strspn(p, "\\");
+	if (*p != '"')
+		return NULL;
+	p += 1 + strspn(p + 1, " \t");
+	if (*p != ':')
+		return NULL;
+	p += 1 + strspn(p + 1, " \t\\");
+	return *p == '"' ? p + 1 : NULL;
+}
+
+/*
+ * Mask the values of whatever is called a token, however broken the text
+ * around it is: a list row or a create's answer may hold one that we do not
+ * know yet.
+ */
+static char *
+mask_token_values(const char *text)
+{
+	StringInfoData result;
+
+	initStringInfo(&result);
+	while (*text != '\0')
+	{
+		const char *value = NULL;
+
+		if (pg_strncasecmp(text, "token", 5) == 0)
+			value = token_value(text + 5);
+		if (value == NULL)
+		{
+			appendStringInfoChar(&result, *text++);
+			continue;
+		}
+		appendBinaryStringInfo(&result, text, value - text);
+		appendStringInfoString(&result, MASK);
+		text = value + strcspn(value, "\"\\/&?# \t\r\n");
+	}
+	return result.data;
+}
+
 /* Copy with invalid UTF-8 and control characters replaced, cut to "most". */
 static char *
 clean_utf8(const char *text, int most)
@@ -143,6 +193,7 @@ redact(const char *text, const List *secrets, int most)
 	result = pstrdup(text);
 	foreach(lc, secrets)
 		result = mask_secret(result, lfirst(lc));
+	result = mask_token_values(result);
 	return partner_api_text_from_utf8(clean_utf8(result, most));
 }
 

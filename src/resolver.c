@@ -357,8 +357,7 @@ settle_failed_look(const PartnerApiTransfer *transfer,
 	settlement->http_status = response->status;
 	settlement->error =
 		partner_api_redact(message,
-						   partner_api_server_secrets(transfer->account->server,
-													  transfer->claim->instance_token));
+						   partner_api_transfer_secrets(transfer));
 	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 	return settlement;
 }

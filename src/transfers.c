@@ -197,6 +197,17 @@ partner_api_transfer_action(const PartnerApiTransfer *transfer,
 	action->tokens = claim->tokens;
 }
 
+/* What must never be shown of a transfer. */
+List *
+partner_api_transfer_secrets(const PartnerApiTransfer *transfer)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+
+	return list_concat(partner_api_server_secrets(transfer->account->server,
+												  claim->instance_token),
+					   partner_api_json_texts(claim->tokens));
+}
+
 /*
  * Put a request of this transfer on the wire; "owner", the claim's context or
  * one below it, keeps the call.
@@ -332,8 +343,7 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 		settlement->error =
 			partner_api_redact(verdict.message != NULL ? verdict.message :
 							   "the provider gave no reason",
-							   partner_api_server_secrets(server,
-														  transfer->claim->instance_token));
+							   partner_api_transfer_secrets(transfer));
 		settlement->sqlstate = partner_api_reason_sqlstate(verdict.reason);
 		settlement->hint = partner_api_reason_hint(verdict.reason);
 	}

@@ -43,6 +43,7 @@ extern int	partner_api_transfers_count(const char *server);
 extern int	partner_api_transfers_total(void);
 extern void partner_api_transfer_action(const PartnerApiTransfer *transfer,
 										PartnerApiAction *action);
+extern List *partner_api_transfer_secrets(const PartnerApiTransfer *transfer);
 extern PartnerApiSettlement *partner_api_settlement_new(const PartnerApiTransfer *transfer,
 														const PartnerApiNextStep *next,
 														TimestampTz now);

@@ -102,7 +102,9 @@ AS $$
 		SELECT a.enqueued_at, 1, 'enqueued',
 			   format('%s at %s by %s%s', a.kind, a.server, a.requested_by,
 					  CASE WHEN a.run_at > a.enqueued_at
-						   THEN ', to run at ' || a.run_at ELSE '' END)
+						   THEN ', to run at '
+								|| to_char(a.run_at, 'YYYY-MM-DD HH24:MI:SS')
+						   ELSE '' END)
 		FROM (SELECT action_id, kind, server, requested_by, run_at,
 					 enqueued_at FROM partner_api.pending_actions
 			  UNION ALL
