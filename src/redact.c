@@ -179,39 +179,46 @@ partner_api_text_to_utf8(const char *text)
 	return result == text ? pstrdup(text) : result;
 }
 
-/*
- * Secrets are masked before anything is cut, so that no part of one is left.
- */
+/* A copy with every occurrence of a secret masked. */
 static char *
-redact(const char *text, const List *secrets, int most)
+mask_secrets(const char *text, const List *secrets)
 {
 	char	   *result;
 	ListCell   *lc;
 
-	if (text == NULL)
-		return NULL;
 	result = pstrdup(text);
 	foreach(lc, secrets)
 		result = mask_secret(result, lfirst(lc));
-	result = mask_token_values(result);
-	return partner_api_text_from_utf8(clean_utf8(result, most));
+	return result;
 }
 
 /*
  * Text from outside, fit to be stored and shown, cut to some 1,000 bytes;
- * palloc'd.  NULL stays NULL.
+ * palloc'd.  NULL stays NULL.  Secrets are masked before anything is cut, so
+ * that no part of one is left.
  */
 char *
 partner_api_redact(const char *text, const List *secrets)
 {
-	return redact(text, secrets, MAX_FOREIGN_TEXT);
+	char	   *result;
+
+	if (text == NULL)
+		return NULL;
+	result = mask_token_values(mask_secrets(text, secrets));
+	return partner_api_text_from_utf8(clean_utf8(result, MAX_FOREIGN_TEXT));
 }
 
-/* The same without the cut, for values rather than messages. */
+/*
+ * A value rather than a message: whole, and only what is known to be a secret
+ * is masked.
+ */
 char *
 partner_api_redact_whole(const char *text, const List *secrets)
 {
-	return redact(text, secrets, INT_MAX);
+	if (text == NULL)
+		return NULL;
+	return partner_api_text_from_utf8(clean_utf8(mask_secrets(text, secrets),
+												 INT_MAX));
 }
 
 /* SHA-256 of a string as 64 hex digits, palloc'd. */
