@@ -190,17 +190,21 @@ static void
 build_object(void *unused)
 {
 	json_t	   *object = partner_api_json_object();
-	json_t	   *list = json_array();
+	json_t	   *list = partner_api_json_array();
 	json_t	   *element;
 
 	partner_api_json_put(object, "list", list);
+	partner_api_json_put(object, "absent", NULL);
 	element = partner_api_json_append_object(list);
-	partner_api_json_put(element, "n", json_integer(1));
+	partner_api_json_put_int64(element, "n", PG_INT64_MAX);
 	partner_api_json_put_text(element, "s", "\xC3\xA3");
 	partner_api_json_put_text(element, "absent", NULL);
+	partner_api_json_put_bool(element, "b", true);
 	(void) partner_api_json_append_object(list);
+	partner_api_json_append_text(list, "t");
 	assert_text(partner_api_json_print(object),
-				"{\"list\":[{\"n\":1,\"s\":\"\xC3\xA3\"},{}]}");
+				"{\"list\":[{\"n\":9223372036854775807,"
+				"\"s\":\"\xC3\xA3\",\"b\":true},{},\"t\"]}");
 }
 
 static void
@@ -208,6 +212,28 @@ test_build(const void *unused)
 {
 	build_object(NULL);
 	assert_survives_no_memory(build_object, NULL);
+}
+
+static void
+test_look_into(const void *unused)
+{
+	json_t	   *object = json_of("{'a':['x',{'s':'y','n':1,'t':'z'}]}");
+	json_t	   *array = partner_api_json_get(object, "a");
+	List	   *texts;
+
+	assert_true(partner_api_json_is_object(object));
+	assert_false(partner_api_json_is_object(array));
+	assert_false(partner_api_json_is_object(NULL));
+	assert_int_equal(partner_api_json_count(array), 2);
+	assert_int_equal(partner_api_json_count(NULL), 0);
+	assert_text(partner_api_json_text_at(array, 0), "x");
+	assert_null(partner_api_json_text_at(array, 1));
+	assert_null(partner_api_json_at(array, 2));
+	texts = partner_api_json_texts(partner_api_json_at(array, 1));
+	assert_int_equal(list_length(texts), 2);
+	assert_text(linitial(texts), "y");
+	assert_text(lsecond(texts), "z");
+	assert_null(partner_api_json_texts(NULL));
 }
 
 /* ---- members ---- */
@@ -302,6 +328,7 @@ main(void)
 	add_test("parse without memory", test_parse_without_memory);
 	add_test("print without memory", test_print_without_memory);
 	add_test("build an object", test_build);
+	add_test("look into a value", test_look_into);
 	add_test("string members", test_string);
 	add_test("true members", test_true);
 	add_table(test_integer, integer_rows);
