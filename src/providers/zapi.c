@@ -135,7 +135,7 @@ create_body(const PartnerApiAction *action)
 	sent_name = partner_api_name_with_nonce(json_string_value(name),
 											action->nonce);
 	json_object_foreach(settings, key, value)
-		partner_api_json_put(body, key, json_incref(value));
+		partner_api_json_put(body, key, value);
 	partner_api_json_put_text(body, "name", sent_name);
 	return body;
 }
@@ -152,7 +152,7 @@ calls_body(const PartnerApiAction *action)
 	if (!partner_api_json_true(action->arguments, "with_calls"))
 		return NULL;
 	body = partner_api_json_object();
-	partner_api_json_put(body, "withCalls", json_true());
+	partner_api_json_put_bool(body, "withCalls", true);
 	return body;
 }
 
@@ -164,7 +164,7 @@ batch_body(const PartnerApiAction *action)
 {
 	json_t	   *ids = json_object_get(action->arguments, "instance_ids");
 	json_t	   *body = partner_api_json_object();
-	json_t	   *instances = json_array();
+	json_t	   *instances = partner_api_json_array();
 	size_t		i;
 	json_t	   *id;
 
@@ -177,8 +177,8 @@ batch_body(const PartnerApiAction *action)
 
 		if (!json_is_string(token))
 			elog(ERROR, "instance of a request is not known");
-		partner_api_json_put(instance, "id", json_incref(id));
-		partner_api_json_put(instance, "token", json_incref(token));
+		partner_api_json_put(instance, "id", id);
+		partner_api_json_put(instance, "token", token);
 	}
 	return body;
 }

@@ -218,7 +218,6 @@ note_element(json_t *found, const json_t *element, Says by_place)
 	const json_t *id = element;
 	Says		says = element_says(element);
 	char	   *words;
-	json_t	   *note;
 
 	if (json_is_object(element))
 	{
@@ -237,8 +236,10 @@ note_element(json_t *found, const json_t *element, Says by_place)
 		words = partner_api_json_string(element, "message");
 	if (words == NULL)
 		words = pstrdup("provider refused without a reason");
-	note = says == SAYS_YES ? json_true() : json_string(words);
-	partner_api_json_put(found, json_string_value(id), note);
+	if (says == SAYS_YES)
+		partner_api_json_put_bool(found, json_string_value(id), true);
+	else
+		partner_api_json_put_text(found, json_string_value(id), words);
 }
 
 /*
