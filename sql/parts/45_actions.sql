@@ -54,8 +54,6 @@ CREATE INDEX pending_actions_instance
 CREATE UNIQUE INDEX pending_actions_one_in_flight
 	ON pending_actions (server, instance_id)
 	WHERE state IN ('sending', 'unknown') AND instance_id IS NOT NULL;
-CREATE INDEX pending_actions_in_flight ON pending_actions (server)
-	WHERE state IN ('sending', 'unknown');
 
 COMMENT ON TABLE pending_actions IS
 'open actions: intended changes at a provider whose outcome is not known yet';

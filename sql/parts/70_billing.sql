@@ -384,7 +384,8 @@ COMMENT ON FUNCTION billing_reach() IS
  * cancel, however long the end takes.
  *
  * Nearly all rows of a large table have no end, or one long ago: the first two
- * branches of the CASE settle them before any end is computed.
+ * branches of the CASE settle them before any end is computed.  (A computed
+ * end is not before its cancel.)
  */
 CREATE FUNCTION billed_instances(of_server name, starts_at timestamptz,
 								 known_before timestamptz,
@@ -435,8 +436,8 @@ BEGIN ATOMIC
 	WHERE i.server = of_server
 		  AND i.signed_at < known_before
 		  AND CASE
-				  WHEN i.cancelled_at IS NULL AND i.deleted_at IS NULL
-					   AND i.ends_at IS NULL
+				  WHEN i.ends_at IS NULL AND i.deleted_at IS NULL
+					   AND coalesce(i.cancelled_at >= starts_at, true)
 					  THEN true
 				  WHEN i.cancelled_at < starts_at - (SELECT billing_reach())
 					   AND coalesce(greatest(i.ends_at, i.provider_due_at)
