@@ -95,35 +95,9 @@ static PartnerApiStatement change_rows = {
 	1, event_types, NULL
 };
 
-/*
- * Trials that are to be kept get their sign action with the instance, on
- * behalf of the server's owner.
- */
+/* Trials that are to be kept get their sign action with the instance. */
 static PartnerApiStatement schedule_signs = {
-	"INSERT INTO partner_api.pending_actions (action_id, server, kind, state,"
-	"       held_for, instance_id, arguments, customer_ref, run_at, deadline,"
-	"       nonce, fingerprint, requested_by, automatic, enqueued_at)"
-	" SELECT n.id, e.server, 'sign_instance',"
-	"        CASE WHEN h.held THEN 'held' ELSE 'waiting' END,"
-	"        CASE WHEN h.held THEN 'approval' END,"
-	"        e.instance_id, '{}', e.details->>'customer_ref',"
-	"        (e.details->>'sign_at')::timestamptz,"
-	"        (e.details->>'trial_ends_at')::timestamptz,"
-	"        'sign-' || n.id,"
-	"        encode(sha256(convert_to('sign_instance' || e.instance_id,"
-	"                                 'UTF8')), 'hex'),"
-	"        pg_get_userbyid(f.srvowner), true, e.occurred_at"
-	"   FROM partner_api.instance_events e"
-	"   JOIN pg_foreign_server f ON f.srvname = e.server,"
-	"        LATERAL (SELECT e.details->>'trial_end' = 'ask' AND NOT EXISTS ("
-	"          SELECT FROM partner_api.trial_approvals a"
-	"           WHERE a.server = e.server"
-	"             AND a.instance_id = e.instance_id) AS held) h,"
-	"        LATERAL (SELECT nextval('partner_api.action_id_seq') AS id"
-	"                  WHERE e.event_id IS NOT NULL) n"
-	"  WHERE e.event_id = ANY ($1) AND e.kind IN ('created', 'adopted')"
-	"    AND e.details ? 'sign_at'",
-	1, event_types, NULL
+	"SELECT partner_api.schedule_signs($1)", 1, event_types, NULL
 };
 
 /* A subscription that exists, or an end, leaves nothing to be signed. */
@@ -153,7 +127,7 @@ partner_api_mirror_apply(Datum event_ids)
 
 	partner_api_execute(&create_rows, &event_ids, NULL, SPI_OK_INSERT);
 	partner_api_execute(&change_rows, &event_ids, NULL, SPI_OK_UPDATE);
-	partner_api_execute(&schedule_signs, &event_ids, NULL, SPI_OK_INSERT);
+	partner_api_execute(&schedule_signs, &event_ids, NULL, SPI_OK_SELECT);
 	values[0] = TimestampTzGetDatum(partner_api_clock_now());
 	values[1] = event_ids;
 	partner_api_execute(&withdraw_signs, values, NULL,

@@ -20,6 +20,8 @@ DECLARE
 	row record;
 	known partner_api.instances;
 	event text;
+	event_id bigint;
+	order_ref text;
 	changes jsonb;
 BEGIN
 	seen := 0;
@@ -62,14 +64,20 @@ BEGIN
 				AND row.name LIKE '%[' || p.nonce || ']') THEN
 				CONTINUE;
 			END IF;
+			/* whose order it was is known here, if it was not forgotten */
+			SELECT h.customer_ref INTO order_ref
+			FROM partner_api.action_history h
+			WHERE row.is_ours
+			  AND h.action_id = substring(row.name FROM ours)::bigint;
 			INSERT INTO partner_api.instances
-				(server, instance_id, name, status, created_at, trial_end,
+				(server, instance_id, name, customer_ref, status, created_at,
+				 trial_end,
 				 trial_ends_at, provider_due_at, payment_status, connected,
 				 origin, token_fingerprint, last_seen_at, details, signed_at,
 				 cancelled_at, ends_at)
 			VALUES
 				(of_server, row.instance_id, regexp_replace(row.name, ours, ''),
-				 row.status, coalesce(row.created_at, moment),
+				 order_ref, row.status, coalesce(row.created_at, moment),
 				 CASE WHEN row.is_ours THEN default_trial_end END,
 				 CASE row.status WHEN 'trial' THEN row.due_at END,
 				 row.due_at, row.payment_status, row.connected,
@@ -94,6 +102,7 @@ BEGIN
 				 moment,
 				 jsonb_strip_nulls(jsonb_build_object(
 					'name', regexp_replace(row.name, ours, ''),
+					'customer_ref', order_ref,
 					'status', row.status,
 					'trial_end',
 					CASE WHEN row.is_ours AND row.status = 'trial'
@@ -103,7 +112,9 @@ BEGIN
 					'sign_at',
 					CASE WHEN row.is_ours AND row.status = 'trial'
 						  AND default_trial_end <> 'lapse'
-						 THEN row.due_at - sign_lead END)));
+						 THEN row.due_at - sign_lead END)))
+			RETURNING instance_events.event_id INTO event_id;
+			PERFORM partner_api.schedule_signs(ARRAY[event_id]);
 			CONTINUE;
 		END IF;
 

@@ -9,8 +9,13 @@ CREATE USER MAPPING FOR PUBLIC SERVER bench
 
 CREATE SCHEMA bench;
 
+/*
+ * Both procedures that wait commit after every look: a snapshot that is held
+ * would keep the worker's dead rows alive, and so slow it down.
+ */
+
 /* Wait until the worker has seen the changed configuration. */
-CREATE FUNCTION bench.reload_until_seen() RETURNS void
+CREATE PROCEDURE bench.reload_until_seen()
 LANGUAGE plpgsql AS $$
 DECLARE
 	asked_at timestamptz := clock_timestamp();
@@ -18,32 +23,32 @@ BEGIN
 	PERFORM pg_reload_conf();
 	WHILE NOT EXISTS (SELECT FROM partner_api.worker_status()
 					   WHERE last_pass_at > asked_at AND state = 'idle') LOOP
+		COMMIT;
 		PERFORM pg_sleep(0.005);
 	END LOOP;
 END $$;
 
 /* Seconds until so many requests are sent and their outcomes committed. */
-CREATE FUNCTION bench.seconds_to_settle(count bigint, reload boolean)
-RETURNS double precision
+CREATE PROCEDURE bench.drain(wanted bigint, INOUT seconds double precision)
 LANGUAGE plpgsql AS $$
 DECLARE
 	started_at timestamptz := clock_timestamp();
 	before bigint := requests FROM partner_api.worker_status();
 BEGIN
-	IF reload THEN
-		PERFORM pg_reload_conf();
-	END IF;
+	/* partner_api.enabled is on from here */
+	PERFORM pg_reload_conf();
 	/* the counters are those of the end of a pass, after its commit */
 	WHILE NOT EXISTS (SELECT FROM partner_api.worker_status()
-					   WHERE requests >= before + count
+					   WHERE requests >= before + wanted
 						 AND in_flight = 0) LOOP
+		COMMIT;
 		PERFORM pg_sleep(0.002);
 		IF clock_timestamp() > started_at + interval '10 minutes' THEN
 			RAISE EXCEPTION 'the worker is not through: %',
 				(SELECT w FROM partner_api.worker_status() w);
 		END IF;
 	END LOOP;
-	RETURN extract(epoch FROM clock_timestamp() - started_at);
+	seconds := extract(epoch FROM clock_timestamp() - started_at);
 END $$;
 
 /* Enqueue creates in one statement. */
@@ -77,3 +82,67 @@ LANGUAGE sql AS $$
 		partner_api.instance_secrets, partner_api.instance_events,
 		partner_api.mirror_backlog;
 $$;
+
+/* Status calls a second, all on the connection of this session. */
+CREATE FUNCTION bench.read_rate(server name, instance text, count integer)
+RETURNS double precision
+LANGUAGE plpgsql AS $$
+DECLARE
+	started_at timestamptz;
+BEGIN
+	PERFORM partner_api.instance_status(server, instance);
+	started_at := clock_timestamp();
+	FOR i IN 1 .. count LOOP
+		PERFORM partner_api.instance_status(server, instance);
+	END LOOP;
+	RETURN count / extract(epoch FROM clock_timestamp() - started_at);
+END $$;
+
+CREATE TABLE bench.plain (id integer PRIMARY KEY, name text);
+CREATE TABLE bench.triggered (LIKE bench.plain INCLUDING ALL);
+
+CREATE FUNCTION bench.enqueue_row() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM partner_api.enqueue_create_instance('bench', NEW.name,
+		customer_ref => NEW.id::text);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER enqueue AFTER INSERT ON bench.triggered
+	FOR EACH ROW EXECUTE FUNCTION bench.enqueue_row();
+
+/* Microseconds a row of an insert of many. */
+CREATE FUNCTION bench.insert_us(target text, count integer)
+RETURNS double precision
+LANGUAGE plpgsql AS $$
+DECLARE
+	started_at timestamptz;
+BEGIN
+	EXECUTE format('TRUNCATE bench.%I', target);
+	started_at := clock_timestamp();
+	EXECUTE format('INSERT INTO bench.%I SELECT i, ''customer '' || i '
+		'FROM generate_series(1, $1) i', target) USING count;
+	RETURN 1e6 * extract(epoch FROM clock_timestamp() - started_at) / count;
+END $$;
+
+/* Microseconds of the first and the last 1000 of many transactions. */
+CREATE PROCEDURE bench.enqueue_alone(count integer,
+	INOUT first_us double precision, INOUT last_us double precision)
+LANGUAGE plpgsql AS $$
+DECLARE
+	started_at timestamptz;
+BEGIN
+	/* not the very first, which fill caches */
+	FOR i IN -99 .. count LOOP
+		IF i IN (1, count - 999) THEN
+			started_at := clock_timestamp();
+		END IF;
+		PERFORM partner_api.enqueue_create_instance('bench', 'alone ' || i);
+		COMMIT;
+		IF i = 1000 THEN
+			first_us := 1e3 * extract(epoch FROM clock_timestamp()
+									  - started_at);
+		END IF;
+	END LOOP;
+	last_us := 1e3 * extract(epoch FROM clock_timestamp() - started_at);
+END $$;

@@ -109,7 +109,7 @@ sub reload_until_seen
 	my ($name, $value) = @_;
 
 	psql("ALTER SYSTEM SET $name = $value");
-	return psql('SELECT bench.reload_until_seen()');
+	return psql('CALL bench.reload_until_seen()');
 }
 
 1;

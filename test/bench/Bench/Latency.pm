@@ -11,6 +11,9 @@ package Bench::Latency;
 use strict;
 use warnings;
 
+use File::Basename qw(dirname);
+
+use lib dirname(__FILE__) . '/..';
 use Bench::Cluster qw(command conninfo psql);
 use Bench::Report qw(percentile row section);
 use Time::HiRes qw(usleep);

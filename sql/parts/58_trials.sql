@@ -1,0 +1,41 @@
+/*
+ * Trials that are to be kept get their sign action with the instance, on
+ * behalf of the server's owner; those with trial_end = ask are held until
+ * they are approved.  Called by the worker for what it created or adopted, and
+ * by apply_listing() for what a list showed.
+ */
+CREATE FUNCTION schedule_signs(event_ids bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO partner_api.pending_actions (action_id, server, kind, state,
+		held_for, instance_id, arguments, customer_ref, run_at, deadline,
+		nonce, fingerprint, requested_by, automatic, enqueued_at)
+	SELECT n.id, e.server, 'sign_instance',
+		   CASE WHEN h.held THEN 'held' ELSE 'waiting' END,
+		   CASE WHEN h.held THEN 'approval' END,
+		   e.instance_id, '{}', e.details->>'customer_ref',
+		   (e.details->>'sign_at')::timestamptz,
+		   (e.details->>'trial_ends_at')::timestamptz,
+		   'sign-' || n.id,
+		   encode(sha256(convert_to('sign_instance' || e.instance_id,
+									'UTF8')), 'hex'),
+		   pg_get_userbyid(f.srvowner), true, e.occurred_at
+	FROM partner_api.instance_events e
+	JOIN pg_foreign_server f ON f.srvname = e.server
+	CROSS JOIN LATERAL (
+		SELECT e.details->>'trial_end' = 'ask' AND NOT EXISTS (
+			SELECT FROM partner_api.trial_approvals a
+			WHERE a.server = e.server AND a.instance_id = e.instance_id)
+			AS held) h
+	CROSS JOIN LATERAL (
+		SELECT nextval('partner_api.action_id_seq') AS id
+		WHERE e.event_id IS NOT NULL) n
+	WHERE e.event_id = ANY (event_ids)
+	  AND e.kind IN ('created', 'adopted') AND e.details ? 'sign_at';
+END
+$$;
+COMMENT ON FUNCTION schedule_signs(bigint[]) IS
+'schedules the sign actions of the trials that these events began';
+REVOKE ALL ON FUNCTION schedule_signs(bigint[]) FROM PUBLIC;

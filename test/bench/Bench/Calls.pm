@@ -1,0 +1,168 @@
+# Calls.pm
+#	  What a session waits for: calls that change something, reads, and the
+#	  enqueueing itself.
+
+package Bench::Calls;
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+
+use lib dirname(__FILE__) . '/..';
+use Bench::Cluster qw(command conninfo psql reload_until_seen);
+use Bench::Drain qw(fill_queue);
+use Bench::Report qw(note percentile row section);
+use Bench::Sandbox;
+
+# The most that an enqueue late in a session may take of one at its begin.
+my $AS_FAST = 1.25;
+
+# Transactions a second of a script.
+sub pgbench_rate
+{
+	my ($bench, $script, $sessions, $count) = @_;
+	my $output = command(
+		'pgbench', '-n', '-M', 'prepared', '-c', $sessions,
+		'-t', int($count / $sessions),
+		'-f', "$bench->{top}/test/bench/$script", conninfo());
+
+	my ($rate) = $output =~ /^tps = ([\d.]+)/m
+	  or die "pgbench: $output\n";
+	return $rate;
+}
+
+# ---- create_instance() that is waited for ----
+
+sub measure_calls
+{
+	my ($bench) = @_;
+	my $count = $bench->{full} ? 20_000 : 2_000;
+
+	section('create_instance() called and waited for');
+	fill_queue($bench, $count);
+	my $limit = pgbench_rate($bench, 'record_one.sql', 1, $count);
+	psql('SELECT bench.reset()');
+	reload_until_seen('partner_api.enabled', 'on');
+	psql(q{ALTER SERVER bench OPTIONS (ADD max_concurrency '33')});
+	foreach my $case ([ 1, 60 ], [ 16, 200 ])
+	{
+		my ($sessions, $target) = @$case;
+		my $rate =
+		  pgbench_rate($bench, 'create_instance.sql', $sessions, $count);
+		my $share = 100 * $rate / $limit;
+
+		row("$sessions sessions",
+			sprintf('%.0f/s, %.0f %%', $rate, $share),
+			"$target %", $share >= $target);
+	}
+	row('  claim and record one by one', sprintf('%.0f/s', $limit));
+	psql('ALTER SERVER bench OPTIONS (DROP max_concurrency)');
+	return;
+}
+
+# ---- reads ----
+
+# Status calls a second from one session.
+sub read_rate
+{
+	my ($server, $count) = @_;
+	my $instance = psql(
+		"SELECT instance_id FROM partner_api.create_instance('$server', 'read')"
+	);
+
+	return psql("SELECT bench.read_rate('$server', '$instance', $count)");
+}
+
+# Another sandbox, that speaks TLS; undefined where no certificate is to be had.
+sub start_tls_sandbox
+{
+	my ($bench) = @_;
+	my ($key, $certificate) = map { "$bench->{directory}/$_.pem" } qw(key cert);
+	my @openssl = (
+		'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+		'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj',
+		'/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1',
+		'-keyout', $key, '-out', $certificate);
+
+	return unless eval { command('sh', '-c', 'exec "$@" 2>&1', 'sh', @openssl); 1 };
+	my $sandbox = Bench::Sandbox->start($bench->{top}, '--tls-cert',
+		$certificate, '--tls-key', $key);
+	my $url = $sandbox->url;
+	psql(qq{CREATE SERVER bench_tls FOREIGN DATA WRAPPER partner_api OPTIONS
+		(provider 'zapi', base_url '$url', ca_file '$certificate')});
+	psql(qq{CREATE USER MAPPING FOR PUBLIC SERVER bench_tls OPTIONS
+		(token_file '$bench->{directory}/token',
+		 client_token 'sandbox-client-token')});
+	return $sandbox;
+}
+
+sub measure_reads
+{
+	my ($bench) = @_;
+	my $count = $bench->{full} ? 100_000 : 20_000;
+
+	section('Reads from one session, connection kept');
+	$bench->{sandbox}->reset;
+	psql('SELECT bench.reset()');
+	reload_until_seen('partner_api.enabled', 'on');
+	my $plain = read_rate('bench', $count);
+	row('plain', sprintf('%.0f/s', $plain), '7,000/s', $plain >= 7000);
+	my $sandbox = start_tls_sandbox($bench);
+	if (!$sandbox)
+	{
+		note('TLS: not measured, since openssl is not installed');
+		return;
+	}
+	my $tls = read_rate('bench_tls', $count);
+	row('TLS', sprintf('%.0f/s', $tls), '6,500/s', $tls >= 6500);
+	$sandbox->stop;
+	return;
+}
+
+# ---- enqueueing ----
+
+sub measure_trigger
+{
+	my ($bench) = @_;
+	my $count = 10_000;
+	my (@plain, @triggered);
+
+	foreach (1 .. ($bench->{full} ? 9 : 3))
+	{
+		psql('SELECT bench.reset()');
+		push @plain, psql("SELECT bench.insert_us('plain', $count)");
+		push @triggered, psql("SELECT bench.insert_us('triggered', $count)");
+	}
+	my $more = percentile(0.5, @triggered) - percentile(0.5, @plain);
+	my $found = psql('SELECT count(*) FROM partner_api.pending_actions');
+	row("$count rows in one statement",
+		sprintf('%.1f us a row more', $more),
+		'50 us', $more <= 50);
+	row('  of these enqueued', $found, $count, $found == $count);
+	return;
+}
+
+sub measure_enqueue
+{
+	my ($bench) = @_;
+	my $count = 100_000;
+
+	section('Enqueue in a trigger');
+	$bench->{sandbox}->reset;
+	reload_until_seen('partner_api.enabled', 'off');
+	measure_trigger($bench);
+	psql('SELECT bench.reset()');
+	my ($first, $last) = split /\|/,
+	  command('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', conninfo(),
+		'-c', 'SET synchronous_commit = off',
+		'-c', "CALL bench.enqueue_alone($count, NULL, NULL)");
+	row("$count transactions in one session, the last 1000",
+		sprintf('%.0f us each, first %.0f us', $last, $first),
+		'as fast as the first', $last <= $AS_FAST * $first);
+	psql('SELECT bench.reset()');
+	reload_until_seen('partner_api.enabled', 'on');
+	return;
+}
+
+1;

@@ -1,0 +1,1 @@
+SELECT partner_api.create_instance('bench', 'called', trial_end => 'lapse');
