@@ -197,13 +197,18 @@ partner_api_mirror_apply_backlog(void)
 
 /* ---- time passes ---- */
 
+#define IS_OVER(old_status, time_column) \
+	" i.status = '" old_status "' AND i." time_column " <= $1" \
+	" AND NOT EXISTS (SELECT FROM partner_api.pending_actions p" \
+	"      WHERE p.server = i.server AND p.instance_id = i.instance_id" \
+	"        AND p.state IN ('sending', 'unknown'))"
+
+/* All instances that are over, or, with $2 and $3, one of them. */
 #define END_ROWS(old_status, time_column, new_status) \
 	"WITH due AS MATERIALIZED (" \
 	" SELECT i.server, i.instance_id FROM partner_api.instances i" \
-	"  WHERE i.status = '" old_status "' AND i." time_column " <= $1" \
-	"    AND NOT EXISTS (SELECT FROM partner_api.pending_actions p" \
-	"         WHERE p.server = i.server AND p.instance_id = i.instance_id" \
-	"           AND p.state IN ('sending', 'unknown'))" \
+	"  WHERE " IS_OVER(old_status, time_column) \
+	"    AND ($2 IS NULL OR (i.server = $2 AND i.instance_id = $3))" \
 	"    FOR UPDATE SKIP LOCKED)," \
 	" ended AS (UPDATE partner_api.instances i SET status = '" new_status "'" \
 	"  FROM due WHERE i.server = due.server" \
@@ -213,24 +218,81 @@ partner_api_mirror_apply_backlog(void)
 	"        occurred_at) SELECT server, instance_id, '" new_status "', at" \
 	"  FROM ended"
 
+#define LIST_ROWS(old_status, time_column) \
+	"SELECT i.server, i.instance_id FROM partner_api.instances i" \
+	" WHERE " IS_OVER(old_status, time_column)
+
+/* One way for an instance to be over, and what it is applied to. */
+typedef struct Ending
+{
+	PartnerApiStatement *end;
+	PartnerApiStatement *list;
+	Datum		values[3];		/* time, server, instance */
+	char		nulls[4];
+} Ending;
+
+/* Work for partner_api_try(): end what the values say. */
+static void
+end_rows(void *arg)
+{
+	Ending	   *ending = arg;
+
+	partner_api_execute(ending->end, ending->values, ending->nulls,
+						SPI_OK_INSERT);
+}
+
+/* One by one, so that a row that cannot be changed holds up no other. */
+static void
+end_one_by_one(Ending *ending)
+{
+	uint64		rows = partner_api_execute(ending->list, ending->values, NULL,
+										   SPI_OK_SELECT);
+	SPITupleTable *table = SPI_tuptable;
+
+	ending->nulls[1] = ending->nulls[2] = ' ';
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		isnull;
+
+		ending->values[1] = SPI_getbinval(table->vals[row], table->tupdesc, 1,
+										  &isnull);
+		ending->values[2] = SPI_getbinval(table->vals[row], table->tupdesc, 2,
+										  &isnull);
+		(void) partner_api_try(end_rows, ending);
+	}
+}
+
 /*
  * Trials lapse and cancelled services end without word from the provider.  An
- * instance with a call in flight is left until its outcome is known.
+ * instance with a call in flight is left until its outcome is known.  Returns
+ * the error that kept some from being ended, or NULL.
  */
-void
+ErrorData *
 partner_api_mirror_pass_time(TimestampTz now)
 {
-	static const Oid types[] = {TIMESTAMPTZOID};
-	static PartnerApiStatement lapse = {
-		END_ROWS("trial", "trial_ends_at", "lapsed"), 1, types, NULL
+	static const Oid end_types[] = {TIMESTAMPTZOID, NAMEOID, TEXTOID};
+	static PartnerApiStatement ends[] = {
+		{END_ROWS("trial", "trial_ends_at", "lapsed"), 3, end_types, NULL},
+		{END_ROWS("cancelling", "ends_at", "ended"), 3, end_types, NULL}
 	};
-	static PartnerApiStatement end = {
-		END_ROWS("cancelling", "ends_at", "ended"), 1, types, NULL
+	static PartnerApiStatement lists[] = {
+		{LIST_ROWS("trial", "trial_ends_at"), 1, end_types, NULL},
+		{LIST_ROWS("cancelling", "ends_at"), 1, end_types, NULL}
 	};
-	Datum		value = TimestampTzGetDatum(now);
+	ErrorData  *error = NULL;
 
-	partner_api_execute(&lapse, &value, NULL, SPI_OK_INSERT);
-	partner_api_execute(&end, &value, NULL, SPI_OK_INSERT);
+	for (int i = 0; i < (int) lengthof(ends); i++)
+	{
+		Ending		ending = {&ends[i], &lists[i],
+		{TimestampTzGetDatum(now), (Datum) 0, (Datum) 0}, " nn"};
+		ErrorData  *failure = partner_api_try(end_rows, &ending);
+
+		if (failure == NULL)
+			continue;
+		error = failure;
+		end_one_by_one(&ending);
+	}
+	return error;
 }
 
 /* ---- reading ---- */

@@ -18,7 +18,7 @@
 extern void partner_api_mirror_apply(Datum event_ids);
 extern void partner_api_mirror_apply_or_defer(Datum event_ids);
 extern bool partner_api_mirror_apply_backlog(void);
-extern void partner_api_mirror_pass_time(TimestampTz now);
+extern ErrorData *partner_api_mirror_pass_time(TimestampTz now);
 extern char *partner_api_mirror_row(const char *server,
 									const char *instance_id);
 extern bool partner_api_nonce_was_seen(const char *server);

@@ -77,6 +77,18 @@ partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine)
 	partner_api_transfers_init(http);
 }
 
+/* ---- errors that stop nothing ---- */
+
+/* Show an error in worker_status; returns whether there was one. */
+static bool
+note_error(const ErrorData *error)
+{
+	if (error == NULL)
+		return false;
+	strlcpy(entry->last_error, error->message, sizeof(entry->last_error));
+	return true;
+}
+
 /* ---- writing down what has finished ---- */
 
 /* Work for partner_api_try(): a group of settlements. */
@@ -105,11 +117,8 @@ write_settled(void)
 		ErrorData  *error = partner_api_try(settle_group,
 											list_make1(lfirst(lc)));
 
-		if (error == NULL)
+		if (!note_error(error))
 			written = lappend(written, lfirst(lc));
-		else
-			strlcpy(entry->last_error, error->message,
-					sizeof(entry->last_error));
 	}
 	return written;
 }
@@ -345,16 +354,51 @@ time_has_passed(int64 ahead_before)
 								   PARTNER_API_SAFETY_PASS_MS);
 }
 
-/* What time brings: deadlines, lapsed trials, ended services. */
+/* Work for partner_api_try(): close what is past its deadline. */
 static void
-pass_time(void)
+close_missed(void *arg)
 {
 	pass.answers = list_concat(pass.answers,
 							   partner_api_settle_deadlines(pass.now));
-	partner_api_mirror_pass_time(pass.now);
-	partner_api_mirror_apply_backlog();
+}
+
+/* Work for partner_api_try(): lapsed trials, ended services. */
+static void
+end_instances(void *arg)
+{
+	note_error(partner_api_mirror_pass_time(pass.now));
+}
+
+/* Work for partner_api_try(): what the mirror could not take before. */
+static void
+apply_backlog(void *arg)
+{
+	(void) partner_api_mirror_apply_backlog();
+}
+
+/* Work for partner_api_try(): actions whose server is gone. */
+static void
+note_unsendable(void *arg)
+{
 	partner_api_note_unsendable();
+}
+
+/*
+ * What time brings.  None of it may stop the sending: a table that a session
+ * locks, or a trigger that somebody put on one, fails alone and is tried
+ * again by the next safety pass.
+ */
+static void
+pass_time(void)
+{
+	List	   *answers = pass.answers;
+
 	last_time_pass = GetCurrentTimestamp();
+	if (note_error(partner_api_try(close_missed, NULL)))
+		pass.answers = answers;
+	(void) note_error(partner_api_try(end_instances, NULL));
+	(void) note_error(partner_api_try(apply_backlog, NULL));
+	(void) note_error(partner_api_try(note_unsendable, NULL));
 }
 
 /* Claim what can be sent now: calls that wait, due actions, looks. */
