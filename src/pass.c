@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "answers.h"
 #include "clock.h"
 #include "commands/extension.h"
 #include "mirror.h"
@@ -123,46 +124,6 @@ write_settled(void)
 	return written;
 }
 
-/* The primary message for a call whose action is not done. */
-static const char *
-outcome_words(const char *state)
-{
-	if (strcmp(state, "unknown") == 0)
-		return "the outcome of %s at server \"%s\" is unknown";
-	if (strcmp(state, "needs_attention") == 0)
-		return "%s at server \"%s\" needs attention";
-	return "%s at server \"%s\" failed";
-}
-
-/* What a waiting call is told; NULL while the action goes on. */
-static PartnerApiAnswer *
-make_answer(const PartnerApiSettlement *settlement)
-{
-	PartnerApiAnswer *answer;
-
-	if (strcmp(settlement->state, "waiting") == 0)
-		return NULL;
-	answer = palloc0(sizeof(PartnerApiAnswer));
-	answer->action_id = settlement->action_id;
-	if (strcmp(settlement->state, "done") == 0)
-	{
-		answer->result = settlement->result;
-		return answer;
-	}
-	answer->sqlstate = settlement->sqlstate != 0 ? settlement->sqlstate :
-		ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
-	answer->message = psprintf(outcome_words(settlement->state),
-							   partner_api_kind_name(settlement->claim->kind),
-							   settlement->claim->server);
-	answer->detail = psprintf("Action " INT64_FORMAT ": %s.",
-							  settlement->action_id, settlement->error);
-	answer->hint = settlement->hint != NULL ?
-		unconstify(char *, settlement->hint) :
-		psprintf("See partner_api.action_timeline(" INT64_FORMAT ").",
-				 settlement->action_id);
-	return answer;
-}
-
 /* What the calls that wait for these are told. */
 static List *
 make_answers(const List *written)
@@ -172,7 +133,7 @@ make_answers(const List *written)
 
 	foreach(lc, written)
 	{
-		PartnerApiAnswer *answer = make_answer(lfirst(lc));
+		PartnerApiAnswer *answer = partner_api_answer_of_settlement(lfirst(lc));
 
 		if (answer != NULL)
 			answers = lappend(answers, answer);

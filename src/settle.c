@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "answers.h"
 #include "catalog/pg_type.h"
 #include "closing.h"
 #include "mirror.h"
@@ -299,24 +300,6 @@ partner_api_settle_jumped_signs(List *claims, TimestampTz now)
 	}
 }
 
-/* A closed action, one row of the result, as calls that wait are told. */
-static PartnerApiAnswer *
-closed_answer(int row, MemoryContext context)
-{
-	MemoryContext before = MemoryContextSwitchTo(context);
-	PartnerApiAnswer *answer = palloc0(sizeof(PartnerApiAnswer));
-	bool		isnull;
-
-	answer->action_id = DatumGetInt64(partner_api_field(row, 1, &isnull));
-	answer->sqlstate = ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
-	answer->message = psprintf("action " INT64_FORMAT " is %s",
-							   answer->action_id,
-							   partner_api_field_text(row, 2));
-	answer->detail = partner_api_field_text(row, 3);
-	MemoryContextSwitchTo(before);
-	return answer;
-}
-
 /*
  * Close what was not sent before its deadline.  A sign that nobody approved
  * was not missed: it was not wanted.  Returns answers, in the current
@@ -343,7 +326,7 @@ partner_api_settle_deadlines(TimestampTz now)
 
 	for (int row = 0; row < (int) rows; row++)
 	{
-		PartnerApiAnswer *answer = closed_answer(row, CurrentMemoryContext);
+		PartnerApiAnswer *answer = partner_api_answer_of_row(row, CurrentMemoryContext);
 
 		answers = lappend(answers, answer);
 		if (strstr(answer->message, "missed") != NULL)
@@ -353,39 +336,6 @@ partner_api_settle_deadlines(TimestampTz now)
 					errdetail("%s.", answer->detail));
 	}
 	return answers;
-}
-
-/*
- * How an action went that is closed already, for a call with its idempotency
- * key; NULL if it is open.
- */
-PartnerApiAnswer *
-partner_api_answer_of_closed(int64 action_id)
-{
-	static const Oid types[] = {INT8OID};
-	static PartnerApiStatement statement = {
-		"SELECT h.action_id, h.state, h.last_error,"
-		"       CASE WHEN h.state <> 'done' THEN NULL"
-		"            WHEN h.kind = 'delete_instances' THEN h.outcome::text"
-		"            ELSE row_to_json(i)::text END"
-		"  FROM partner_api.action_history h"
-		"  LEFT JOIN partner_api.instances i"
-		"    ON i.server = h.server AND i.instance_id = h.instance_id"
-		" WHERE h.action_id = $1", 1, types, NULL
-	};
-	Datum		value = Int64GetDatum(action_id);
-	MemoryContext context = CurrentMemoryContext;
-	PartnerApiAnswer *answer;
-
-	if (partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT) == 0)
-		return NULL;
-	answer = closed_answer(0, context);
-	if (strcmp(partner_api_field_text(0, 2), "done") == 0)
-	{
-		answer->sqlstate = 0;
-		answer->result = partner_api_field_text(0, 4);
-	}
-	return answer;
 }
 
 /* Say so on actions whose server is gone: they wait until it is back. */

@@ -14,7 +14,6 @@
 
 #include "claims.h"
 #include "datatype/timestamp.h"
-#include "slots.h"
 
 /*
  * What one attempt came to.  Lives in its claim's context; text that came
@@ -53,7 +52,6 @@ typedef struct PartnerApiSettlement
 extern void partner_api_settle(List *settlements, TimestampTz now);
 extern void partner_api_settle_jumped_signs(List *claims, TimestampTz now);
 extern List *partner_api_settle_deadlines(TimestampTz now);
-extern PartnerApiAnswer *partner_api_answer_of_closed(int64 action_id);
 extern void partner_api_note_unsendable(void);
 
 #endif							/* PARTNER_API_SETTLE_H */

@@ -239,7 +239,7 @@ CREATE FUNCTION set_price(server name, unit_price_cents bigint,
 						  band integer DEFAULT 1,
 						  valid_from date DEFAULT NULL)
 RETURNS billing_prices
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -354,7 +354,7 @@ COMMENT ON FUNCTION billing_next_due(timestamptz, timestamptz, text) IS
 CREATE FUNCTION billing_end(cancel_rule text, cancel_days integer, zone text,
 							signed_at timestamptz, cancelled_at timestamptz)
 RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
+LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE COST 1
 RETURN CASE cancel_rule
 	WHEN 'days' THEN (cancelled_at AT TIME ZONE zone
 					  + make_interval(days => cancel_days)) AT TIME ZONE zone
@@ -369,7 +369,7 @@ COMMENT ON FUNCTION billing_end(text, integer, text, timestamptz,
 
 /* a month, which is what the other rules need, and the odd hours of a zone */
 CREATE FUNCTION billing_reach() RETURNS interval
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 RETURN (SELECT make_interval(days => 2 + greatest(31, max(r.cancel_days)))
 		FROM billing_rules r);
 COMMENT ON FUNCTION billing_reach() IS
@@ -380,8 +380,9 @@ COMMENT ON FUNCTION billing_reach() IS
  * moment: the close of the cycle, or less if it is still open, so that what
  * happens later does not change the bill.  An end that the provider stated,
  * also as the due time where the rule says that service lasts until then, is
- * never overruled by a computed one.  The rule is that of the month of the
- * cancel, however long the end takes.
+ * never overruled by a computed one; it comes to be known with the cancel,
+ * unless it is older, as where an instance was found after it had ended.  The
+ * rule is that of the month of the cancel, however long the end takes.
  *
  * Nearly all rows of a large table have no end, or one long ago: the first two
  * branches of the CASE settle them before any end is computed.  (A computed
@@ -395,7 +396,7 @@ RETURNS TABLE (instance_id text, name text, customer_ref text,
 			   deleted_at timestamptz, missing_since timestamptz,
 			   ends_at timestamptz, ends_estimated boolean,
 			   billed_until text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT i.instance_id, i.name, i.customer_ref, i.signed_at,
 		   known.cancelled_at, known.deleted_at,
@@ -415,7 +416,9 @@ BEGIN ATOMIC
 		 ) term
 		 CROSS JOIN LATERAL (
 			SELECT CASE
-					   WHEN i.cancelled_at >= known_before THEN NULL
+					   WHEN i.cancelled_at >= known_before
+							AND coalesce(i.ends_at >= i.cancelled_at, true)
+						   THEN NULL
 					   WHEN i.ends_at IS NOT NULL THEN i.ends_at
 					   WHEN (terms).cancel_rule[term.n] = 'original_due'
 							AND nullif(i.provider_due_at,
@@ -465,7 +468,7 @@ RETURNS TABLE (server name, cycle_start date, cycle_end date, due_on date,
 			   expires_on date, deletion_on date, starts_at timestamptz,
 			   known_before timestamptz, status text, rule_id text,
 			   band_mode text, currency text, terms billing_terms)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT f.server, month.first_day, month.last_day,
 		   month.last_day + f.due_day, month.last_day + f.expiry_day,
@@ -518,7 +521,7 @@ COMMENT ON FUNCTION billing_calendar(timestamptz, name, date) IS
 CREATE FUNCTION billing_tariff(of_server name, of_rule text, of_cycle date)
 RETURNS TABLE (band integer, above bigint, up_to bigint,
 			   unit_price_cents bigint)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT b.band, coalesce(lag(b.up_to) OVER (ORDER BY b.up_to), 0),
 		   coalesce(b.up_to, 9223372036854775807),
@@ -543,7 +546,7 @@ RETURNS TABLE (server name, cycle_start date, cycle_end date, due_on date,
 			   ends_at timestamptz, ends_estimated boolean, band integer,
 			   unit_price_cents bigint, amount_cents bigint, currency text,
 			   rule_id text, reason text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT c.server, c.cycle_start, c.cycle_end, c.due_on, l.instance_id,
 		   l.name, l.customer_ref, l.signed_at, l.cancelled_at, l.ends_at,
@@ -606,7 +609,7 @@ RETURNS TABLE (server name, cycle_start date, cycle_end date, status text,
 			   unpriced_instances bigint, amount_cents bigint, currency text,
 			   is_estimate boolean, due_on date, expires_on date,
 			   deletion_on date, rule_id text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT c.server, c.cycle_start, c.cycle_end, c.status, n.instances,
 		   n.new_instances, n.instances - n.new_instances,
@@ -733,7 +736,7 @@ COMMENT ON COLUMN billing_cycles.rule_id IS
 CREATE FUNCTION billing_cycle(of_server name, of_cycle date,
 							  as_of timestamptz DEFAULT clock())
 RETURNS SETOF billing_cycles
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 1
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 1
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 BEGIN ATOMIC

@@ -183,6 +183,8 @@ VALUES ('first', 'ours', 'cancelling', '2026-03-31', '2026-04-01',
 		'2026-05-20', '2026-08-01 00:00:01', NULL, NULL, 'created'),
 	   ('first', 'at the month''s end', 'ended', '2026-03-31', '2026-04-01',
 		'2026-05-20', '2026-06-01 00:00', NULL, NULL, 'created'),
+	   ('first', 'found after its end', 'ended', '2026-03-31', '2026-04-01',
+		'2026-08-20', '2026-05-20', NULL, NULL, 'imported'),
 	   ('first', 'never cancelled', 'ended', '2026-03-31', '2026-04-01',
 		NULL, '2026-06-15', NULL, NULL, 'imported'),
 	   ('first', 'deleted', 'deleted', '2026-03-31', '2026-04-01',
@@ -330,6 +332,25 @@ SELECT count(*) FROM (SELECT * FROM billing_lines
 					  EXCEPT ALL SELECT * FROM billing_lines_at(clock())) d;
 SELECT valid_from = date_trunc('month', clock()) AS this_month
 FROM set_price('first', 1);
+
+-- a reader sees the bills and cannot change them; an admin sets prices
+SET LOCAL ROLE partner_api_reader;
+SELECT count(*) >= 0 AS readable FROM billing_cycles;
+SELECT count(*) >= 0 AS readable FROM billing_lines;
+SELECT count(*) >= 0 AS readable FROM billing_gaps;
+SELECT instances FROM billing_cycle('first', '2025-11-01', '2026-08-20');
+SELECT set_price('first', 1);
+DELETE FROM billing_prices;
+SET LOCAL ROLE partner_api_admin;
+SELECT set_price('first', 5990, valid_from => '2026-05-01');
+INSERT INTO billing_rules (rule_id, provider, valid_from, time_zone,
+						   currency, due_day, expiry_day, deletion_day,
+						   cancel_rule, billed_until, source)
+VALUES ('ours', 'zapi', '2027-01-01', 'America/Sao_Paulo', 'BRL', 5, 10, 15,
+		'month_end', 'until_end', 'test');
+INSERT INTO billing_bands VALUES ('ours', 1, NULL);
+DELETE FROM billing_rules WHERE rule_id = 'ours';
+RESET ROLE;
 
 -- what no bill can include is not lost from sight
 SELECT * FROM billing_gaps;

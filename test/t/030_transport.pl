@@ -322,15 +322,15 @@ foreach my $sql ($list, "$create('zapi', 'smuggled')",
 	"SELECT partner_api.enqueue_create_instance('zapi', 'smuggled')")
 {
 	$node->fails_with($sql, 'HV024',
-		{ message => qr/"token_file" contains white space/,
-			text => qr/^(?!.*Smuggled: 1)/s },
+		{ message => qr/"token_file" is not a token/,
+			detail => qr/white space/, text => qr/^(?!.*Smuggled: 1)/s },
 		'a line break inside a token is refused');
 }
 $node->set_clock($sandbox, "now() + interval '2 hours'");
 $node->wait_for('SELECT last_error IS NOT NULL'
 	  . " FROM partner_api.pending_actions WHERE action_id = $action");
 like($node->action($action)->{last_error},
-	qr/white space/, '... also by the worker');
+	qr/"token_file" is not a token/, '... also by the worker');
 is(scalar $sandbox->requests, $before, '... and nothing was sent');
 $node->secret_file('zapi.token', $PartnerApi::Sandbox::TOKEN);
 $node->set_clock($sandbox, "now() + interval '4 hours'");

@@ -218,6 +218,7 @@ sub error
 sub fails_with
 {
 	my ($self, $sql, $sqlstate, $parts, $name, %params) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	return error_is($self->error($sql, %params), $sqlstate, $parts, $name);
 }
@@ -359,8 +360,9 @@ sub _passes
 		  . " WHERE database = '$DATABASE'");
 }
 
-# Return after the worker has begun and ended a pass: what it would do, it
-# has done or has put on the wire.  The first pass may have begun before.
+# Return after the worker has begun and ended a pass, with all that time
+# brings: what it would do, it has done or has put on the wire.  The first of
+# two may have begun before; the clock is turned a little to wake it.
 sub drive_pass
 {
 	my ($self) = @_;
@@ -369,8 +371,8 @@ sub drive_pass
 	{
 		my $before = $self->_passes;
 
-		$self->sql(
-			'SELECT partner_api.set_clock(partner_api.clock())');
+		$self->sql('SELECT partner_api.set_clock('
+			  . "partner_api.clock() + interval '1 ms')");
 		$self->wait_for("SELECT passes > $before"
 			  . ' FROM partner_api.worker_status'
 			  . " WHERE database = '$DATABASE'");
