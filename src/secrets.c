@@ -97,12 +97,15 @@ partner_api_read_token_file(const char *path)
 
 	token = palloc(MAX_TOKEN_BYTES + 1);
 	len = fread(token, 1, MAX_TOKEN_BYTES + 1, file);
-	if (ferror(file) || len > MAX_TOKEN_BYTES ||
-		memchr(token, '\0', len) != NULL)
+	if (ferror(file))
 		ereport(ERROR,
 				errcode_for_file_access(),
-				errmsg("could not read token file \"%s\"", path),
-				errdetail("It must hold one token and nothing else."));
+				errmsg("could not read token file \"%s\": %m", path));
+	if (len > MAX_TOKEN_BYTES || memchr(token, '\0', len) != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				errmsg("the content of token file \"%s\" is not a token", path),
+				errhint("It must hold the token that the provider gave you, and nothing else."));
 	FreeFile(file);
 	token[len] = '\0';
 
