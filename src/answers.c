@@ -12,6 +12,7 @@
 #include "answers.h"
 #include "catalog/pg_type.h"
 #include "owner.h"
+#include "redact.h"
 #include "utils/memutils.h"
 
 /* The primary message for a call whose action is not done. */
@@ -25,7 +26,10 @@ outcome_words(const char *state)
 	return "%s at server \"%s\" failed";
 }
 
-/* What a waiting call is told; NULL while the action goes on. */
+/*
+ * What a waiting call is told; NULL while the action goes on.  Needs a
+ * transaction.
+ */
 PartnerApiAnswer *
 partner_api_answer_of_settlement(const PartnerApiSettlement *settlement)
 {
@@ -46,7 +50,8 @@ partner_api_answer_of_settlement(const PartnerApiSettlement *settlement)
 							   partner_api_kind_name(settlement->claim->kind),
 							   settlement->claim->server);
 	answer->detail = psprintf("Action " INT64_FORMAT ": %s.",
-							  settlement->action_id, settlement->error);
+							  settlement->action_id,
+							  partner_api_text_from_utf8(settlement->error));
 	answer->hint = settlement->hint != NULL ?
 		unconstify(char *, settlement->hint) :
 		psprintf("See partner_api.action_timeline(" INT64_FORMAT ").",

@@ -17,13 +17,15 @@
 #include "claims.h"
 #include "json.h"
 #include "owner.h"
+#include "redact.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /*
- * An instance has one call in flight or unknown; what is due waits in order
- * of enqueueing, except that a cancel overtakes the sign it withdraws.
+ * An instance has one call in flight or unknown; what is due waits in order: a
+ * cancel before all else, then as it was enqueued.  The order is total, or
+ * actions could wait for each other.
  */
 #define NOT_BLOCKED \
 	" (p.instance_id IS NULL OR NOT EXISTS (" \
@@ -32,11 +34,8 @@
 	"      AND q.action_id <> p.action_id" \
 	"      AND (q.state IN ('sending', 'unknown')" \
 	"           OR (q.state = 'waiting' AND q.run_at <= $2" \
-	"               AND CASE WHEN p.kind = 'sign_instance'" \
-	"                         AND q.kind = 'cancel_instance' THEN true" \
-	"                        WHEN p.kind = 'cancel_instance'" \
-	"                         AND q.kind = 'sign_instance' THEN false" \
-	"                        ELSE q.action_id < p.action_id END))))"
+	"               AND (q.kind <> 'cancel_instance', q.action_id)" \
+	"                 < (p.kind <> 'cancel_instance', p.action_id)))))"
 
 #define CLAIM(condition, order) \
 	"WITH due AS MATERIALIZED (" \
@@ -74,6 +73,18 @@ copy_text(int row, int column)
 	return partner_api_field_text(row, column);
 }
 
+/*
+ * The same in UTF-8, as the provider is told it.  Converted here because there
+ * is a transaction.
+ */
+static char *
+copy_utf8(int row, int column)
+{
+	char	   *text = partner_api_field_text(row, column);
+
+	return text == NULL ? NULL : partner_api_text_to_utf8(text);
+}
+
 /* Time of a field; 0 if null. */
 static TimestampTz
 copy_time(int row, int column)
@@ -88,7 +99,7 @@ copy_time(int row, int column)
 static json_t *
 copy_tokens(int row, int column)
 {
-	char	   *text = partner_api_field_text(row, column);
+	char	   *text = copy_utf8(row, column);
 	char	   *error;
 
 	return text == NULL ? NULL :
@@ -113,12 +124,12 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	if (!partner_api_kind_parse(copy_text(row, 4), &claim->kind))
 		elog(ERROR, "unknown kind of action " INT64_FORMAT, claim->action_id);
 	claim->server = copy_text(row, 5);
-	claim->instance_id = copy_text(row, 6);
-	claim->instance_token = copy_text(row, 7);
+	claim->instance_id = copy_utf8(row, 6);
+	claim->instance_token = copy_utf8(row, 7);
 	claim->instance_status = copy_text(row, 8);
-	claim->arguments = copy_text(row, 9);
+	claim->arguments = copy_utf8(row, 9);
 	claim->nonce = copy_text(row, 10);
-	claim->customer_ref = copy_text(row, 11);
+	claim->customer_ref = copy_utf8(row, 11);
 	claim->role = copy_text(row, 12);
 	claim->deadline = copy_time(row, 13);
 	claim->sent_at = copy_time(row, 14);
@@ -230,7 +241,7 @@ partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
 
 /*
  * Would a new action for this instance have to wait for another?  A cancel
- * does not wait for the sign that it withdraws.
+ * waits for what is in flight and for other cancels only.
  */
 bool
 partner_api_instance_is_busy(const char *server, const char *instance_id,
@@ -242,7 +253,7 @@ partner_api_instance_is_busy(const char *server, const char *instance_id,
 		" WHERE server = $1 AND instance_id = $2"
 		"   AND (state IN ('sending', 'unknown')"
 		"        OR state = 'waiting' AND run_at <= $3"
-		"           AND NOT (kind = 'sign_instance' AND $4)) LIMIT 1",
+		"           AND (kind = 'cancel_instance' OR NOT $4)) LIMIT 1",
 		4, types, NULL
 	};
 	NameData	name;

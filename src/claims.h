@@ -23,7 +23,8 @@ typedef enum PartnerApiPurpose
 
 /*
  * An action under the lease that the worker took.  It owns the memory context
- * that everything about the attempt lives in.
+ * that everything about the attempt lives in.  What goes to the provider is
+ * UTF-8; server, role and status are in the database's encoding.
  */
 typedef struct PartnerApiClaim
 {
@@ -37,7 +38,7 @@ typedef struct PartnerApiClaim
 	char	   *instance_id;	/* NULL: none */
 	char	   *instance_token; /* NULL: none */
 	char	   *instance_status;	/* of the mirror row; NULL: none */
-	char	   *arguments;		/* JSON, database encoding */
+	char	   *arguments;		/* JSON */
 	char	   *nonce;
 	char	   *customer_ref;	/* NULL: none */
 	char	   *role;

@@ -116,15 +116,26 @@ static PartnerApiStatement withdraw_signs = {
 	2, withdraw_types, NULL
 };
 
+/* The rows that the events change, if no session holds them. */
+static PartnerApiStatement lock_rows = {
+	"SELECT FROM partner_api.instances i"
+	" WHERE (i.server, i.instance_id) IN ("
+	"  SELECT e.server, e.instance_id FROM partner_api.instance_events e"
+	"   WHERE e.event_id = ANY ($1))"
+	" FOR UPDATE NOWAIT", 1, event_types, NULL
+};
+
 /*
  * Apply events to the mirror and to the actions that follow from them.
- * event_ids: bigint array.  Raises ERROR if a row is held by a session.
+ * event_ids: bigint array.  Raises ERROR, at once, if a row is held by a
+ * session.
  */
-void
-partner_api_mirror_apply(Datum event_ids)
+static void
+apply_events(Datum event_ids)
 {
 	Datum		values[2];
 
+	partner_api_execute(&lock_rows, &event_ids, NULL, SPI_OK_SELECT);
 	partner_api_execute(&create_rows, &event_ids, NULL, SPI_OK_INSERT);
 	partner_api_execute(&change_rows, &event_ids, NULL, SPI_OK_UPDATE);
 	partner_api_execute(&schedule_signs, &event_ids, NULL, SPI_OK_SELECT);
@@ -138,10 +149,24 @@ partner_api_mirror_apply(Datum event_ids)
 static void
 apply_in_subtransaction(void *arg)
 {
-	partner_api_mirror_apply(*(Datum *) arg);
+	apply_events(*(Datum *) arg);
 }
 
-/* Apply events; those that cannot be applied now are left for later. */
+/* Is there anything that could not be applied so far? */
+static bool
+has_backlog(void)
+{
+	static PartnerApiStatement statement = {
+		"SELECT FROM partner_api.mirror_backlog LIMIT 1", 0, NULL, NULL
+	};
+
+	return partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT) > 0;
+}
+
+/*
+ * Apply events; those that cannot be applied now are left for later, and so
+ * are those that would overtake them.
+ */
 void
 partner_api_mirror_apply_or_defer(Datum event_ids)
 {
@@ -150,11 +175,24 @@ partner_api_mirror_apply_or_defer(Datum event_ids)
 		" SELECT unnest($1)", 1, event_types, NULL
 	};
 
-	if (partner_api_try(apply_in_subtransaction, &event_ids) != NULL)
-		partner_api_execute(&defer, &event_ids, NULL, SPI_OK_INSERT);
+	if (!has_backlog() &&
+		partner_api_try(apply_in_subtransaction, &event_ids) == NULL)
+		return;
+	partner_api_execute(&defer, &event_ids, NULL, SPI_OK_INSERT);
+	partner_api_mirror_apply_backlog();
 }
 
 /* ---- what was left for later ---- */
+
+/* A session that holds many rows, or the table, costs only so many tries. */
+#define MOST_FAILURES 20
+
+/* One event of the backlog. */
+typedef struct BacklogEvent
+{
+	Datum		event_ids;		/* array of this one */
+	char	   *instance;		/* server and instance */
+} BacklogEvent;
 
 /* Work for partner_api_try(): one event, and off the list with it. */
 static void
@@ -164,35 +202,71 @@ apply_one_of_backlog(void *arg)
 		"DELETE FROM partner_api.mirror_backlog WHERE event_id = ANY ($1)",
 		1, event_types, NULL
 	};
-	Datum		event_ids = *(Datum *) arg;
+	BacklogEvent *event = arg;
 
-	partner_api_execute(&take, &event_ids, NULL, SPI_OK_DELETE);
-	partner_api_mirror_apply(event_ids);
+	partner_api_execute(&take, &event->event_ids, NULL, SPI_OK_DELETE);
+	apply_events(event->event_ids);
 }
 
-/*
- * Apply what was left for later, in order.  Returns false if something is
- * still left.
- */
-bool
-partner_api_mirror_apply_backlog(void)
+/* The backlog in order, palloc'd. */
+static List *
+list_backlog(void)
 {
 	static PartnerApiStatement list = {
-		"SELECT ARRAY[event_id] FROM partner_api.mirror_backlog"
-		" ORDER BY event_id LIMIT 1000", 0, NULL, NULL
+		"SELECT ARRAY[b.event_id], e.server || '/' || e.instance_id"
+		"  FROM partner_api.mirror_backlog b"
+		"  JOIN partner_api.instance_events e ON e.event_id = b.event_id"
+		" ORDER BY b.event_id LIMIT 1000", 0, NULL, NULL
 	};
 	uint64		rows = partner_api_execute(&list, NULL, NULL, SPI_OK_SELECT);
-	Datum	   *events = palloc(Max(rows, 1) * sizeof(Datum));
+	List	   *events = NIL;
 	bool		isnull;
 
 	for (int row = 0; row < (int) rows; row++)
-		events[row] = partner_api_field(row, 1, &isnull);
-	for (int row = 0; row < (int) rows; row++)
 	{
-		if (partner_api_try(apply_one_of_backlog, &events[row]) != NULL)
-			return false;
+		BacklogEvent *event = palloc(sizeof(BacklogEvent));
+
+		event->event_ids = partner_api_field(row, 1, &isnull);
+		event->instance = partner_api_field_text(row, 2);
+		events = lappend(events, event);
 	}
-	return true;
+	return events;
+}
+
+/* Is the instance among those whose events have to wait? */
+static bool
+is_held_up(const List *held_up, const char *instance)
+{
+	ListCell   *lc;
+
+	foreach(lc, held_up)
+	{
+		if (strcmp(lfirst(lc), instance) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Apply what was left for later, in order; an event that cannot be applied
+ * holds up those of its own instance.
+ */
+void
+partner_api_mirror_apply_backlog(void)
+{
+	List	   *held_up = NIL;
+	ListCell   *lc;
+
+	foreach(lc, list_backlog())
+	{
+		BacklogEvent *event = lfirst(lc);
+
+		if (list_length(held_up) >= MOST_FAILURES)
+			break;
+		if (!is_held_up(held_up, event->instance) &&
+			partner_api_try(apply_one_of_backlog, event) != NULL)
+			held_up = lappend(held_up, event->instance);
+	}
 }
 
 /* ---- time passes ---- */

@@ -15,9 +15,8 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-extern void partner_api_mirror_apply(Datum event_ids);
 extern void partner_api_mirror_apply_or_defer(Datum event_ids);
-extern bool partner_api_mirror_apply_backlog(void);
+extern void partner_api_mirror_apply_backlog(void);
 extern ErrorData *partner_api_mirror_pass_time(TimestampTz now);
 extern char *partner_api_mirror_row(const char *server,
 									const char *instance_id);

@@ -19,30 +19,15 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-/* Set a member to text in the database's encoding; NULL sets nothing. */
-static void
-put_text(json_t *object, const char *key, const char *text)
-{
-	if (text != NULL)
-		partner_api_json_put_text(object, key, partner_api_text_to_utf8(text));
-}
-
 /* ISO 8601, whatever the session's DateStyle. */
 static void
 put_time(json_t *object, const char *key, TimestampTz time)
 {
 	char		buffer[MAXDATELEN + 1];
 
-	put_text(object, key,
-			 JsonEncodeDateTime(buffer, TimestampTzGetDatum(time),
-								TIMESTAMPTZOID, NULL));
-}
-
-/* JSON text in the database's encoding, palloc'd. */
-static char *
-print(const json_t *object)
-{
-	return partner_api_text_from_utf8(partner_api_json_print(object));
+	partner_api_json_put_text(object, key,
+							  JsonEncodeDateTime(buffer, TimestampTzGetDatum(time),
+												 TIMESTAMPTZOID, NULL));
 }
 
 /*
@@ -58,7 +43,7 @@ put_trial(json_t *details, const PartnerApiTransfer *transfer,
 
 	put_time(details, "trial_ends_at", trial_ends_at);
 	partner_api_json_put_bool(details, "trial_estimated", estimated);
-	put_text(details, "trial_end", trial_end);
+	partner_api_json_put_text(details, "trial_end", trial_end);
 	if (strcmp(trial_end, "lapse") != 0)
 		put_time(details, "sign_at",
 				 trial_ends_at - server->sign_lead - provider_skew_us);
@@ -81,8 +66,8 @@ describe_new(const PartnerApiTransfer *transfer,
 	settlement->event_instance = verdict->instance_id;
 	settlement->token = verdict->instance_token;
 	partner_api_json_put_text(details, "name", name);
-	put_text(details, "customer_ref", claim->customer_ref);
-	put_text(details, "token_fingerprint", server->token_fingerprint);
+	partner_api_json_put_text(details, "customer_ref", claim->customer_ref);
+	partner_api_json_put_text(details, "token_fingerprint", server->token_fingerprint);
 	put_time(details, "created_at", claim->sent_at);
 	if (server->provider->trial_ms > 0 || verdict->due_ms > 0)
 	{
@@ -110,10 +95,10 @@ describe_bulk(const PartnerApiVerdict *verdict, const List *secrets)
 
 		partner_api_json_put_text(object, "instance_id", outcome->instance_id);
 		partner_api_json_put_bool(object, "deleted", outcome->done);
-		put_text(object, "detail",
-				 partner_api_redact(outcome->message, secrets));
+		partner_api_json_put_text(object, "detail",
+								  partner_api_redact_utf8(outcome->message, secrets));
 	}
-	return print(all);
+	return partner_api_json_print(all);
 }
 
 /* The event that the success of an operation is. */
@@ -142,7 +127,7 @@ event_of(PartnerApiKind kind)
 
 /*
  * Fill in what a "done" settlement records: outcome, event, token.  All of it
- * lives in the current context, that of the claim.
+ * lives in the current context, that of the claim, and is UTF-8.
  */
 void
 partner_api_outcome_describe(const PartnerApiTransfer *transfer,
@@ -169,6 +154,6 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 											  "with_calls"));
 	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
 		describe_new(transfer, verdict, provider_skew_us, settlement, details);
-	settlement->event_details = print(details);
+	settlement->event_details = partner_api_json_print(details);
 	settlement->outcome = settlement->event_details;
 }

@@ -334,7 +334,7 @@ end_instances(void *arg)
 static void
 apply_backlog(void *arg)
 {
-	(void) partner_api_mirror_apply_backlog();
+	partner_api_mirror_apply_backlog();
 }
 
 /* Work for partner_api_try(): actions whose server is gone. */
@@ -408,10 +408,14 @@ begin_pass(void)
 static void
 end_pass(void)
 {
+	ListCell   *lc;
+
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pass.committed = true;
+	foreach(lc, pass.slots)
+		partner_api_slot_committed(lfirst_int(lc));
 	list_free(pass.slots);
 	pass.slots = NIL;
 	MemoryContextSwitchTo(pass_context);

@@ -17,6 +17,12 @@
 #define LAST_BACKOFF (5 * USECS_PER_MINUTE)
 #define SHORTEST_RETRY (1 * USECS_PER_SEC)
 
+/*
+ * Requests without an answer after which a person is asked, where no deadline
+ * bounds the tries.
+ */
+#define MOST_LOST_ATTEMPTS 5
+
 /* ---- after an attempt ---- */
 
 /* Exponential, with half of it random so that many do not come together. */
@@ -92,25 +98,28 @@ age(const PartnerApiClaim *claim, TimestampTz now)
 }
 
 /*
- * Would an effect be visible by now?  Two complete listings without it,
- * spread over the time in which the provider may lag, prove that there is
- * none.
+ * Would a listing that begins at this time show an effect?  Two complete
+ * listings without it, spread over the time in which the provider may lag,
+ * prove that there is none.
  */
 bool
 partner_api_look_is_last(const PartnerApiClaim *claim,
-						 const PartnerApiServer *server, TimestampTz now)
+						 const PartnerApiServer *server, TimestampTz begun_at)
 {
-	return claim->looks >= 1 && age(claim, now) >= server->list_lag;
+	return claim->looks >= 1 && age(claim, begun_at) >= server->list_lag;
 }
 
 /*
  * May the request be sent again once it is proved that it had no effect?  A
- * create only where the list is known to show what it would be found by.
+ * create only where the list is known to show what it would be found by, and
+ * nothing for ever.
  */
 static bool
 repeatable(const PartnerApiClaim *claim, const PartnerApiServer *server,
 		   bool list_shows_nonces)
 {
+	if (claim->deadline == 0 && claim->attempts >= MOST_LOST_ATTEMPTS)
+		return false;
 	if (claim->kind != PARTNER_API_CREATE_INSTANCE)
 		return true;			/* it names one instance */
 	return server->name_nonce && list_shows_nonces;
@@ -137,12 +146,16 @@ repeat_at_once(const PartnerApiClaim *claim, const PartnerApiServer *server,
 	}
 }
 
-/* What becomes of an unknown action after a complete listing. */
+/*
+ * What becomes of an unknown action after a complete listing; last_look: the
+ * list was read so late that it would show an effect.
+ */
 PartnerApiNextStep
 partner_api_after_look(const PartnerApiClaim *claim,
 					   PartnerApiFinding finding,
 					   const PartnerApiServer *server,
-					   bool list_shows_nonces, TimestampTz now)
+					   bool list_shows_nonces, bool last_look,
+					   TimestampTz now)
 {
 	PartnerApiNextStep next = {.run_at = now,.attempts = claim->attempts};
 
@@ -150,7 +163,7 @@ partner_api_after_look(const PartnerApiClaim *claim,
 	if (finding == PARTNER_API_FINDING_EFFECT)
 		next.state = "done";
 	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
-			 !partner_api_look_is_last(claim, server, now) &&
+			 !last_look &&
 			 !repeat_at_once(claim, server, now))
 	{
 		next.state = "unknown";
@@ -159,7 +172,10 @@ partner_api_after_look(const PartnerApiClaim *claim,
 	}
 	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
 			 repeatable(claim, server, list_shows_nonces))
+	{
 		next.state = "waiting";
+		next.run_at = retry_time(claim, -1, now);
+	}
 	else
 		next.state = "needs_attention";
 	return next;

@@ -39,12 +39,13 @@ extern PartnerApiNextStep partner_api_after_look(const PartnerApiClaim *claim,
 												 PartnerApiFinding finding,
 												 const PartnerApiServer *server,
 												 bool list_shows_nonces,
+												 bool last_look,
 												 TimestampTz now);
 extern PartnerApiNextStep partner_api_after_failed_look(const PartnerApiClaim *claim,
 														TimestampTz now);
 extern bool partner_api_look_is_last(const PartnerApiClaim *claim,
 									 const PartnerApiServer *server,
-									 TimestampTz now);
+									 TimestampTz begun_at);
 extern int	partner_api_reason_sqlstate(PartnerApiReason reason);
 extern const char *partner_api_reason_hint(PartnerApiReason reason);
 

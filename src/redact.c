@@ -194,18 +194,37 @@ mask_secrets(const char *text, const List *secrets)
 
 /*
  * Text from outside, fit to be stored and shown, cut to some 1,000 bytes;
- * palloc'd.  NULL stays NULL.  Secrets are masked before anything is cut, so
- * that no part of one is left.
+ * palloc'd, in UTF-8.  NULL stays NULL.  Secrets are masked before anything is
+ * cut, so that no part of one is left.  Needs no transaction.
  */
+char *
+partner_api_redact_utf8(const char *text, const List *secrets)
+{
+	if (text == NULL)
+		return NULL;
+	return clean_utf8(mask_token_values(mask_secrets(text, secrets)),
+					  MAX_FOREIGN_TEXT);
+}
+
+/* The same in the encoding of the database; needs a transaction. */
 char *
 partner_api_redact(const char *text, const List *secrets)
 {
-	char	   *result;
-
 	if (text == NULL)
 		return NULL;
-	result = mask_token_values(mask_secrets(text, secrets));
-	return partner_api_text_from_utf8(clean_utf8(result, MAX_FOREIGN_TEXT));
+	return partner_api_text_from_utf8(partner_api_redact_utf8(text, secrets));
+}
+
+/*
+ * One of our own error messages as UTF-8, where there may be no transaction to
+ * convert it in: without its accents then.  palloc'd.
+ */
+char *
+partner_api_message_as_utf8(const char *message)
+{
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return pstrdup(message);
+	return ascii_only(pstrdup(message));
 }
 
 /*

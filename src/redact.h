@@ -15,6 +15,8 @@
 #include "nodes/pg_list.h"
 
 extern char *partner_api_redact(const char *text, const List *secrets);
+extern char *partner_api_redact_utf8(const char *text, const List *secrets);
+extern char *partner_api_message_as_utf8(const char *message);
 extern char *partner_api_redact_whole(const char *text, const List *secrets);
 extern char *partner_api_text_from_utf8(const char *text);
 extern char *partner_api_text_to_utf8(const char *text);

@@ -30,6 +30,7 @@ typedef struct PartnerApiLook
 {
 	MemoryContext page_context; /* the call of the page being read */
 	int			page;
+	bool		last;			/* begun so late that an effect would show */
 	char	   *query;			/* NULL: the whole list */
 	PartnerApiListRow *found;	/* the row it is about, copied */
 	bool		nonce_seen;		/* a row showed a nonce of ours unmodified */
@@ -49,15 +50,14 @@ sent_name(const PartnerApiTransfer *transfer)
 
 /* What to search for; NULL where the whole list must be read. */
 static char *
-choose_query(const PartnerApiTransfer *transfer, TimestampTz now)
+choose_query(const PartnerApiTransfer *transfer, bool last_look)
 {
 	const PartnerApiClaim *claim = transfer->claim;
 
 	switch (claim->kind)
 	{
 		case PARTNER_API_CREATE_INSTANCE:
-			return partner_api_look_is_last(claim, transfer->account->server,
-											now) ? NULL : sent_name(transfer);
+			return last_look ? NULL : sent_name(transfer);
 		case PARTNER_API_SIGN_INSTANCE:
 		case PARTNER_API_UPDATE_SUBSCRIPTION:
 		case PARTNER_API_DISCONNECT_INSTANCE:
@@ -100,7 +100,10 @@ void
 partner_api_look_start(PartnerApiTransfer *transfer, TimestampTz now)
 {
 	transfer->look = palloc0(sizeof(PartnerApiLook));
-	transfer->look->query = choose_query(transfer, now);
+	transfer->look->last = partner_api_look_is_last(transfer->claim,
+													transfer->account->server,
+													now);
+	transfer->look->query = choose_query(transfer, transfer->look->last);
 	request_page(transfer);
 }
 
@@ -313,7 +316,7 @@ explain(const PartnerApiNextStep *next, PartnerApiFinding finding)
 		return "the provider's list does not show the effect yet";
 	if (finding == PARTNER_API_FINDING_CONTRADICTION)
 		return "the provider's list shows a state that the request does not lead to";
-	return "the provider's list does not show the effect, but is not known to show our nonces";
+	return "the provider's list does not show the effect, and it is not safe to send again";
 }
 
 /* The list has been read whole: settle, or look again. */
@@ -329,7 +332,7 @@ conclude(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 
 	next = partner_api_after_look(transfer->claim, finding, account->server,
 								  account->list_shows_nonces ||
-								  look->nonce_seen, now);
+								  look->nonce_seen, look->last, now);
 	settlement = partner_api_settlement_new(transfer, &next, now);
 	settlement->verdict = finding == PARTNER_API_FINDING_EFFECT ? "found" :
 		"absent";
@@ -356,8 +359,8 @@ settle_failed_look(const PartnerApiTransfer *transfer,
 	settlement->verdict = "unknown";
 	settlement->http_status = response->status;
 	settlement->error =
-		partner_api_redact(message,
-						   partner_api_transfer_secrets(transfer));
+		partner_api_redact_utf8(message,
+								partner_api_transfer_secrets(transfer));
 	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 	return settlement;
 }

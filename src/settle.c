@@ -20,6 +20,7 @@
 #include "closing.h"
 #include "mirror.h"
 #include "owner.h"
+#include "redact.h"
 #include "settle.h"
 #include "slots.h"
 #include "utils/array.h"
@@ -145,7 +146,9 @@ member_datum(const PartnerApiSettlement *settlement, int column, bool *isnull)
 			break;
 	}
 	*isnull = *(char *const *) member == NULL;
-	return *isnull ? (Datum) 0 : CStringGetTextDatum(*(char *const *) member);
+	if (*isnull)
+		return (Datum) 0;
+	return CStringGetTextDatum(partner_api_text_from_utf8(*(char *const *) member));
 }
 
 /* One column of a group as an array datum. */
@@ -222,10 +225,11 @@ fetch_result(PartnerApiSettlement *settlement)
 		!partner_api_slot_waits_for(settlement->action_id))
 		return;
 	if (claim->kind == PARTNER_API_DELETE_INSTANCES)
-		settlement->result = unconstify(char *, settlement->outcome);
+		settlement->result = partner_api_text_from_utf8(settlement->outcome);
 	else if (instance != NULL)
 	{
-		row = partner_api_mirror_row(claim->server, instance);
+		row = partner_api_mirror_row(claim->server,
+									 partner_api_text_from_utf8(instance));
 		if (row != NULL)
 			settlement->result = MemoryContextStrdup(claim->context, row);
 	}

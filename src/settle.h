@@ -16,8 +16,8 @@
 #include "datatype/timestamp.h"
 
 /*
- * What one attempt came to.  Lives in its claim's context; text that came
- * from outside has been redacted.
+ * What one attempt came to.  Lives in its claim's context; text is UTF-8, and
+ * what came from outside has been redacted.
  */
 typedef struct PartnerApiSettlement
 {

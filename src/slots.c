@@ -5,11 +5,11 @@
  *	  outcome back.
  *
  * A slot goes FREE -> ASKED (by the backend) -> TAKEN (by the worker, when it
- * can send at once) -> ANSWERED (by the worker) -> FREE (by the backend).  A
- * backend that gives up frees an ASKED slot, which withdraws the request, and
- * marks a TAKEN one ABANDONED, for the worker to free with its answer.  So a
- * slot that the worker has taken cannot pass to another call before the
- * worker is through with it.
+ * can send at once) -> BOUND (when the action is committed) -> ANSWERED (by the
+ * worker) -> FREE (by the backend).  A backend that gives up frees its slot,
+ * which withdraws an ASKED request; only a TAKEN one it marks ABANDONED, for
+ * the worker to free when its pass ends.  Answers find a BOUND slot by its
+ * action, so one that has passed to another call is not answered by mistake.
  *
  * The answer travels in the slot because the row that the worker writes is
  * invisible to a caller under REPEATABLE READ, and because the worker's
@@ -41,8 +41,9 @@ typedef enum SlotState
 	SLOT_FREE,
 	SLOT_ASKED,
 	SLOT_TAKEN,
-	SLOT_ANSWERED,
-	SLOT_ABANDONED
+	SLOT_ABANDONED,
+	SLOT_BOUND,
+	SLOT_ANSWERED
 } SlotState;
 
 /* Protected by partner_api_shared->lock. */
@@ -64,6 +65,10 @@ typedef struct Slots
 } Slots;
 
 static Slots *slots = NULL;
+
+/* The slot that this backend waits in, -1 for none; see leave(). */
+static int	my_slot = -1;
+static int64 my_action_id = 0;
 
 /* Bytes of shared memory that the slots take. */
 Size
@@ -114,6 +119,15 @@ copy_message(const Slot *slot, char *buffer, StringInfo message)
 	message->len = slot->len;
 	message->maxlen = SLOT_BYTES;
 	message->cursor = 0;
+}
+
+/* Has a worker of this database taken the slot?  The lock is held. */
+static bool
+is_taken(const Slot *slot)
+{
+	return slot->database == MyDatabaseId &&
+		(slot->state == SLOT_TAKEN || slot->state == SLOT_BOUND ||
+		 slot->state == SLOT_ABANDONED);
 }
 
 /* ---- the backend's side ---- */
@@ -185,40 +199,61 @@ ask(const StringInfo message, TimestampTz give_up_at)
 										   PG_WAIT_EXTENSION);
 	}
 	ConditionVariableCancelSleep();
+	my_slot = index;
+	my_action_id = 0;
 	return index;
 }
 
 /*
- * Leave a slot, whatever its state.  Returns the action it was taken for, 0
- * if the request could be withdrawn.
+ * Leave the slot, whatever its state; once it is left, it may be somebody
+ * else's, so a second call only says again what the first has said.  Returns
+ * the action that goes on without us: 0 if the request was withdrawn, -1 if
+ * the worker has taken it up but not recorded it yet.
  */
 static int64
-leave(int index)
+leave(void)
 {
-	Slot	   *slot = &slots->slots[index];
-	int64		action_id = 0;
+	Slot	   *slot;
 	bool		freed = true;
 
+	if (my_slot < 0)
+		return my_action_id;
+	slot = &slots->slots[my_slot];
 	lock_slots();
+	if (slot->state == SLOT_TAKEN || slot->state == SLOT_BOUND)
+		my_action_id = slot->action_id != 0 ? slot->action_id : -1;
 	if (slot->state == SLOT_TAKEN)
 	{
-		action_id = slot->action_id;
+		/* the worker is about to bind it, and frees it then */
 		slot->state = SLOT_ABANDONED;
 		freed = false;
 	}
 	else
 		slot->state = SLOT_FREE;
+	my_slot = -1;
 	unlock_slots();
 	if (freed)
 		ConditionVariableSignal(&slots->freed);
-	return action_id;
+	return my_action_id;
+}
+
+/* What became of a request that was left, as a sentence. */
+static char *
+left_behind(int64 action_id)
+{
+	if (action_id == 0)
+		return pstrdup("The request was withdrawn; nothing was sent.");
+	if (action_id < 0)
+		return pstrdup("The request has been taken up and goes on without the caller; see partner_api.pending_actions.");
+	return psprintf("Action " INT64_FORMAT " goes on without the caller.",
+					action_id);
 }
 
 /* Exit callback of a waiting backend. */
 static void
 leave_on_exit(int code, Datum index)
 {
-	leave(DatumGetInt32(index));
+	leave();
 }
 
 /* Fetch the answer if there is one. */
@@ -241,29 +276,27 @@ fetch(int index)
 	return NULL;
 }
 
-static void timed_out(int index) pg_attribute_noreturn();
-static void rethrow_with_detail(MemoryContext context, int index)
+static void timed_out(void) pg_attribute_noreturn();
+static void rethrow_with_detail(MemoryContext context)
 			pg_attribute_noreturn();
 
 /* Give up the wait: what is not claimed is withdrawn. */
 static void
-timed_out(int index)
+timed_out(void)
 {
-	int64		action_id = leave(index);
+	int64		action_id = leave();
 
 	if (action_id == 0)
 		ereport(ERROR,
 				errcode(ERRCODE_QUERY_CANCELED),
 				errmsg("the call was not taken up within partner_api.call_timeout"),
-				errdetail("It was withdrawn; nothing was sent."),
+				errdetail_internal("%s", left_behind(action_id)),
 				errhint("Another action for the same instance may be in flight, or the server busy: see partner_api.pending_actions."));
 	ereport(ERROR,
 			errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 			errmsg("the call was not answered within partner_api.call_timeout"),
-			errdetail("Action " INT64_FORMAT " goes on without the caller.",
-					  action_id),
-			errhint("Follow it with partner_api.action_timeline(" INT64_FORMAT ").",
-					action_id));
+			errdetail_internal("%s", left_behind(action_id)),
+			errhint("Follow it with partner_api.action_timeline()."));
 }
 
 /* Wait for the answer, interruptibly. */
@@ -277,7 +310,7 @@ wait_for_answer(int index, TimestampTz give_up_at)
 		long		left = ms_left(give_up_at);
 
 		if (left <= 0)
-			timed_out(index);
+			timed_out();
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 left, PG_WAIT_EXTENSION);
@@ -292,19 +325,16 @@ wait_for_answer(int index, TimestampTz give_up_at)
  * true reason and its SQLSTATE stay.
  */
 static void
-rethrow_with_detail(MemoryContext context, int index)
+rethrow_with_detail(MemoryContext context)
 {
 	ErrorData  *error;
-	int64		action_id = leave(index);
+	int64		action_id = leave();
 
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
 	if (error->detail == NULL)
-		error->detail = action_id == 0 ?
-			pstrdup("The request was withdrawn; nothing was sent.") :
-			psprintf("Action " INT64_FORMAT " goes on without the caller.",
-					 action_id);
+		error->detail = left_behind(action_id);
 	ReThrowError(error);
 }
 
@@ -321,10 +351,10 @@ wait_with_cleanup(int index, TimestampTz give_up_at)
 	}
 	PG_CATCH();
 	{
-		rethrow_with_detail(context, index);
+		rethrow_with_detail(context);
 	}
 	PG_END_TRY();
-	leave(index);
+	leave();
 	return answer;
 }
 
@@ -450,6 +480,29 @@ partner_api_slot_untake(int index)
 	ConditionVariableSignal(&slots->freed);
 }
 
+/*
+ * The pass that took a slot is committed: from here on its caller may leave at
+ * any time.
+ */
+void
+partner_api_slot_committed(int index)
+{
+	Slot	   *slot = &slots->slots[index];
+	bool		freed = false;
+
+	lock_slots();
+	if (slot->state == SLOT_TAKEN)
+		slot->state = SLOT_BOUND;
+	else if (slot->state == SLOT_ABANDONED)
+	{
+		slot->state = SLOT_FREE;
+		freed = true;
+	}
+	unlock_slots();
+	if (freed)
+		ConditionVariableSignal(&slots->freed);
+}
+
 /* Note which action a slot that was taken waits for. */
 void
 partner_api_slot_bind(int index, int64 action_id)
@@ -464,22 +517,13 @@ static int
 answer_locked(Slot *slot, const StringInfo message)
 {
 	if (slot->state == SLOT_ABANDONED)
-	{
 		slot->state = SLOT_FREE;
+	if (slot->state != SLOT_TAKEN && slot->state != SLOT_BOUND)
 		return PARTNER_API_NO_PROCESS;
-	}
 	slot->state = SLOT_ANSWERED;
 	slot->len = message->len;
 	memcpy(slot->data, message->data, message->len);
 	return slot->process;
-}
-
-/* Has a worker of this database taken the slot?  The lock is held. */
-static bool
-is_taken(const Slot *slot)
-{
-	return slot->database == MyDatabaseId &&
-		(slot->state == SLOT_TAKEN || slot->state == SLOT_ABANDONED);
 }
 
 /* An answer as it fits a slot: a result that does not is left out. */
@@ -520,8 +564,7 @@ partner_api_slot_waits_for(int64 action_id)
 
 	lock_slots();
 	for (int i = 0; i < slots->count && !waits; i++)
-		waits = slots->slots[i].state == SLOT_TAKEN &&
-			slots->slots[i].database == MyDatabaseId &&
+		waits = is_taken(&slots->slots[i]) &&
 			slots->slots[i].action_id == action_id;
 	unlock_slots();
 	return waits;

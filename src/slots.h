@@ -47,6 +47,7 @@ extern int	partner_api_slot_count(void);
 extern PartnerApiNewAction *partner_api_slot_peek(int slot);
 extern bool partner_api_slot_take(int slot);
 extern void partner_api_slot_untake(int slot);
+extern void partner_api_slot_committed(int slot);
 extern void partner_api_slot_bind(int slot, int64 action_id);
 extern void partner_api_slot_answer(int slot, const PartnerApiAnswer *answer);
 extern void partner_api_slots_answer_action(const PartnerApiAnswer *answer);

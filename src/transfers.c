@@ -131,7 +131,8 @@ settle_local_failure(const PartnerApiTransfer *transfer,
 		next = partner_api_after_attempt(claim, &verdict, now);
 	}
 	settlement = partner_api_settlement_new(transfer, &next, now);
-	settlement->error = MemoryContextStrdup(claim->context, error->message);
+	settlement->error = MemoryContextStrdup(claim->context,
+											partner_api_message_as_utf8(error->message));
 	settlement->sqlstate = error->sqlerrcode;
 	return settlement;
 }
@@ -225,10 +226,10 @@ partner_api_transfer_request(PartnerApiTransfer *transfer,
 static void
 parse_arguments(PartnerApiTransfer *transfer)
 {
-	char	   *utf8 = partner_api_text_to_utf8(transfer->claim->arguments);
+	const char *text = transfer->claim->arguments;
 	char	   *error = NULL;
 
-	transfer->arguments = partner_api_json_parse(utf8, strlen(utf8), &error);
+	transfer->arguments = partner_api_json_parse(text, strlen(text), &error);
 	if (transfer->arguments == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_DATA_CORRUPTED),
@@ -341,9 +342,10 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 	else
 	{
 		settlement->error =
-			partner_api_redact(verdict.message != NULL ? verdict.message :
-							   "the provider gave no reason",
-							   partner_api_transfer_secrets(transfer));
+			partner_api_redact_utf8(verdict.message != NULL ?
+									verdict.message :
+									"the provider gave no reason",
+									partner_api_transfer_secrets(transfer));
 		settlement->sqlstate = partner_api_reason_sqlstate(verdict.reason);
 		settlement->hint = partner_api_reason_hint(verdict.reason);
 	}
@@ -369,7 +371,7 @@ settle_unread(const PartnerApiTransfer *transfer, const ErrorData *error,
 		next = partner_api_after_attempt(claim, &verdict, now);
 	settlement = partner_api_settlement_new(transfer, &next, now);
 	settlement->verdict = "unknown";
-	settlement->error = error->message;
+	settlement->error = partner_api_message_as_utf8(error->message);
 	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 	return settlement;
 }

@@ -53,8 +53,7 @@ static void
 detach_worker(int code, Datum arg)
 {
 	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
-	if (entry->state == PARTNER_API_WORKER_RUNNING &&
-		entry->exit != PARTNER_API_EXIT_NO_EXTENSION)
+	if (entry->exit != PARTNER_API_EXIT_NO_EXTENSION)
 	{
 		entry->exit = PARTNER_API_EXIT_ENDED;
 		if (TimestampDifferenceExceeds(entry->started_at,
