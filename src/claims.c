@@ -22,20 +22,28 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* A sign that a later cancel, due as well, is about to withdraw. */
+#define WITHDRAWN(q) \
+	" (" q ".kind = 'sign_instance' AND EXISTS (" \
+	"   SELECT FROM partner_api.pending_actions c" \
+	"    WHERE c.server = " q ".server AND c.instance_id = " q ".instance_id" \
+	"      AND c.kind = 'cancel_instance' AND c.state = 'waiting'" \
+	"      AND c.run_at <= $2 AND c.action_id > " q ".action_id))"
+
 /*
- * An instance has one call in flight or unknown; what is due waits in order: a
- * cancel before all else, then as it was enqueued.  The order is total, or
- * actions could wait for each other.
+ * An instance has one call in flight or unknown; what is due waits in the order
+ * in which it was enqueued.  A sign that is to be withdrawn is not sent, and
+ * nothing waits for it.
  */
 #define NOT_BLOCKED \
-	" (p.instance_id IS NULL OR NOT EXISTS (" \
+	" (p.instance_id IS NULL OR (NOT " WITHDRAWN("p") " AND NOT EXISTS (" \
 	"   SELECT FROM partner_api.pending_actions q" \
 	"    WHERE q.server = p.server AND q.instance_id = p.instance_id" \
 	"      AND q.action_id <> p.action_id" \
 	"      AND (q.state IN ('sending', 'unknown')" \
 	"           OR (q.state = 'waiting' AND q.run_at <= $2" \
-	"               AND (q.kind <> 'cancel_instance', q.action_id)" \
-	"                 < (p.kind <> 'cancel_instance', p.action_id)))))"
+	"               AND q.action_id < p.action_id" \
+	"               AND NOT " WITHDRAWN("q") ")))))"
 
 #define CLAIM(condition, order) \
 	"WITH due AS MATERIALIZED (" \
@@ -241,7 +249,7 @@ partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
 
 /*
  * Would a new action for this instance have to wait for another?  A cancel
- * waits for what is in flight and for other cancels only.
+ * does not wait for the signs that it withdraws.
  */
 bool
 partner_api_instance_is_busy(const char *server, const char *instance_id,
@@ -253,7 +261,7 @@ partner_api_instance_is_busy(const char *server, const char *instance_id,
 		" WHERE server = $1 AND instance_id = $2"
 		"   AND (state IN ('sending', 'unknown')"
 		"        OR state = 'waiting' AND run_at <= $3"
-		"           AND (kind = 'cancel_instance' OR NOT $4)) LIMIT 1",
+		"           AND NOT (kind = 'sign_instance' AND $4)) LIMIT 1",
 		4, types, NULL
 	};
 	NameData	name;

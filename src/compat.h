@@ -51,6 +51,19 @@ partner_api_restrict_protocols_compat(CURL *easy)
 #endif
 }
 
+/*
+ * Do not wait for a name resolution that a transfer has given up: libcurl would
+ * join its resolver thread, however long a dead name server takes.  An older
+ * libcurl has no such option.
+ */
+static inline void
+partner_api_quick_exit_compat(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+}
+
 #endif							/* CURLINC_CURL_H */
 
 #endif							/* PARTNER_API_COMPAT_H */

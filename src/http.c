@@ -310,6 +310,7 @@ set_limits(PartnerApiCall *call, const PartnerApiEndpoint *endpoint)
 	/* a proxy from the environment would see where tokens go */
 	SETOPT(call, CURLOPT_PROXY, "");
 	partner_api_restrict_protocols_compat(call->easy);
+	partner_api_quick_exit_compat(call->easy);
 	if (endpoint->ca_file != NULL)
 		SETOPT(call, CURLOPT_CAINFO, endpoint->ca_file);
 }

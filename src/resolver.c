@@ -306,7 +306,8 @@ adopt(const PartnerApiTransfer *transfer, PartnerApiSettlement *settlement)
 
 /* Why an action is not settled after a look; NULL if it is. */
 static const char *
-explain(const PartnerApiNextStep *next, PartnerApiFinding finding)
+explain(const PartnerApiNextStep *next, PartnerApiFinding finding,
+		bool shows_nonces)
 {
 	if (finding == PARTNER_API_FINDING_EFFECT)
 		return NULL;
@@ -316,7 +317,9 @@ explain(const PartnerApiNextStep *next, PartnerApiFinding finding)
 		return "the provider's list does not show the effect yet";
 	if (finding == PARTNER_API_FINDING_CONTRADICTION)
 		return "the provider's list shows a state that the request does not lead to";
-	return "the provider's list does not show the effect, and it is not safe to send again";
+	if (shows_nonces)
+		return "the provider's list shows no effect of several requests";
+	return "the provider's list does not show the effect, but is not known to show our nonces";
 }
 
 /* The list has been read whole: settle, or look again. */
@@ -327,17 +330,18 @@ conclude(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 	PartnerApiLook *look = transfer->look;
 	PartnerApiFinding finding = judge_list(transfer);
 	PartnerApiAccount *account = transfer->account;
+	bool		shows_nonces = account->list_shows_nonces ||
+	look->nonce_seen;
 	PartnerApiNextStep next;
 	PartnerApiSettlement *settlement;
 
 	next = partner_api_after_look(transfer->claim, finding, account->server,
-								  account->list_shows_nonces ||
-								  look->nonce_seen, look->last, now);
+								  shows_nonces, look->last, now);
 	settlement = partner_api_settlement_new(transfer, &next, now);
 	settlement->verdict = finding == PARTNER_API_FINDING_EFFECT ? "found" :
 		"absent";
 	settlement->http_status = response->status;
-	settlement->error = explain(&next, finding);
+	settlement->error = explain(&next, finding, shows_nonces);
 	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 	settlement->nonce_seen = look->nonce_seen;
 	if (finding == PARTNER_API_FINDING_EFFECT)

@@ -296,7 +296,9 @@ timed_out(void)
 			errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 			errmsg("the call was not answered within partner_api.call_timeout"),
 			errdetail_internal("%s", left_behind(action_id)),
-			errhint("Follow it with partner_api.action_timeline()."));
+			action_id < 0 ? 0 :
+			errhint("Follow it with partner_api.action_timeline(" INT64_FORMAT ").",
+					action_id));
 }
 
 /* Wait for the answer, interruptibly. */
