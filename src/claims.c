@@ -45,11 +45,24 @@
 	"               AND q.action_id < p.action_id" \
 	"               AND NOT " WITHDRAWN("q") ")))))"
 
+/* A bulk action and one for an instance of it keep out of each other's way. */
+#define NOT_IN_BULK \
+	" NOT EXISTS (" \
+	"   SELECT FROM partner_api.pending_actions b" \
+	"    WHERE b.server = p.server AND b.kind = 'delete_instances'" \
+	"      AND b.state IN ('sending', 'unknown')" \
+	"      AND b.arguments->'instance_ids' ? p.instance_id)" \
+	" AND (p.kind <> 'delete_instances' OR NOT EXISTS (" \
+	"   SELECT FROM partner_api.pending_actions q" \
+	"    WHERE q.server = p.server AND q.instance_id IS NOT NULL" \
+	"      AND q.state IN ('sending', 'unknown')" \
+	"      AND p.arguments->'instance_ids' ? q.instance_id))"
+
 #define CLAIM(condition, order) \
 	"WITH due AS MATERIALIZED (" \
 	" SELECT p.action_id FROM partner_api.pending_actions p" \
 	"  WHERE p.server = $1 AND p.state = 'waiting' AND p.run_at <= $2" \
-	"    AND " condition " AND " NOT_BLOCKED \
+	"    AND " condition " AND " NOT_BLOCKED " AND " NOT_IN_BULK \
 	"  ORDER BY " order " LIMIT $3 FOR UPDATE SKIP LOCKED)," \
 	" c AS (UPDATE partner_api.pending_actions p" \
 	"  SET state = 'sending', lease = p.lease + 1," \
@@ -60,7 +73,12 @@
 #define CLAIMED \
 	" SELECT c.action_id, c.lease, c.attempts, c.kind, c.server," \
 	"        c.instance_id, s.token, i.status, c.arguments, c.nonce," \
-	"        c.customer_ref, c.requested_by, c.deadline, c.sent_at," \
+	"        c.customer_ref," \
+	"        CASE WHEN c.automatic THEN (" \
+	"         SELECT pg_catalog.pg_get_userbyid(f.srvowner)" \
+	"           FROM pg_catalog.pg_foreign_server f" \
+	"          WHERE f.srvname = c.server) ELSE c.requested_by END," \
+	"        c.deadline, c.sent_at," \
 	"        c.looks, c.automatic," \
 	"        CASE WHEN c.kind = 'delete_instances' THEN" \
 	"         (SELECT pg_catalog.jsonb_object_agg(b.instance_id, b.token)" \
@@ -169,9 +187,11 @@ partner_api_claim_due(MemoryContext parent, const char *server,
 					  TimestampTz now, int limit, bool with_deadline)
 {
 	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID, INT4OID};
+
+	/* not by the index on deadline: most with one are not due for days */
 	static PartnerApiStatement by_deadline = {
 		CLAIM("p.deadline IS NOT NULL AND p.deadline > $2",
-			  "p.deadline, p.run_at, p.action_id") CLAIMED
+			  "p.deadline + interval '0', p.run_at, p.action_id") CLAIMED
 		" ORDER BY c.deadline, c.action_id", 3, types, NULL
 	};
 	static PartnerApiStatement by_age = {
@@ -279,24 +299,53 @@ partner_api_instance_is_busy(const char *server, const char *instance_id,
 
 /*
  * What a worker that is gone left in "sending" may have had its effect: it is
- * unknown from now on.  Returns how many.
+ * unknown from now on, and so is what it was looking at.  ids: bigint array,
+ * or 0 for all.  Rows that a session holds are skipped.  Returns how many were
+ * taken over.
  */
 int
-partner_api_claim_orphans(TimestampTz now)
+partner_api_claim_orphans(TimestampTz now, Datum ids)
 {
-	static const Oid types[] = {TIMESTAMPTZOID};
+	static const Oid types[] = {TIMESTAMPTZOID, INT8ARRAYOID};
 	static PartnerApiStatement statement = {
-		"UPDATE partner_api.pending_actions"
-		"   SET state = CASE state WHEN 'sending' THEN 'unknown' ELSE state END,"
-		"       lease = lease + 1, run_at = $1,"
-		"       last_error = coalesce(last_error,"
+		"WITH orphan AS MATERIALIZED ("
+		" SELECT p.action_id FROM partner_api.pending_actions p"
+		"  WHERE p.state IN ('sending', 'unknown')"
+		"    AND ($2 IS NULL OR p.action_id = ANY ($2))"
+		"    FOR UPDATE SKIP LOCKED)"
+		" UPDATE partner_api.pending_actions p"
+		"   SET state = 'unknown', lease = p.lease + 1, run_at = $1,"
+		"       last_error = coalesce(p.last_error,"
 		"                    'the worker ended before it knew the outcome')"
-		" WHERE state IN ('sending', 'unknown')", 1, types, NULL
+		"  FROM orphan WHERE p.action_id = orphan.action_id",
+		2, types, NULL
 	};
-	Datum		value = TimestampTzGetDatum(now);
+	Datum		values[2];
 
-	return (int) partner_api_execute(&statement, &value, NULL,
+	values[0] = TimestampTzGetDatum(now);
+	values[1] = ids;
+	return (int) partner_api_execute(&statement, values,
+									 ids == (Datum) 0 ? " n" : NULL,
 									 SPI_OK_UPDATE);
+}
+
+/*
+ * What is left in "sending" while this worker has sent nothing yet: orphans
+ * that a session holds.  bigint array in SPI's context, or 0 for none.
+ */
+Datum
+partner_api_list_orphans(void)
+{
+	static PartnerApiStatement statement = {
+		"SELECT array_agg(action_id) FROM partner_api.pending_actions"
+		" WHERE state = 'sending'", 0, NULL, NULL
+	};
+	bool		isnull;
+	Datum		ids;
+
+	partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	ids = partner_api_field(0, 1, &isnull);
+	return isnull ? (Datum) 0 : ids;
 }
 
 /*

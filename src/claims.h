@@ -61,7 +61,8 @@ extern bool partner_api_instance_is_busy(const char *server,
 										 const char *instance_id,
 										 PartnerApiKind kind,
 										 TimestampTz now);
-extern int	partner_api_claim_orphans(TimestampTz now);
+extern int	partner_api_claim_orphans(TimestampTz now, Datum ids);
+extern Datum partner_api_list_orphans(void);
 extern TimestampTz partner_api_next_due(TimestampTz now);
 
 #endif							/* PARTNER_API_CLAIMS_H */

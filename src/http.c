@@ -32,6 +32,9 @@
 
 #define FIRST_BODY_BYTES 4096
 
+/* Nobody is sent away for longer than a day. */
+#define MOST_RETRY_AFTER_S 86400
+
 struct PartnerApiHttp
 {
 	CURLM	   *multi;
@@ -426,7 +429,8 @@ finish_call(PartnerApiCall *call, CURLcode code)
 	}
 	response->body = call->body != NULL ? call->body : "";
 	response->body_len = call->body_len;
-	response->retry_after_ms = retry_after > 0 ? retry_after * 1000 : -1;
+	response->retry_after_ms = retry_after > 0 ?
+		Min(retry_after, MOST_RETRY_AFTER_S) * 1000 : -1;
 	response->date_ms = call->date_ms;
 	if (!response->complete)
 		response->transport_error = transport_error(call, code);

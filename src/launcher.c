@@ -194,12 +194,19 @@ start_worker(int index)
 	entry->installs_seen = partner_api_shared->installs;
 	LWLockRelease(partner_api_shared->lock);
 
-	if (!register_worker(index))
-		ereport(LOG,
-				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				errmsg("could not start the partner_api worker for database \"%s\"",
-					   NameStr(entry->database)),
-				errhint("Raise max_worker_processes."));
+	if (register_worker(index))
+		return;
+	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
+	entry->state = PARTNER_API_WORKER_STOPPED;
+	entry->exit = PARTNER_API_EXIT_ENDED;
+	entry->ended_at = GetCurrentTimestamp();
+	entry->quick_ends++;
+	LWLockRelease(partner_api_shared->lock);
+	ereport(LOG,
+			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			errmsg("could not start the partner_api worker for database \"%s\"",
+				   NameStr(entry->database)),
+			errhint("Raise max_worker_processes."));
 }
 
 /* End the worker of a database that is not listed any more. */

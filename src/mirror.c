@@ -110,7 +110,9 @@ static PartnerApiStatement withdraw_signs = {
 					  "    AND p.instance_id = e.instance_id"
 					  "  WHERE e.event_id = ANY ($2)"
 					  "    AND e.kind IN ('signed', 'cancelled', 'deleted')"
-					  "    AND p.kind = 'sign_instance' AND p.automatic"
+					  "    AND p.kind = 'sign_instance'"
+					  "    AND (p.automatic OR (e.kind <> 'signed'"
+					  "                         AND p.action_id < e.action_id))"
 					  "    AND p.state IN ('waiting', 'held')",
 					  "'cancelled'", "'not needed any more'"),
 	2, withdraw_types, NULL
@@ -371,13 +373,19 @@ partner_api_mirror_pass_time(TimestampTz now)
 
 /* ---- reading ---- */
 
-/* An instance's row as JSON, in SPI's context; NULL if there is none. */
+/*
+ * An instance's row as JSON that fits a slot, in SPI's context; NULL if there
+ * is none.
+ */
 char *
 partner_api_mirror_row(const char *server, const char *instance_id)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID};
 	static PartnerApiStatement statement = {
-		"SELECT row_to_json(i) FROM partner_api.instances i"
+		"SELECT CASE WHEN pg_column_size(i.details) > 8000"
+		"            THEN (to_jsonb(i) - 'details')::text"
+		"            ELSE row_to_json(i)::text END"
+		"  FROM partner_api.instances i"
 		" WHERE server = $1 AND instance_id = $2", 2, types, NULL
 	};
 	NameData	name;

@@ -42,8 +42,9 @@ static MemoryContext pass_context;	/* reset before each pass */
 static MemoryContext claims_context;	/* parent of all claims */
 static List *settled = NIL;		/* settlements that are to be written */
 static TimestampTz next_due = DT_NOBEGIN;	/* by our clock */
-static TimestampTz last_time_pass = 0;	/* by the real clock */
+static int64 last_time_pass = 0;	/* monotonic, us */
 static int64 clock_ahead = 0;	/* as of the last pass */
+static Datum held_orphans = (Datum) 0;	/* see partner_api_pass_take_over() */
 
 /*
  * The pass that is running, or that failed.  Its transfers outlive a failure
@@ -86,7 +87,7 @@ note_error(const ErrorData *error)
 {
 	if (error == NULL)
 		return false;
-	strlcpy(entry->last_error, error->message, sizeof(entry->last_error));
+	partner_api_worker_error(entry, error->message);
 	return true;
 }
 
@@ -99,29 +100,56 @@ settle_group(void *group)
 	partner_api_settle((List *) group, partner_api_clock_now());
 }
 
-/*
- * Write all settlements; if the group fails, one by one, so that a row that
- * cannot be written now holds up nobody else.  Returns those written.
- */
+/* Those of the settlements that could, or could not, be written before. */
 static List *
-write_settled(void)
+select_settled(bool blocked)
+{
+	List	   *selected = NIL;
+	ListCell   *lc;
+
+	foreach(lc, settled)
+	{
+		if (((PartnerApiSettlement *) lfirst(lc))->blocked == blocked)
+			selected = lappend(selected, lfirst(lc));
+	}
+	return selected;
+}
+
+/* Write settlements one by one; returns those written. */
+static List *
+write_one_by_one(const List *settlements)
 {
 	List	   *written = NIL;
 	ListCell   *lc;
 
-	if (settled == NIL)
-		return NIL;
-	if (partner_api_try(settle_group, settled) == NULL)
-		return list_copy(settled);
-	foreach(lc, settled)
+	foreach(lc, settlements)
 	{
-		ErrorData  *error = partner_api_try(settle_group,
-											list_make1(lfirst(lc)));
+		PartnerApiSettlement *settlement = lfirst(lc);
 
-		if (!note_error(error))
-			written = lappend(written, lfirst(lc));
+		settlement->blocked = true;
+		if (note_error(partner_api_try(settle_group,
+									   list_make1(settlement))))
+			continue;
+		settlement->blocked = false;
+		written = lappend(written, settlement);
 	}
 	return written;
+}
+
+/*
+ * Write all settlements; if the group fails, one by one, so that a row that
+ * cannot be written now holds up nobody else, and costs no time from then on.
+ * Returns those written.
+ */
+static List *
+write_settled(void)
+{
+	List	   *fresh = select_settled(false);
+	List	   *blocked = select_settled(true);
+
+	if (fresh != NIL && partner_api_try(settle_group, fresh) != NULL)
+		fresh = write_one_by_one(fresh);
+	return list_concat(fresh, write_one_by_one(blocked));
 }
 
 /* What the calls that wait for these are told. */
@@ -180,18 +208,20 @@ prepare_claims(const List *claims)
 	}
 }
 
-/* Transfers that will be in flight to a server after this pass. */
+/* Requests that will be in flight to a server after this pass. */
 static int
 server_load(const char *server)
 {
-	int			load = partner_api_transfers_count(server);
+	int			load = partner_api_transfers_count(server,
+												   PARTNER_API_SEND);
 	ListCell   *lc;
 
 	foreach(lc, pass.transfers)
 	{
 		PartnerApiTransfer *transfer = lfirst(lc);
 
-		if (strcmp(transfer->claim->server, server) == 0)
+		if (transfer->claim->purpose == PARTNER_API_SEND &&
+			strcmp(transfer->claim->server, server) == 0)
 			load++;
 	}
 	return load;
@@ -311,8 +341,8 @@ static bool
 time_has_passed(int64 ahead_before)
 {
 	return pass.now >= next_due || clock_ahead != ahead_before ||
-		TimestampDifferenceExceeds(last_time_pass, GetCurrentTimestamp(),
-								   PARTNER_API_SAFETY_PASS_MS);
+		partner_api_monotonic_us() - last_time_pass >=
+		PARTNER_API_SAFETY_PASS_MS * INT64CONST(1000);
 }
 
 /* Work for partner_api_try(): close what is past its deadline. */
@@ -337,6 +367,21 @@ apply_backlog(void *arg)
 	partner_api_mirror_apply_backlog();
 }
 
+/* Work for partner_api_try(): approvals that met no sign action. */
+static void
+release_approved(void *arg)
+{
+	partner_api_release_approved();
+}
+
+/* Work for partner_api_try(): orphans that were held at the start. */
+static void
+claim_orphans(void *arg)
+{
+	if (held_orphans != (Datum) 0)
+		(void) partner_api_claim_orphans(pass.now, held_orphans);
+}
+
 /* Work for partner_api_try(): actions whose server is gone. */
 static void
 note_unsendable(void *arg)
@@ -354,12 +399,15 @@ pass_time(void)
 {
 	List	   *answers = pass.answers;
 
-	last_time_pass = GetCurrentTimestamp();
+	last_time_pass = partner_api_monotonic_us();
+	entry->last_error[0] = '\0';	/* unless it goes wrong again */
 	if (note_error(partner_api_try(close_missed, NULL)))
 		pass.answers = answers;
 	(void) note_error(partner_api_try(end_instances, NULL));
 	(void) note_error(partner_api_try(apply_backlog, NULL));
 	(void) note_error(partner_api_try(note_unsendable, NULL));
+	(void) note_error(partner_api_try(release_approved, NULL));
+	(void) note_error(partner_api_try(claim_orphans, NULL));
 }
 
 /* Claim what can be sent now: calls that wait, due actions, looks. */
@@ -373,7 +421,9 @@ claim_work(void)
 		serve_slot(i);
 	foreach(lc, partner_api_server_names())
 		claim_for_server(lfirst(lc));
-	looks = Min(MOST_LOOKS, connections_left());
+	looks = Min(MOST_LOOKS - partner_api_transfers_count(NULL,
+														 PARTNER_API_LOOK),
+				connections_left());
 	prepare_claims(partner_api_claim_looks(claims_context, pass.now,
 										   looks));
 }
@@ -570,6 +620,17 @@ partner_api_pass_failed(void)
 	partner_api_accounts_end_pass(&accounts);
 }
 
+/* Keep the ids of orphans that a session holds until they can be taken over. */
+static void
+remember_orphans(Datum ids)
+{
+	MemoryContext before = MemoryContextSwitchTo(claims_context);
+
+	held_orphans = ids == (Datum) 0 ? (Datum) 0 :
+		PointerGetDatum(DatumGetArrayTypePCopy(ids));
+	MemoryContextSwitchTo(before);
+}
+
 /* Settle what the worker before this one left. */
 void
 partner_api_pass_take_over(void)
@@ -577,7 +638,8 @@ partner_api_pass_take_over(void)
 	int			orphans;
 
 	begin_pass();
-	orphans = partner_api_claim_orphans(pass.now);
+	orphans = partner_api_claim_orphans(pass.now, (Datum) 0);
+	remember_orphans(partner_api_list_orphans());
 	end_pass();
 	partner_api_slots_orphaned();
 	if (orphans > 0)

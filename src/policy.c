@@ -16,6 +16,7 @@
 #define FIRST_BACKOFF (1 * USECS_PER_SEC)
 #define LAST_BACKOFF (5 * USECS_PER_MINUTE)
 #define SHORTEST_RETRY (1 * USECS_PER_SEC)
+#define LAST_CHANCE (5 * USECS_PER_SEC)
 
 /*
  * Requests without an answer after which a person is asked, where no deadline
@@ -50,6 +51,9 @@ retry_time(const PartnerApiClaim *claim, int64 retry_after_ms,
 		delay = Min(delay, Max((claim->deadline - now) / 2, SHORTEST_RETRY));
 	if (retry_after_ms > 0)
 		delay = Max(delay, retry_after_ms * 1000);
+	/* sent away until it is too late: try once more before that */
+	if (claim->deadline != 0 && now + delay > claim->deadline - LAST_CHANCE)
+		delay = Max(claim->deadline - LAST_CHANCE - now, SHORTEST_RETRY);
 	return now + delay;
 }
 
@@ -80,8 +84,6 @@ partner_api_after_attempt(const PartnerApiClaim *claim,
 	{
 		next.state = "waiting";
 		next.run_at = retry_time(claim, verdict->retry_after_ms, now);
-		if (claim->deadline != 0 && next.run_at >= claim->deadline)
-			next.run_at = claim->deadline - 1;
 	}
 	else
 		next.state = "failed";

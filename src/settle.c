@@ -23,6 +23,7 @@
 #include "redact.h"
 #include "settle.h"
 #include "slots.h"
+#include "subtransaction.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -235,6 +236,30 @@ fetch_result(PartnerApiSettlement *settlement)
 	}
 }
 
+/* Raise ERROR at once if a session holds the action's row. */
+static void
+lock_action(int64 action_id)
+{
+	static const Oid types[] = {INT8OID};
+	static PartnerApiStatement statement = {
+		"SELECT FROM partner_api.pending_actions WHERE action_id = $1"
+		" FOR UPDATE NOWAIT", 1, types, NULL
+	};
+	Datum		value = Int64GetDatum(action_id);
+
+	partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
+}
+
+/* Work for partner_api_try(): keep what a list has proved. */
+static void
+note_nonce_seen(void *arg)
+{
+	const PartnerApiSettlement *settlement = arg;
+
+	partner_api_note_nonce_seen(settlement->claim->server,
+								settlement->finished_at);
+}
+
 /*
  * Write a group of settlements in the running transaction and apply them to
  * the mirror.  Marks as recorded what the lease allowed.  Raises ERROR if a
@@ -249,7 +274,13 @@ partner_api_settle(List *settlements, TimestampTz now)
 	ListCell   *lc;
 
 	foreach(lc, settlements)
-		((PartnerApiSettlement *) lfirst(lc))->recorded = false;
+	{
+		PartnerApiSettlement *settlement = lfirst(lc);
+
+		settlement->recorded = false;
+		if (settlement->blocked)
+			lock_action(settlement->action_id);
+	}
 	for (int column = 0; column < NCOLUMNS; column++)
 		values[column] = column_array(settlements, column);
 	values[NCOLUMNS] = TimestampTzGetDatum(now);
@@ -262,8 +293,9 @@ partner_api_settle(List *settlements, TimestampTz now)
 	{
 		PartnerApiSettlement *settlement = lfirst(lc);
 
+		/* not worth waiting for: the next look sees it too */
 		if (settlement->nonce_seen)
-			partner_api_note_nonce_seen(settlement->claim->server, now);
+			(void) partner_api_try(note_nonce_seen, settlement);
 		fetch_result(settlement);
 	}
 }
@@ -355,6 +387,24 @@ partner_api_note_unsendable(void)
 		"          FROM pg_catalog.pg_foreign_server f)"
 		"     AND q.last_error IS DISTINCT FROM 'server does not exist'"
 		"   FOR UPDATE SKIP LOCKED)", 0, NULL, NULL
+	};
+
+	partner_api_execute(&statement, NULL, NULL, SPI_OK_UPDATE);
+}
+
+/* Let go the signs that were approved while they were being scheduled. */
+void
+partner_api_release_approved(void)
+{
+	static PartnerApiStatement statement = {
+		"UPDATE partner_api.pending_actions p"
+		"   SET state = 'waiting', held_for = NULL"
+		" WHERE p.action_id IN ("
+		"  SELECT q.action_id FROM partner_api.pending_actions q"
+		"    JOIN partner_api.trial_approvals a"
+		"      ON a.server = q.server AND a.instance_id = q.instance_id"
+		"   WHERE q.state = 'held' AND q.held_for = 'approval'"
+		"   FOR UPDATE OF q SKIP LOCKED)", 0, NULL, NULL
 	};
 
 	partner_api_execute(&statement, NULL, NULL, SPI_OK_UPDATE);

@@ -46,6 +46,7 @@ typedef struct PartnerApiSettlement
 	const char *hint;
 	/* filled when it is recorded */
 	bool		recorded;
+	bool		blocked;		/* a session held its row before */
 	char	   *result;			/* JSON of the instance, if a call waits */
 } PartnerApiSettlement;
 
@@ -53,5 +54,6 @@ extern void partner_api_settle(List *settlements, TimestampTz now);
 extern void partner_api_settle_jumped_signs(List *claims, TimestampTz now);
 extern List *partner_api_settle_deadlines(TimestampTz now);
 extern void partner_api_note_unsendable(void);
+extern void partner_api_release_approved(void);
 
 #endif							/* PARTNER_API_SETTLE_H */

@@ -128,6 +128,21 @@ partner_api_extension_installed(void)
 	partner_api_wake_process(launcher);
 }
 
+/*
+ * Show an error in worker_status().  Sessions of other databases read it too,
+ * in whatever encoding: plain ASCII only.
+ */
+void
+partner_api_worker_error(PartnerApiWorkerEntry *entry, const char *message)
+{
+	char	   *end = entry->last_error;
+
+	for (; *message != '\0' &&
+		 end < entry->last_error + sizeof(entry->last_error) - 1; message++)
+		*end++ = IS_HIGHBIT_SET(*message) ? '?' : *message;
+	*end = '\0';
+}
+
 /* ---- SQL: worker_status() ---- */
 
 /* The worker's state as worker_status() shows it. */

@@ -75,5 +75,7 @@ extern bool partner_api_worker_running(Oid database);
 extern void partner_api_wake_worker(Oid database);
 extern void partner_api_extension_installed(void);
 extern void partner_api_wake_process(int process);
+extern void partner_api_worker_error(PartnerApiWorkerEntry *entry,
+									 const char *message);
 
 #endif							/* PARTNER_API_SHARED_H */

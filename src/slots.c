@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "shared.h"
@@ -528,18 +529,25 @@ answer_locked(Slot *slot, const StringInfo message)
 	return slot->process;
 }
 
-/* An answer as it fits a slot: a result that does not is left out. */
+/* An answer as it fits a slot: what is too long is left out. */
 static void
 encode_answer(StringInfo message, const PartnerApiAnswer *answer)
 {
-	partner_api_put_answer(message, answer);
-	if (message->len > SLOT_BYTES)
-	{
-		PartnerApiAnswer shorter = *answer;
+	PartnerApiAnswer shorter = *answer;
 
-		shorter.result = NULL;
-		partner_api_put_answer(message, &shorter);
-	}
+	partner_api_put_answer(message, answer);
+	if (message->len <= SLOT_BYTES)
+		return;
+	shorter.result = NULL;
+	shorter.detail = answer->detail == NULL ? NULL :
+		pnstrdup(answer->detail, pg_mbcliplen(answer->detail,
+											  strlen(answer->detail), 1000));
+	shorter.hint = NULL;
+	if (answer->message != NULL)
+		shorter.message = pnstrdup(answer->message,
+								   pg_mbcliplen(answer->message,
+												strlen(answer->message), 1000));
+	partner_api_put_answer(message, &shorter);
 }
 
 /* Answer one slot that was taken. */

@@ -27,6 +27,9 @@
  */
 #define MOST_LOCAL_FAILURES 5
 
+/* A provider's clock that is further ahead is wrong rather than ahead. */
+#define MOST_SKEW_US USECS_PER_HOUR
+
 static PartnerApiHttp *http = NULL;
 static dlist_head in_flight = DLIST_STATIC_INIT(in_flight);
 static int	total_in_flight = 0;
@@ -38,9 +41,11 @@ partner_api_transfers_init(PartnerApiHttp *engine)
 	http = engine;
 }
 
-/* Transfers in flight to a server. */
+/*
+ * Transfers in flight for a purpose, to a server or, with NULL, to all.
+ */
 int
-partner_api_transfers_count(const char *server)
+partner_api_transfers_count(const char *server, PartnerApiPurpose purpose)
 {
 	dlist_iter	iter;
 	int			count = 0;
@@ -50,7 +55,8 @@ partner_api_transfers_count(const char *server)
 		PartnerApiTransfer *transfer = dlist_container(PartnerApiTransfer,
 													   node, iter.cur);
 
-		if (strcmp(transfer->claim->server, server) == 0)
+		if (transfer->claim->purpose == purpose &&
+			(server == NULL || strcmp(transfer->claim->server, server) == 0))
 			count++;
 	}
 	return count;
@@ -315,7 +321,7 @@ provider_skew_us(const PartnerApiResponse *response, TimestampTz now)
 	if (response->date_ms == 0)
 		return 0;
 	theirs = partner_api_timestamp_from_unix_ms(response->date_ms);
-	return Max(theirs - now, 0);
+	return Min(Max(theirs - now, 0), MOST_SKEW_US);
 }
 
 /* Judge the answer to the action's own request. */

@@ -39,7 +39,8 @@ extern PartnerApiSettlement *partner_api_transfer_start(PartnerApiTransfer *tran
 														TimestampTz now);
 extern PartnerApiSettlement *partner_api_transfer_finish(PartnerApiCall *call,
 														 TimestampTz now);
-extern int	partner_api_transfers_count(const char *server);
+extern int	partner_api_transfers_count(const char *server,
+										PartnerApiPurpose purpose);
 extern int	partner_api_transfers_total(void);
 extern void partner_api_transfer_action(const PartnerApiTransfer *transfer,
 										PartnerApiAction *action);

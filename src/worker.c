@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "clock.h"
 #include "http.h"
 #include "launcher.h"
 #include "miscadmin.h"
@@ -53,6 +54,11 @@ static void
 detach_worker(int code, Datum arg)
 {
 	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
+	if (entry->state == PARTNER_API_WORKER_RUNNING && entry->pid != MyProcPid)
+	{
+		LWLockRelease(partner_api_shared->lock);	/* it is another's */
+		return;
+	}
 	if (entry->exit != PARTNER_API_EXIT_NO_EXTENSION)
 	{
 		entry->exit = PARTNER_API_EXIT_ENDED;
@@ -71,19 +77,29 @@ detach_worker(int code, Datum arg)
 	partner_api_wake_process(partner_api_shared->launcher);
 }
 
-/* Take the worker's place in shared memory. */
-static void
+/*
+ * Take the worker's place in shared memory; false if another worker has it.
+ */
+static bool
 attach_worker(void)
 {
+	bool		free;
+
 	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
-	entry->state = PARTNER_API_WORKER_RUNNING;
-	entry->exit = PARTNER_API_EXIT_NONE;
-	entry->database_oid = MyDatabaseId;
-	entry->process = MyProc->pgprocno;
-	entry->pid = MyProcPid;
-	entry->starts++;
-	entry->started_at = GetCurrentTimestamp();
+	free = entry->state != PARTNER_API_WORKER_RUNNING;
+	if (free)
+	{
+		entry->state = PARTNER_API_WORKER_RUNNING;
+		entry->exit = PARTNER_API_EXIT_NONE;
+		entry->database_oid = MyDatabaseId;
+		entry->process = MyProc->pgprocno;
+		entry->pid = MyProcPid;
+		entry->starts++;
+		entry->started_at = GetCurrentTimestamp();
+		entry->last_error[0] = '\0';
+	}
 	LWLockRelease(partner_api_shared->lock);
+	return free;
 }
 
 /* Tell how it goes; a torn read of a counter does no harm. */
@@ -120,16 +136,18 @@ serve_interrupts(void)
 }
 
 /*
- * Sleep until a time, driving the transfers; returns early when one has
- * finished or, if "alert", when somebody wakes us.
+ * Sleep for a while, driving the transfers; returns early when one has
+ * finished or, if "alert", when somebody wakes us.  By the monotonic clock: a
+ * clock that is set back must not put us to sleep.
  */
 static void
-sleep_until(TimestampTz until, bool alert)
+sleep_for(long sleep_ms, bool alert)
 {
+	int64		until = partner_api_monotonic_us() + sleep_ms * INT64CONST(1000);
+
 	for (;;)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-		long		left = TimestampDifferenceMilliseconds(now, until);
+		int64		left = until - partner_api_monotonic_us();
 
 		serve_interrupts();
 		if (left <= 0 || (alert && MyLatch->is_set))
@@ -146,7 +164,7 @@ sleep_until(TimestampTz until, bool alert)
 		{
 			(void) WaitLatch(MyLatch,
 							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 left, PG_WAIT_EXTENSION);
+							 (long) (left / 1000 + 1), PG_WAIT_EXTENSION);
 			if (!alert)
 				ResetLatch(MyLatch);
 		}
@@ -161,11 +179,8 @@ sleep_until(TimestampTz until, bool alert)
 static void
 wait_for_work(void)
 {
-	long		sleep_ms = partner_api_pass_has_unwritten() ?
-	FIRST_FAILURE_PAUSE_MS : partner_api_pass_time_to_sleep();
-
-	sleep_until(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), sleep_ms),
-				true);
+	sleep_for(partner_api_pass_has_unwritten() ? FIRST_FAILURE_PAUSE_MS :
+			  partner_api_pass_time_to_sleep(), true);
 }
 
 /* Undo a failed pass; what is settled stays in memory. */
@@ -175,8 +190,7 @@ recover(MemoryContext context)
 	MemoryContextSwitchTo(context);
 	HOLD_INTERRUPTS();
 	EmitErrorReport();
-	strlcpy(entry->last_error, "a pass failed: see the server log",
-			sizeof(entry->last_error));
+	partner_api_worker_error(entry, "a pass failed: see the server log");
 	AbortCurrentTransaction();
 	FlushErrorState();
 	MemoryContextSwitchTo(context);
@@ -225,8 +239,7 @@ loop(void)
 		{
 			pause_ms = Min(Max(pause_ms * 2, FIRST_FAILURE_PAUSE_MS),
 						   LAST_FAILURE_PAUSE_MS);
-			sleep_until(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													pause_ms), false);
+			sleep_for(pause_ms, false);
 		}
 	}
 }
@@ -295,7 +308,8 @@ partner_api_worker_main(Datum index)
 	BackgroundWorkerInitializeConnection(NameStr(entry->database), NULL, 0);
 
 	prepare_session();
-	attach_worker();
+	if (!attach_worker())
+		proc_exit(0);
 	reserve_descriptors();
 	http = partner_api_http_create(TopMemoryContext,
 								   partner_api_max_connections);

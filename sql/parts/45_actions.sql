@@ -47,6 +47,8 @@ CREATE INDEX pending_actions_deadline ON pending_actions (deadline)
 /* what is unknown, by the time of the next look */
 CREATE INDEX pending_actions_unknown ON pending_actions (run_at)
 	WHERE state = 'unknown';
+CREATE INDEX pending_actions_bulk ON pending_actions (server)
+	WHERE kind = 'delete_instances';
 /* order per instance, and one call in flight for each */
 CREATE INDEX pending_actions_instance
 	ON pending_actions (server, instance_id, action_id)

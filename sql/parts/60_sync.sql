@@ -46,14 +46,6 @@ BEGIN
 			INSERT INTO partner_api.server_evidence (server, nonce_seen_at)
 			VALUES (of_server, moment) ON CONFLICT (server) DO NOTHING;
 		END IF;
-		IF row.token IS NOT NULL THEN
-			INSERT INTO partner_api.instance_secrets AS s
-				(server, instance_id, token)
-			VALUES (of_server, row.instance_id, row.token)
-			ON CONFLICT (server, instance_id) DO UPDATE
-				SET token = excluded.token WHERE s.token <> excluded.token;
-		END IF;
-
 		SELECT i.* INTO known FROM partner_api.instances i
 		WHERE i.server = of_server AND i.instance_id = row.instance_id;
 		IF NOT FOUND THEN
@@ -64,6 +56,15 @@ BEGIN
 				AND row.name LIKE '%[' || p.nonce || ']') THEN
 				CONTINUE;
 			END IF;
+		END IF;
+		IF row.token IS NOT NULL THEN
+			INSERT INTO partner_api.instance_secrets AS s
+				(server, instance_id, token)
+			VALUES (of_server, row.instance_id, row.token)
+			ON CONFLICT (server, instance_id) DO UPDATE
+				SET token = excluded.token WHERE s.token <> excluded.token;
+		END IF;
+		IF known.instance_id IS NULL THEN
 			/* whose order it was is known here, if it was not forgotten */
 			SELECT h.customer_ref INTO order_ref
 			FROM partner_api.action_history h

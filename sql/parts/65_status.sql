@@ -47,6 +47,8 @@ FROM (
 				  ON m.srvid = f.oid AND m.umuser IN (0, f.srvowner)
 				WHERE f.srvname = i.server)
 				THEN 'the owner of the server has no user mapping'
+		   WHEN pg_catalog.current_setting('partner_api.enabled', true) = 'off'
+				THEN 'sending is switched off'
 		   WHEN NOT pg_catalog.pg_is_in_recovery() AND NOT EXISTS (
 				SELECT FROM worker_status() w
 				WHERE w.database = pg_catalog.current_database()
