@@ -83,21 +83,14 @@
 	"        CASE WHEN c.kind = 'delete_instances' THEN" \
 	"         (SELECT pg_catalog.jsonb_object_agg(b.instance_id, b.token)" \
 	"            FROM partner_api.instance_secrets b" \
-	"           WHERE b.server = c.server AND c.arguments" \
-	"                 OPERATOR(pg_catalog.->) 'instance_ids'" \
-	"                 OPERATOR(pg_catalog.?) b.instance_id) END" \
+	"           WHERE b.server = c.server AND b.instance_id = ANY (ARRAY(" \
+	"             SELECT pg_catalog.jsonb_array_elements_text(" \
+	"                    c.arguments->'instance_ids')))) END" \
 	"   FROM c" \
 	"   LEFT JOIN partner_api.instance_secrets s" \
 	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
 	"   LEFT JOIN partner_api.instances i" \
 	"     ON i.server = c.server AND i.instance_id = c.instance_id"
-
-/* Text of a field in the current context; NULL if null. */
-static char *
-copy_text(int row, int column)
-{
-	return partner_api_field_text(row, column);
-}
 
 /*
  * The same in UTF-8, as the provider is told it.  Converted here because there
@@ -147,16 +140,16 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	claim->action_id = DatumGetInt64(partner_api_field(row, 1, &isnull));
 	claim->lease = DatumGetInt64(partner_api_field(row, 2, &isnull));
 	claim->attempts = DatumGetInt32(partner_api_field(row, 3, &isnull));
-	if (!partner_api_kind_parse(copy_text(row, 4), &claim->kind))
+	if (!partner_api_kind_parse(partner_api_field_text(row, 4), &claim->kind))
 		elog(ERROR, "unknown kind of action " INT64_FORMAT, claim->action_id);
-	claim->server = copy_text(row, 5);
+	claim->server = partner_api_field_text(row, 5);
 	claim->instance_id = copy_utf8(row, 6);
 	claim->instance_token = copy_utf8(row, 7);
-	claim->instance_status = copy_text(row, 8);
+	claim->instance_status = partner_api_field_text(row, 8);
 	claim->arguments = copy_utf8(row, 9);
-	claim->nonce = copy_text(row, 10);
+	claim->nonce = partner_api_field_text(row, 10);
 	claim->customer_ref = copy_utf8(row, 11);
-	claim->role = copy_text(row, 12);
+	claim->role = partner_api_field_text(row, 12);
 	claim->deadline = copy_time(row, 13);
 	claim->sent_at = copy_time(row, 14);
 	claim->looks = DatumGetInt32(partner_api_field(row, 15, &isnull));

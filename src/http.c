@@ -494,13 +494,6 @@ partner_api_http_next_finished(PartnerApiHttp *http)
 	return call;
 }
 
-/* Calls that are not finished. */
-int
-partner_api_http_running(const PartnerApiHttp *http)
-{
-	return http->running;
-}
-
 /* Sleep until a transfer can go on, a signal arrives, or the time is over. */
 void
 partner_api_http_wait(PartnerApiHttp *http, int timeout_ms)
@@ -526,11 +519,4 @@ const PartnerApiResponse *
 partner_api_call_response(const PartnerApiCall *call)
 {
 	return &call->response;
-}
-
-/* Was the answer cut off for its size? */
-bool
-partner_api_call_too_large(const PartnerApiCall *call)
-{
-	return call->too_large;
 }

@@ -190,6 +190,7 @@ start_worker(int index)
 
 	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
 	entry->state = PARTNER_API_WORKER_STARTING;
+	entry->exit = PARTNER_API_EXIT_NONE;
 	entry->started_at = GetCurrentTimestamp();
 	entry->installs_seen = partner_api_shared->installs;
 	LWLockRelease(partner_api_shared->lock);

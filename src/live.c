@@ -12,11 +12,11 @@
  */
 #include "postgres.h"
 
+#include "listing.h"
 #include "live.h"
 #include "miscadmin.h"
 #include "policy.h"
 #include "redact.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 /* A backend reads one thing at a time. */
@@ -25,6 +25,8 @@
 #define POLL_SLICE_MS 10
 /* A provider that never says "last page" must not keep us for ever. */
 #define MOST_PAGES 100000
+/* A list that changes while it is read is read again. */
+#define MOST_READINGS 5
 
 /* The engine of this backend, made on first use and kept. */
 static PartnerApiHttp *
@@ -133,38 +135,7 @@ partner_api_live_check(const PartnerApiServer *server,
 
 /* ---- lists ---- */
 
-/* Instances seen on earlier pages: rows may move while we page. */
-static HTAB *
-new_seen(void)
-{
-	HASHCTL		control = {0};
-
-	control.keysize = NAMEDATALEN * 4;
-	control.entrysize = NAMEDATALEN * 4;
-	control.hcxt = CurrentMemoryContext;
-	return hash_create("partner_api list rows", 1024, &control,
-					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-}
-
-/* Append the rows that no earlier page had. */
-static List *
-add_new_rows(List *rows, HTAB *seen, const List *page)
-{
-	ListCell   *lc;
-
-	foreach(lc, page)
-	{
-		PartnerApiListRow *row = lfirst(lc);
-		bool		found;
-
-		hash_search(seen, row->instance_id, HASH_ENTER, &found);
-		if (!found)
-			rows = lappend(rows, row);
-	}
-	return rows;
-}
-
-/* Read one page; returns its call's context, to be deleted by the caller. */
+/* Read one page; its rows are in the current context. */
 static void
 read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
 		  int number, PartnerApiPage *page)
@@ -190,19 +161,16 @@ read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
 	MemoryContextDelete(call_context);
 }
 
-/*
- * The provider's whole list, all pages, each instance once, in the current
- * context.  Raises ERROR if any page cannot be read: a part of a list is never
- * returned.
- */
-List *
-partner_api_live_list(const PartnerApiServer *server,
-					  const PartnerApiFilter *filter)
+/* Read all pages; false if the list changed meanwhile. */
+static bool
+read_pages(const PartnerApiServer *server, const PartnerApiFilter *filter,
+		   List **rows)
 {
-	HTAB	   *seen = new_seen();
-	List	   *rows = NIL;
+	PartnerApiListing listing;
 	PartnerApiPage page = {0};
 
+	*rows = NIL;
+	partner_api_listing_begin(&listing);
 	for (int number = 1; !page.last; number++)
 	{
 		if (number > MOST_PAGES)
@@ -212,8 +180,33 @@ partner_api_live_list(const PartnerApiServer *server,
 						   server->name));
 		memset(&page, 0, sizeof(page));
 		read_page(server, filter, number, &page);
-		rows = add_new_rows(rows, seen, page.rows);
+		*rows = list_concat(*rows, partner_api_listing_add(&listing, &page));
 	}
-	hash_destroy(seen);
-	return rows;
+	partner_api_listing_end(&listing);
+	return !listing.moved;
+}
+
+/*
+ * The provider's whole list, all pages, each instance once, in the current
+ * context.  Raises ERROR if any page cannot be read, or if the list keeps
+ * changing: a part of a list is never returned.
+ */
+List *
+partner_api_live_list(const PartnerApiServer *server,
+					  const PartnerApiFilter *filter)
+{
+	List	   *rows;
+
+	for (int i = 0; i < MOST_READINGS; i++)
+	{
+		if (read_pages(server, filter, &rows))
+			return rows;
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_ERROR),
+			errmsg("the list of server \"%s\" changes while it is read",
+				   server->name),
+			errdetail("It was read %d times, and its total was never the same from the first page to the last.",
+					  MOST_READINGS),
+			errhint("Try again."));
 }

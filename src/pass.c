@@ -39,7 +39,9 @@ static PartnerApiWorkerEntry *entry;
 static PartnerApiHttp *http;
 static PartnerApiAccounts accounts;
 static MemoryContext pass_context;	/* reset before each pass */
-static MemoryContext claims_context;	/* parent of all claims */
+static MemoryContext claims_context;	/* parent of all claims in flight */
+static MemoryContext new_claims;	/* of those that are not committed yet */
+static int	most_connections;	/* as of the start */
 static List *settled = NIL;		/* settlements that are to be written */
 static TimestampTz next_due = DT_NOBEGIN;	/* by our clock */
 static int64 last_time_pass = 0;	/* monotonic, us */
@@ -62,11 +64,12 @@ typedef struct Pass
 static Pass pass;
 
 /*
- * Set up what passes share.  The engine and the worker's entry stay the
- * caller's.
+ * Set up what passes share.  The engine, which takes so many connections, and
+ * the worker's entry stay the caller's.
  */
 void
-partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine)
+partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine,
+					  int connections)
 {
 	entry = worker;
 	http = engine;
@@ -76,6 +79,7 @@ partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine)
 										   "partner_api claims",
 										   ALLOCSET_DEFAULT_SIZES);
 	accounts.parent = claims_context;
+	most_connections = connections;
 	partner_api_transfers_init(http);
 }
 
@@ -231,7 +235,7 @@ server_load(const char *server)
 static int
 connections_left(void)
 {
-	return partner_api_max_connections - partner_api_transfers_total() -
+	return most_connections - partner_api_transfers_total() -
 		list_length(pass.transfers);
 }
 
@@ -255,7 +259,7 @@ claim_for_server(const char *server)
 		bool		with_deadline = (i == 0);
 		List	   *claims;
 
-		claims = partner_api_claim_due(claims_context, server, pass.now,
+		claims = partner_api_claim_due(new_claims, server, pass.now,
 									   lanes_left(server, with_deadline),
 									   with_deadline);
 		partner_api_settle_jumped_signs(claims, pass.now);
@@ -287,7 +291,7 @@ record_slot(void *arg)
 		slot->answer = partner_api_answer_of_closed(enqueued.action_id);
 	else
 	{
-		slot->claim = partner_api_claim_action(claims_context,
+		slot->claim = partner_api_claim_action(new_claims,
 											   enqueued.action_id, slot->now);
 		partner_api_settle_jumped_signs(list_make1(slot->claim), slot->now);
 	}
@@ -316,7 +320,8 @@ serve_slot(int index)
 
 	slot.action = partner_api_slot_peek(index);
 	if (slot.action == NULL ||
-		lanes_left(slot.action->server, false) <= 0 ||
+		(partner_api_server_exists(slot.action->server) &&
+		 lanes_left(slot.action->server, false) <= 0) ||
 		partner_api_instance_is_busy(slot.action->server,
 									 slot.action->instance_id,
 									 slot.action->kind, pass.now) ||
@@ -410,6 +415,34 @@ pass_time(void)
 	(void) note_error(partner_api_try(claim_orphans, NULL));
 }
 
+/* Work for partner_api_try(): what a server can take. */
+static void
+claim_server_work(void *server)
+{
+	claim_for_server(server);
+}
+
+/* Work for partner_api_try(): looks, as many as may begin. */
+static void
+claim_look_work(void *looks)
+{
+	prepare_claims(partner_api_claim_looks(new_claims, pass.now,
+										   *(int *) looks));
+}
+
+/*
+ * Do work that claims; if it fails, it has claimed nothing, and nobody else is
+ * stopped by it.
+ */
+static void
+try_to_claim(void (*work) (void *arg), void *arg)
+{
+	int			before = list_length(pass.transfers);
+
+	if (note_error(partner_api_try(work, arg)))
+		pass.transfers = list_truncate(pass.transfers, before);
+}
+
 /* Claim what can be sent now: calls that wait, due actions, looks. */
 static void
 claim_work(void)
@@ -420,12 +453,11 @@ claim_work(void)
 	for (int i = 0; i < partner_api_slot_count(); i++)
 		serve_slot(i);
 	foreach(lc, partner_api_server_names())
-		claim_for_server(lfirst(lc));
+		try_to_claim(claim_server_work, lfirst(lc));
 	looks = Min(MOST_LOOKS - partner_api_transfers_count(NULL,
 														 PARTNER_API_LOOK),
 				connections_left());
-	prepare_claims(partner_api_claim_looks(claims_context, pass.now,
-										   looks));
+	try_to_claim(claim_look_work, &looks);
 }
 
 /* The extension may have been dropped since: then this worker is done. */
@@ -450,8 +482,30 @@ begin_pass(void)
 	require_extension();
 	pass.committed = false;
 	pass.answers = NIL;
+	new_claims = AllocSetContextCreate(claims_context,
+									   "partner_api claims of a pass",
+									   ALLOCSET_SMALL_SIZES);
 	clock_ahead = partner_api_clock_ahead();
 	pass.now = partner_api_clock_now();
+}
+
+/*
+ * The claims are committed: each lives on until it is settled.  What a failed
+ * subtransaction left behind goes.
+ */
+static void
+keep_claims(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, pass.transfers)
+	{
+		PartnerApiTransfer *transfer = lfirst(lc);
+
+		MemoryContextSetParent(transfer->claim->context, claims_context);
+	}
+	MemoryContextDelete(new_claims);
+	new_claims = NULL;
 }
 
 /* Commit: from here on what was claimed must be sent. */
@@ -464,6 +518,7 @@ end_pass(void)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pass.committed = true;
+	keep_claims();
 	foreach(lc, pass.slots)
 		partner_api_slot_committed(lfirst_int(lc));
 	list_free(pass.slots);
@@ -517,13 +572,11 @@ discard_claims(void)
 	list_free(pass.slots);
 	pass.slots = NIL;
 
-	while (pass.transfers != NIL)
-	{
-		PartnerApiTransfer *transfer = linitial(pass.transfers);
-
-		pass.transfers = list_delete_first(pass.transfers);
-		MemoryContextDelete(transfer->claim->context);
-	}
+	list_free(pass.transfers);
+	pass.transfers = NIL;
+	if (new_claims != NULL)
+		MemoryContextDelete(new_claims);
+	new_claims = NULL;
 }
 
 /* Tell the calls that wait, now that it is on disk. */

@@ -19,7 +19,7 @@
 #define PARTNER_API_SAFETY_PASS_MS 10000
 
 extern void partner_api_pass_init(PartnerApiWorkerEntry *worker,
-								  PartnerApiHttp *engine);
+								  PartnerApiHttp *engine, int connections);
 extern void partner_api_pass_take_over(void);
 extern void partner_api_pass_run(void);
 extern void partner_api_pass_failed(void);

@@ -17,6 +17,7 @@
 #include <ctype.h>
 
 #include "json.h"
+#include "listing.h"
 #include "policy.h"
 #include "redact.h"
 #include "transfers.h"
@@ -28,6 +29,7 @@
 /* The state of one look, in the claim's context. */
 typedef struct PartnerApiLook
 {
+	PartnerApiListing listing;
 	MemoryContext page_context; /* the call of the page being read */
 	int			page;
 	bool		last;			/* begun so late that an effect would show */
@@ -100,6 +102,7 @@ void
 partner_api_look_start(PartnerApiTransfer *transfer, TimestampTz now)
 {
 	transfer->look = palloc0(sizeof(PartnerApiLook));
+	partner_api_listing_begin(&transfer->look->listing);
 	transfer->look->last = partner_api_look_is_last(transfer->claim,
 													transfer->account->server,
 													now);
@@ -393,8 +396,12 @@ partner_api_look_page(PartnerApiTransfer *transfer,
 	MemoryContextSwitchTo(before);
 	if (!readable)
 		return settle_failed_look(transfer, response, message, now);
-	foreach(lc, page.rows)
+	foreach(lc, partner_api_listing_add(&look->listing, &page))
 		inspect_row(transfer, lfirst(lc));
+	if (look->listing.moved)
+		return settle_failed_look(transfer, response,
+								  "the provider's list changed while it was read",
+								  now);
 	if (page.last)
 		return conclude(transfer, response, now);
 	if (look->page >= MOST_PAGES)

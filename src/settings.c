@@ -75,6 +75,12 @@ define_postmaster_settings(void)
 							32, 1, 1024,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("partner_api.max_connections",
+							"Sets how many connections to providers a worker may hold.",
+							"At most a third of the descriptors that a process may open.", &partner_api_max_connections,
+							256, 1, 10000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
 	DefineCustomBoolVariable("partner_api.test_clock",
 							 "Allows superusers to turn the clock of partner_api.",
 							 "For tests only: trials, deadlines and bills follow the turned clock.",
@@ -116,12 +122,6 @@ partner_api_define_settings(void)
 							 "When off, actions are accepted and wait.",
 							 &partner_api_enabled, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
-
-	DefineCustomIntVariable("partner_api.max_connections",
-							"Sets how many connections to providers a worker may hold.",
-							NULL, &partner_api_max_connections,
-							256, 1, 10000,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	if (process_shared_preload_libraries_in_progress)
 		define_postmaster_settings();

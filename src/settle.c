@@ -383,7 +383,8 @@ partner_api_note_unsendable(void)
 		"   SET last_error = 'server does not exist'"
 		" WHERE p.action_id IN ("
 		"  SELECT q.action_id FROM partner_api.pending_actions q"
-		"   WHERE q.server NOT IN (SELECT f.srvname"
+		"   WHERE q.state IN ('waiting', 'held')"
+		"     AND q.server NOT IN (SELECT f.srvname"
 		"          FROM pg_catalog.pg_foreign_server f)"
 		"     AND q.last_error IS DISTINCT FROM 'server does not exist'"
 		"   FOR UPDATE SKIP LOCKED)", 0, NULL, NULL

@@ -216,14 +216,17 @@ leave(void)
 {
 	Slot	   *slot;
 	bool		freed = true;
+	bool		worker_runs = partner_api_worker_running(MyDatabaseId);
 
 	if (my_slot < 0)
 		return my_action_id;
 	slot = &slots->slots[my_slot];
 	lock_slots();
-	if (slot->state == SLOT_TAKEN || slot->state == SLOT_BOUND)
+	if (slot->state == SLOT_ANSWERED)
+		my_action_id = slot->action_id;
+	else if (slot->state != SLOT_ASKED)
 		my_action_id = slot->action_id != 0 ? slot->action_id : -1;
-	if (slot->state == SLOT_TAKEN)
+	if (slot->state == SLOT_TAKEN && worker_runs)
 	{
 		/* the worker is about to bind it, and frees it then */
 		slot->state = SLOT_ABANDONED;
@@ -246,7 +249,7 @@ left_behind(int64 action_id)
 		return pstrdup("The request was withdrawn; nothing was sent.");
 	if (action_id < 0)
 		return pstrdup("The request has been taken up and goes on without the caller; see partner_api.pending_actions.");
-	return psprintf("Action " INT64_FORMAT " goes on without the caller.",
+	return psprintf("Action " INT64_FORMAT " is on record and goes on without the caller.",
 					action_id);
 }
 
@@ -313,7 +316,13 @@ wait_for_answer(int index, TimestampTz give_up_at)
 		long		left = ms_left(give_up_at);
 
 		if (left <= 0)
+		{
+			/* an answer that came this moment counts */
+			answer = fetch(index);
+			if (answer != NULL)
+				break;
 			timed_out();
+		}
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 left, PG_WAIT_EXTENSION);
@@ -515,14 +524,18 @@ partner_api_slot_bind(int index, int64 action_id)
 	unlock_slots();
 }
 
-/* Answer a slot whose lock is held; returns the process to wake. */
+/*
+ * Answer a slot whose lock is held; returns the process to wake.  action_id: 0
+ * if nothing was recorded.
+ */
 static int
-answer_locked(Slot *slot, const StringInfo message)
+answer_locked(Slot *slot, int64 action_id, const StringInfo message)
 {
 	if (slot->state == SLOT_ABANDONED)
 		slot->state = SLOT_FREE;
 	if (slot->state != SLOT_TAKEN && slot->state != SLOT_BOUND)
 		return PARTNER_API_NO_PROCESS;
+	slot->action_id = action_id;
 	slot->state = SLOT_ANSWERED;
 	slot->len = message->len;
 	memcpy(slot->data, message->data, message->len);
@@ -559,7 +572,7 @@ partner_api_slot_answer(int index, const PartnerApiAnswer *answer)
 
 	encode_answer(&message, answer);
 	lock_slots();
-	process = answer_locked(&slots->slots[index], &message);
+	process = answer_locked(&slots->slots[index], answer->action_id, &message);
 	unlock_slots();
 	partner_api_wake_process(process);
 	if (process == PARTNER_API_NO_PROCESS)

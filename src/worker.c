@@ -108,6 +108,7 @@ report_state(void)
 {
 	int			in_flight = partner_api_transfers_total();
 
+	pgstat_report_stat(false);
 	entry->in_flight = in_flight;
 	if (in_flight > 0)
 	{
@@ -197,16 +198,24 @@ recover(MemoryContext context)
 	RESUME_INTERRUPTS();
 }
 
-/* Run a pass and recover if it fails; returns whether it went well. */
+/*
+ * Sleep, then run a pass; recover if either fails.  pause_ms: how long to wait
+ * after a failure, 0 if there was none.  Returns whether it went well.
+ */
 static bool
-try_pass(void)
+try_round(int pause_ms)
 {
 	volatile bool succeeded = true;
 	MemoryContext context = CurrentMemoryContext;
 
 	PG_TRY();
 	{
+		if (pause_ms > 0)
+			sleep_for(pause_ms, false);
+		(void) partner_api_pass_take_finished();
 		partner_api_pass_run();
+		report_state();
+		wait_for_work();
 	}
 	PG_CATCH();
 	{
@@ -216,12 +225,10 @@ try_pass(void)
 	PG_END_TRY();
 	if (!succeeded)
 		partner_api_pass_failed();
-	pgstat_report_stat(false);
-	report_state();
 	return succeeded;
 }
 
-/* Pass after pass, for ever. */
+/* Round after round, for ever. */
 static void
 loop(void)
 {
@@ -229,18 +236,11 @@ loop(void)
 
 	for (;;)
 	{
-		(void) partner_api_pass_take_finished();
-		if (try_pass())
-		{
+		if (try_round(pause_ms))
 			pause_ms = 0;
-			wait_for_work();
-		}
 		else
-		{
 			pause_ms = Min(Max(pause_ms * 2, FIRST_FAILURE_PAUSE_MS),
 						   LAST_FAILURE_PAUSE_MS);
-			sleep_for(pause_ms, false);
-		}
 	}
 }
 
@@ -287,22 +287,31 @@ prepare_session(void)
 	prepare_planner();
 }
 
-/* Descriptors are a budget: keep what libcurl may use out of PostgreSQL's. */
-static void
+/*
+ * Descriptors are a budget: keep what libcurl may use out of PostgreSQL's.
+ * Returns how many connections there may be.
+ */
+static int
 reserve_descriptors(void)
 {
-	for (int i = 0; i < partner_api_max_connections; i++)
-		ReserveExternalFD();
+	int			count = 0;
+
+	while (count < partner_api_max_connections && AcquireExternalFD())
+		count++;
+	return Max(count, 1);
 }
 
 /* Entry point of a worker; the argument is its entry in shared memory. */
 void
 partner_api_worker_main(Datum index)
 {
+	int			connections;
+
 	entry = &partner_api_shared->workers[DatumGetInt32(index)];
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, SIG_IGN);	/* there is no query of anybody to cancel */
 	BackgroundWorkerUnblockSignals();
 	before_shmem_exit(detach_worker, (Datum) 0);
 	BackgroundWorkerInitializeConnection(NameStr(entry->database), NULL, 0);
@@ -310,10 +319,9 @@ partner_api_worker_main(Datum index)
 	prepare_session();
 	if (!attach_worker())
 		proc_exit(0);
-	reserve_descriptors();
-	http = partner_api_http_create(TopMemoryContext,
-								   partner_api_max_connections);
-	partner_api_pass_init(entry, http);
+	connections = reserve_descriptors();
+	http = partner_api_http_create(TopMemoryContext, connections);
+	partner_api_pass_init(entry, http, connections);
 	partner_api_pass_take_over();
 	loop();
 }

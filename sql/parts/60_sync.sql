@@ -14,7 +14,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	moment timestamptz := partner_api.clock();
-	ours text := (SELECT '\s*\[pa-' || installation_id || '-(\d+)-[0-9a-f]{8}\]$'
+	ours text := (SELECT '\s*\[pa-' || installation_id || '-(\d{1,18})-[0-9a-f]{8}\]$'
 				  FROM partner_api.installation
 				  ORDER BY established_at, installation_id LIMIT 1);
 	row record;

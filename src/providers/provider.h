@@ -179,6 +179,7 @@ typedef struct PartnerApiListRow
 typedef struct PartnerApiPage
 {
 	List	   *rows;			/* of PartnerApiListRow * */
+	int64		total;			/* rows of all pages; -1 if it does not say */
 	bool		last;			/* no further page is to be read */
 } PartnerApiPage;
 

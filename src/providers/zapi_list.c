@@ -408,6 +408,8 @@ partner_api_zapi_parse_list(const PartnerApiResponse *response, int page,
 		return false;
 
 	memset(result, 0, sizeof(*result));
+	if (!partner_api_json_int64(root, "total", &result->total))
+		result->total = -1;
 	json_array_foreach(content, i, item)
 	{
 		PartnerApiListRow *row = parse_row(item);

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * listing.c
+ *	  A provider's list, read page by page.
+ *
+ * Rows may move from page to page while we read.  One that is met twice counts
+ * once; one that slips to a page that was read already is never met, and then
+ * the total has changed: such a list proves no absence and must be read again.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "listing.h"
+
+/* Begin to read; what the listing holds is in the current context. */
+void
+partner_api_listing_begin(PartnerApiListing *listing)
+{
+	HASHCTL		control = {0};
+
+	memset(listing, 0, sizeof(*listing));
+	control.keysize = sizeof(uint64);
+	control.entrysize = sizeof(uint64);
+	control.hcxt = CurrentMemoryContext;
+	listing->seen = hash_create("partner_api list rows", 1024, &control,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* Take note of a page; returns those of its rows that are new. */
+List *
+partner_api_listing_add(PartnerApiListing *listing,
+						const PartnerApiPage *page)
+{
+	List	   *added = NIL;
+	ListCell   *lc;
+
+	if (listing->pages++ == 0)
+		listing->total = page->total;
+	else if (page->total != listing->total)
+		listing->moved = true;
+	foreach(lc, page->rows)
+	{
+		PartnerApiListRow *row = lfirst(lc);
+		const unsigned char *id = (const unsigned char *) row->instance_id;
+		uint64		hash = hash_bytes_extended(id, strlen(row->instance_id), 0);
+		bool		found;
+
+		hash_search(listing->seen, &hash, HASH_ENTER, &found);
+		if (!found)
+			added = lappend(added, row);
+	}
+	return added;
+}
+
+/* The list has been read. */
+void
+partner_api_listing_end(PartnerApiListing *listing)
+{
+	hash_destroy(listing->seen);
+	listing->seen = NULL;
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * listing.h
+ *	  A provider's list, read page by page.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_LISTING_H
+#define PARTNER_API_LISTING_H
+
+#include "postgres.h"
+
+#include "providers/provider.h"
+#include "utils/hsearch.h"
+
+typedef struct PartnerApiListing
+{
+	HTAB	   *seen;			/* hashes of the ids read so far */
+	int64		total;			/* rows in all as of the first page */
+	int			pages;
+	bool		moved;			/* the list changed while it was read */
+} PartnerApiListing;
+
+extern void partner_api_listing_begin(PartnerApiListing *listing);
+extern List *partner_api_listing_add(PartnerApiListing *listing,
+									 const PartnerApiPage *page);
+extern void partner_api_listing_end(PartnerApiListing *listing);
+
+#endif							/* PARTNER_API_LISTING_H */
