@@ -249,7 +249,7 @@ left_behind(int64 action_id)
 		return pstrdup("The request was withdrawn; nothing was sent.");
 	if (action_id < 0)
 		return pstrdup("The request has been taken up and goes on without the caller; see partner_api.pending_actions.");
-	return psprintf("Action " INT64_FORMAT " is on record and goes on without the caller.",
+	return psprintf("Action " INT64_FORMAT " goes on without the caller.",
 					action_id);
 }
 
