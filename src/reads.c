@@ -51,7 +51,8 @@ test_detail(const PartnerApiServer *server, const PartnerApiResponse *response,
 			bool ok)
 {
 	PartnerApiReason reason = partner_api_response_reason(response);
-	const char *hint = partner_api_reason_hint(reason);
+	const char *hint = reason == PARTNER_API_REASON_LOST ? NULL :
+	partner_api_reason_hint(reason);
 	char	   *words;
 
 	if (ok)

@@ -16,6 +16,7 @@
 #include "funcapi.h"
 #include "json.h"
 #include "live.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "redact.h"
@@ -25,19 +26,31 @@
 
 PG_FUNCTION_INFO_V1(partner_api_sync_instances);
 
+/*
+ * A member as the database can hold it: a character that its encoding lacks
+ * costs this text its accents, not the whole list.
+ */
+static void
+put_fitting(json_t *object, const char *key, const char *text)
+{
+	if (text != NULL && GetDatabaseEncoding() != PG_UTF8)
+		text = partner_api_text_to_utf8(partner_api_text_from_utf8(text));
+	partner_api_json_put_text(object, key, text);
+}
+
 /* One row of the list as JSON, as apply_listing() reads it. */
 static void
 append_row(json_t *listing, const PartnerApiListRow *row)
 {
 	json_t	   *object = partner_api_json_append_object(listing);
 
-	partner_api_json_put_text(object, "instance_id", row->instance_id);
-	partner_api_json_put_text(object, "token", row->instance_token);
-	partner_api_json_put_text(object, "name", row->name);
-	partner_api_json_put_text(object, "payment_status", row->payment_status);
+	put_fitting(object, "instance_id", row->instance_id);
+	put_fitting(object, "token", row->instance_token);
+	put_fitting(object, "name", row->name);
+	put_fitting(object, "payment_status", row->payment_status);
 	partner_api_json_put_text(object, "status",
 							  partner_api_subscription_name(row->subscription));
-	partner_api_json_put_text(object, "details", row->details);
+	put_fitting(object, "details", row->details);
 	partner_api_json_put_int64(object, "created_ms", row->created_ms);
 	partner_api_json_put_int64(object, "due_ms", row->due_ms);
 	partner_api_json_put_bool(object, "connected", row->whatsapp_connected);

@@ -199,7 +199,8 @@ recover(MemoryContext context)
 }
 
 /*
- * Sleep, then run a pass; recover if either fails.  pause_ms: how long to wait
+ * Sleep, then run a pass; recover if either fails.  A cancel fails the round
+ * it hits, no more: SIGINT cannot be ignored, lock_timeout needs it.  pause_ms: how long to wait
  * after a failure, 0 if there was none.  Returns whether it went well.
  */
 static bool
@@ -311,7 +312,6 @@ partner_api_worker_main(Datum index)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
-	pqsignal(SIGINT, SIG_IGN);	/* there is no query of anybody to cancel */
 	BackgroundWorkerUnblockSignals();
 	before_shmem_exit(detach_worker, (Datum) 0);
 	BackgroundWorkerInitializeConnection(NameStr(entry->database), NULL, 0);

@@ -139,6 +139,9 @@ BEGIN
 			INSERT INTO partner_api.instance_events
 				(server, instance_id, kind, occurred_at, details)
 			VALUES (of_server, row.instance_id, event, moment, changes);
+			PERFORM partner_api.withdraw_signs(of_server, row.instance_id,
+											   event)
+			WHERE event IN ('signed', 'cancelled');
 		END IF;
 		UPDATE partner_api.instances i
 		SET status = CASE event WHEN 'signed' THEN 'signed'
@@ -165,6 +168,15 @@ BEGIN
 			missing_since = NULL,
 			details = row.details
 		WHERE i.server = of_server AND i.instance_id = row.instance_id;
+		/* the provider's own end of the trial moves the sign */
+		IF row.status = 'trial' AND row.due_at IS DISTINCT FROM
+			known.trial_ends_at AND row.due_at IS NOT NULL THEN
+			UPDATE partner_api.pending_actions p
+			SET run_at = row.due_at - sign_lead, deadline = row.due_at
+			WHERE p.server = of_server AND p.instance_id = row.instance_id
+			  AND p.kind = 'sign_instance' AND p.automatic
+			  AND p.state IN ('waiting', 'held');
+		END IF;
 	END LOOP;
 
 	/* what the list should show but does not, lag apart */

@@ -154,9 +154,8 @@ sub measure_enqueue
 	measure_trigger($bench);
 	psql('SELECT bench.reset()');
 	my ($first, $last) = split /\|/,
-	  command('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', conninfo(),
-		'-c', 'SET synchronous_commit = off',
-		'-c', "CALL bench.enqueue_alone($count, NULL, NULL)");
+	  psql('SET synchronous_commit = off',
+		"CALL bench.enqueue_alone($count, NULL, NULL)");
 	row("$count transactions in one session, the last 1000",
 		sprintf('%.0f us each, first %.0f us', $last, $first),
 		'as fast as the first', $last <= $AS_FAST * $first);

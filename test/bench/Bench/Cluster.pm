@@ -48,13 +48,13 @@ sub conninfo
 	return "host=$socket dbname=bench";
 }
 
-# Run statements in a session of their own and return the rows.
+# Run statements, each in a transaction of its own, and return the rows.
 sub psql
 {
-	my ($sql) = @_;
+	my (@statements) = @_;
 
 	return command('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', conninfo(),
-		'-c', $sql);
+		map { ('-c', $_) } @statements);
 }
 
 # The same for a file, with variables.
