@@ -206,11 +206,11 @@ installation_id(void)
 }
 
 /*
- * The nonce of an action: what lets us find its effect at the provider again
- * and tell it from everybody else's.
+ * A nonce for an action: what lets us find its effect at the provider again
+ * and tell it from everybody else's.  To be called between owner begin and end.
  */
-static char *
-make_nonce(int64 action_id)
+char *
+partner_api_make_nonce(int64 action_id)
 {
 	uint32		random;
 
@@ -263,7 +263,10 @@ key_conflict(void)
 			errhint("Use a new key for a call with other arguments."));
 }
 
-/* The action that a key named before; another call's key is an error. */
+/*
+ * The action that a key named before, 0 if none; another call's key is an
+ * error.
+ */
 static int64
 find_key(const PartnerApiNewAction *action, Datum server,
 		 const char *fingerprint)
@@ -280,12 +283,35 @@ find_key(const PartnerApiNewAction *action, Datum server,
 	values[0] = server;
 	values[1] = CStringGetTextDatum(action->idempotency_key);
 	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) == 0)
-		key_conflict();
+		return 0;
 	if (strcmp(partner_api_field_text(0, 2), fingerprint) != 0 ||
 		strcmp(partner_api_field_text(0, 3),
 			   GetUserNameFromId(action->role, false)) != 0)
 		key_conflict();
 	return DatumGetInt64(partner_api_field(0, 1, &isnull));
+}
+
+/*
+ * The action that this same call made before, by its idempotency key; 0 if it
+ * is new.  To be asked before the call is checked: what was right when it was
+ * first made may be refused by now.
+ */
+int64
+partner_api_action_find(const PartnerApiNewAction *action)
+{
+	PartnerApiOwnerScope scope;
+	NameData	server;
+	int64		action_id;
+
+	if (action->idempotency_key == NULL ||
+		!partner_api_server_is_usable(action->server, action->role))
+		return 0;
+	namestrcpy(&server, action->server);
+	partner_api_owner_begin(&scope);
+	action_id = find_key(action, NameGetDatum(&server),
+						 make_fingerprint(action));
+	partner_api_owner_end(&scope);
+	return action_id;
 }
 
 /* Claim the key for a new action; false if it names one already. */
@@ -353,7 +379,7 @@ insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
 		values[6] = TimestampTzGetDatum(now);
 	values[7] = TimestampTzGetDatum(action->deadline);
 	nulls[7] = !action->has_deadline ? 'n' : ' ';
-	values[8] = CStringGetTextDatum(make_nonce(action_id));
+	values[8] = CStringGetTextDatum(partner_api_make_nonce(action_id));
 	values[9] = CStringGetTextDatum(fingerprint);
 	values[10] = role;
 	values[11] = text_or_null(action->idempotency_key, &nulls[11]);
@@ -387,6 +413,8 @@ partner_api_action_enqueue(const PartnerApiNewAction *action)
 		result.existed = true;
 		result.action_id = find_key(action, NameGetDatum(&server),
 									fingerprint);
+		if (result.action_id == 0)
+			key_conflict();		/* inserted by a snapshot we cannot see */
 	}
 	else
 		insert_action(action, NameGetDatum(&server), NameGetDatum(&role),

@@ -39,6 +39,8 @@ typedef struct PartnerApiEnqueued
 } PartnerApiEnqueued;
 
 extern PartnerApiServer *partner_api_action_check(const PartnerApiNewAction *action);
+extern int64 partner_api_action_find(const PartnerApiNewAction *action);
+extern char *partner_api_make_nonce(int64 action_id);
 extern PartnerApiEnqueued partner_api_action_enqueue(const PartnerApiNewAction *action);
 
 #endif							/* PARTNER_API_ACTIONS_H */

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "actions.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "closing.h"
@@ -169,11 +170,15 @@ partner_api_cancel_action(PG_FUNCTION_ARGS)
 
 /* ---- retry_action ---- */
 
-/* Make an action wait to be sent again, whether open or closed. */
+/*
+ * Make an action wait to be sent again, whether open or closed.  A create gets
+ * a new nonce: if the first had its effect after all, the two can be told
+ * apart.
+ */
 static void
 rearm(int64 action_id)
 {
-	static const Oid types[] = {INT8OID, TIMESTAMPTZOID};
+	static const Oid types[] = {INT8OID, TIMESTAMPTZOID, TEXTOID};
 	static PartnerApiStatement reopen = {
 		"WITH gone AS (DELETE FROM partner_api.action_history"
 		"               WHERE action_id = $1 RETURNING *)"
@@ -184,19 +189,24 @@ rearm(int64 action_id)
 		" SELECT action_id, server, kind,"
 		"        CASE WHEN held_for IS NULL THEN 'waiting' ELSE 'held' END,"
 		"        held_for, instance_id, arguments, customer_ref, $2,"
-		"        deadline, attempts, last_error, nonce, fingerprint, requested_by,"
+		"        deadline, attempts, last_error,"
+		"        CASE kind WHEN 'create_instance' THEN $3 ELSE nonce END,"
+		"        fingerprint, requested_by,"
 		"        automatic, idempotency_key, lease, enqueued_at"
-		"   FROM gone", 2, types, NULL
+		"   FROM gone", 3, types, NULL
 	};
 	static PartnerApiStatement resume = {
 		"UPDATE partner_api.pending_actions"
-		"   SET state = 'waiting', held_for = NULL, run_at = $2, looks = 0"
-		" WHERE action_id = $1", 2, types, NULL
+		"   SET state = 'waiting', held_for = NULL, run_at = $2, looks = 0,"
+		"       nonce = CASE kind WHEN 'create_instance' THEN $3"
+		"               ELSE nonce END"
+		" WHERE action_id = $1", 3, types, NULL
 	};
-	Datum		values[2];
+	Datum		values[3];
 
 	values[0] = Int64GetDatum(action_id);
 	values[1] = TimestampTzGetDatum(partner_api_clock_now());
+	values[2] = CStringGetTextDatum(partner_api_make_nonce(action_id));
 	if (partner_api_execute(&resume, values, NULL, SPI_OK_UPDATE) == 0)
 		partner_api_execute(&reopen, values, NULL, SPI_OK_INSERT);
 }

@@ -202,6 +202,7 @@ static Datum
 enqueue(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 {
 	PartnerApiNewAction action = {.kind = kind,.role = GetUserId()};
+	int64		existing;
 	int			next;
 
 	PreventCommandIfReadOnly(psprintf("enqueue_%s()",
@@ -213,6 +214,9 @@ enqueue(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 	action.has_deadline = !PG_ARGISNULL(next + 1);
 	if (action.has_deadline)
 		action.deadline = PG_GETARG_TIMESTAMPTZ(next + 1);
+	existing = partner_api_action_find(&action);
+	if (existing != 0)
+		PG_RETURN_INT64(existing);
 	partner_api_action_check(&action);
 	partner_api_wake_worker_at_commit();
 	PG_RETURN_INT64(partner_api_action_enqueue(&action).action_id);
@@ -242,7 +246,8 @@ call(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 	PreventCommandDuringRecovery(psprintf("%s()", name));
 	PreventCommandIfReadOnly(psprintf("%s()", name));
 	fill(fcinfo, &action);
-	partner_api_action_check(&action);
+	if (partner_api_action_find(&action) == 0)
+		partner_api_action_check(&action);
 	answer = partner_api_slot_call(&action);
 	if (answer->sqlstate != 0)
 		raise_answer(answer);

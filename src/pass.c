@@ -310,6 +310,23 @@ refuse_slot(int slot, const ErrorData *error)
 	partner_api_slot_answer(slot, &answer);
 }
 
+/*
+ * A call may wait for an action that a session has closed meanwhile, by
+ * cancel_action() for example.
+ */
+static void
+answer_if_closed(int index)
+{
+	int64		action_id = partner_api_slot_action(index);
+	PartnerApiAnswer *answer;
+
+	if (action_id == 0 || partner_api_transfer_in_flight(action_id))
+		return;
+	answer = partner_api_answer_of_closed(action_id);
+	if (answer != NULL)
+		pass.answers = lappend(pass.answers, answer);
+}
+
 /* Take the request of a slot if it can be sent now. */
 static void
 serve_slot(int index)
@@ -451,7 +468,10 @@ claim_work(void)
 	int			looks;
 
 	for (int i = 0; i < partner_api_slot_count(); i++)
+	{
+		answer_if_closed(i);
 		serve_slot(i);
+	}
 	foreach(lc, partner_api_server_names())
 		try_to_claim(claim_server_work, lfirst(lc));
 	looks = Min(MOST_LOOKS - partner_api_transfers_count(NULL,

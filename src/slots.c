@@ -579,6 +579,20 @@ partner_api_slot_answer(int index, const PartnerApiAnswer *answer)
 		ConditionVariableSignal(&slots->freed);
 }
 
+/* The action that a committed slot of this database waits for; 0 if none. */
+int64
+partner_api_slot_action(int index)
+{
+	int64		action_id = 0;
+
+	lock_slots();
+	if (slots->slots[index].state == SLOT_BOUND &&
+		slots->slots[index].database == MyDatabaseId)
+		action_id = slots->slots[index].action_id;
+	unlock_slots();
+	return action_id;
+}
+
 /* Does a call wait for this action? */
 bool
 partner_api_slot_waits_for(int64 action_id)

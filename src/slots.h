@@ -51,6 +51,7 @@ extern void partner_api_slot_committed(int slot);
 extern void partner_api_slot_bind(int slot, int64 action_id);
 extern void partner_api_slot_answer(int slot, const PartnerApiAnswer *answer);
 extern void partner_api_slots_answer_action(const PartnerApiAnswer *answer);
+extern int64 partner_api_slot_action(int slot);
 extern bool partner_api_slot_waits_for(int64 action_id);
 extern void partner_api_slots_orphaned(void);
 

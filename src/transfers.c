@@ -62,6 +62,23 @@ partner_api_transfers_count(const char *server, PartnerApiPurpose purpose)
 	return count;
 }
 
+/* Is a request or a look of this action in flight? */
+bool
+partner_api_transfer_in_flight(int64 action_id)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &in_flight)
+	{
+		PartnerApiTransfer *transfer = dlist_container(PartnerApiTransfer,
+													   node, iter.cur);
+
+		if (transfer->claim->action_id == action_id)
+			return true;
+	}
+	return false;
+}
+
 /* Transfers in flight. */
 int
 partner_api_transfers_total(void)
@@ -324,6 +341,18 @@ provider_skew_us(const PartnerApiResponse *response, TimestampTz now)
 	return Min(Max(theirs - now, 0), MOST_SKEW_US);
 }
 
+/*
+ * A delete that is repeated because its first answer was lost does not find
+ * what the first has deleted.
+ */
+static bool
+is_gone_already(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
+{
+	return claim->kind == PARTNER_API_DELETE_INSTANCE &&
+		claim->attempts > 1 && verdict->kind == PARTNER_API_FAILED &&
+		verdict->reason == PARTNER_API_REASON_NOT_FOUND;
+}
+
 /* Judge the answer to the action's own request. */
 static PartnerApiSettlement *
 finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
@@ -337,6 +366,8 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 
 	partner_api_transfer_action(transfer, &action);
 	partner_api_provider_judge(server->provider, &action, response, &verdict);
+	if (is_gone_already(transfer->claim, &verdict))
+		verdict.kind = PARTNER_API_DONE;
 	next = partner_api_after_attempt(transfer->claim, &verdict, now);
 
 	settlement = partner_api_settlement_new(transfer, &next, now);

@@ -42,6 +42,7 @@ extern PartnerApiSettlement *partner_api_transfer_finish(PartnerApiCall *call,
 extern int	partner_api_transfers_count(const char *server,
 										PartnerApiPurpose purpose);
 extern int	partner_api_transfers_total(void);
+extern bool partner_api_transfer_in_flight(int64 action_id);
 extern void partner_api_transfer_action(const PartnerApiTransfer *transfer,
 										PartnerApiAction *action);
 extern List *partner_api_transfer_secrets(const PartnerApiTransfer *transfer);

@@ -288,7 +288,7 @@ my $names = $node->sql(
 	"SELECT string_agg(encode(convert_to(name, 'UTF8'), 'hex'), ' '"
 	  . ' ORDER BY name) FROM partner_api.instances',
 	database => 'latin');
-my ($shown, $lossy) = map { pack 'H*', $_ } split / /, $names;
+my ($lossy, $shown) = map { pack 'H*', $_ } split / /, $names;
 
 utf8::decode($shown);
 ok($shown eq 'Pão de Açúcar', 'a name that the database has characters for')
