@@ -19,6 +19,7 @@
 #include "owner.h"
 #include "redact.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -261,84 +262,107 @@ partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
 }
 
 /*
- * Would a new action for this instance have to wait for another?  A cancel
- * does not wait for the signs that it withdraws.
+ * Would a new action have to wait for another of the same instance, or of one
+ * of its instances?  A cancel does not wait for the signs that it withdraws.
  */
 bool
-partner_api_instance_is_busy(const char *server, const char *instance_id,
-							 PartnerApiKind kind, TimestampTz now)
+partner_api_action_has_to_wait(const PartnerApiNewAction *action,
+							   TimestampTz now)
 {
-	static const Oid types[] = {NAMEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID};
+	static const Oid types[] = {NAMEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID,
+	TEXTOID};
 	static PartnerApiStatement statement = {
 		"SELECT FROM partner_api.pending_actions"
 		" WHERE server = $1 AND instance_id = $2"
 		"   AND (state IN ('sending', 'unknown')"
 		"        OR state = 'waiting' AND run_at <= $3"
-		"           AND NOT (kind = 'sign_instance' AND $4)) LIMIT 1",
-		4, types, NULL
+		"           AND NOT (kind = 'sign_instance' AND $4))"
+		" UNION ALL"
+		" SELECT FROM partner_api.pending_actions"
+		" WHERE server = $1 AND kind = 'delete_instances'"
+		"   AND state IN ('sending', 'unknown')"
+		"   AND arguments->'instance_ids' ? $2"
+		" UNION ALL"
+		" SELECT FROM partner_api.pending_actions"
+		" WHERE server = $1 AND state IN ('sending', 'unknown')"
+		"   AND instance_id = ANY (ARRAY("
+		"        SELECT jsonb_array_elements_text($5::jsonb->'instance_ids')))"
+		" LIMIT 1", 5, types, NULL
 	};
 	NameData	name;
-	Datum		values[4];
+	Datum		values[5];
+	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
 
-	if (instance_id == NULL)
-		return false;
-	namestrcpy(&name, server);
+	namestrcpy(&name, action->server);
 	values[0] = NameGetDatum(&name);
-	values[1] = CStringGetTextDatum(instance_id);
+	nulls[1] = action->instance_id == NULL ? 'n' : ' ';
+	if (action->instance_id != NULL)
+		values[1] = CStringGetTextDatum(action->instance_id);
 	values[2] = TimestampTzGetDatum(now);
-	values[3] = BoolGetDatum(kind == PARTNER_API_CANCEL_INSTANCE);
-	return partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0;
+	values[3] = BoolGetDatum(action->kind == PARTNER_API_CANCEL_INSTANCE);
+	values[4] = CStringGetTextDatum(action->arguments);
+	return partner_api_execute(&statement, values, nulls, SPI_OK_SELECT) > 0;
 }
 
 /*
  * What a worker that is gone left in "sending" may have had its effect: it is
- * unknown from now on, and so is what it was looking at.  ids: bigint array,
- * or 0 for all.  Rows that a session holds are skipped.  Returns how many were
- * taken over.
+ * unknown from now on, and so is what it was looking at.  "among": only these,
+ * NULL for all; each under the lease it had, so that it is taken over once.
+ * Rows that a session holds are skipped.  Returns how many were taken over.
  */
 int
-partner_api_claim_orphans(TimestampTz now, Datum ids)
+partner_api_claim_orphans(TimestampTz now, const PartnerApiOrphans *among)
 {
-	static const Oid types[] = {TIMESTAMPTZOID, INT8ARRAYOID};
+	static const Oid types[] = {TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID};
 	static PartnerApiStatement statement = {
 		"WITH orphan AS MATERIALIZED ("
 		" SELECT p.action_id FROM partner_api.pending_actions p"
 		"  WHERE p.state IN ('sending', 'unknown')"
-		"    AND ($2 IS NULL OR p.action_id = ANY ($2))"
+		"    AND ($2 IS NULL OR (p.action_id, p.lease) IN ("
+		"         SELECT a.id, a.lease FROM unnest($2, $3) AS a (id, lease)))"
 		"    FOR UPDATE SKIP LOCKED)"
 		" UPDATE partner_api.pending_actions p"
 		"   SET state = 'unknown', lease = p.lease + 1, run_at = $1,"
 		"       last_error = coalesce(p.last_error,"
 		"                    'the worker ended before it knew the outcome')"
 		"  FROM orphan WHERE p.action_id = orphan.action_id",
-		2, types, NULL
+		3, types, NULL
 	};
-	Datum		values[2];
+	Datum		values[3];
 
 	values[0] = TimestampTzGetDatum(now);
-	values[1] = ids;
+	values[1] = among == NULL ? (Datum) 0 : among->action_ids;
+	values[2] = among == NULL ? (Datum) 0 : among->leases;
 	return (int) partner_api_execute(&statement, values,
-									 ids == (Datum) 0 ? " n" : NULL,
+									 among == NULL ? " nn" : NULL,
 									 SPI_OK_UPDATE);
 }
 
 /*
  * What is left in "sending" while this worker has sent nothing yet: orphans
- * that a session holds.  bigint array in SPI's context, or 0 for none.
+ * that a session holds.  Copied to the current context; false if there are
+ * none.
  */
-Datum
-partner_api_list_orphans(void)
+bool
+partner_api_list_orphans(MemoryContext context, PartnerApiOrphans *orphans)
 {
 	static PartnerApiStatement statement = {
-		"SELECT array_agg(action_id) FROM partner_api.pending_actions"
-		" WHERE state = 'sending'", 0, NULL, NULL
+		"SELECT array_agg(action_id ORDER BY action_id),"
+		"       array_agg(lease ORDER BY action_id)"
+		"  FROM partner_api.pending_actions"
+		" WHERE state = 'sending' HAVING count(*) > 0", 0, NULL, NULL
 	};
+	MemoryContext before;
 	bool		isnull;
-	Datum		ids;
 
-	partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT);
-	ids = partner_api_field(0, 1, &isnull);
-	return isnull ? (Datum) 0 : ids;
+	if (partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT) == 0)
+		return false;
+	before = MemoryContextSwitchTo(context);
+	orphans->action_ids = datumCopy(partner_api_field(0, 1, &isnull), false,
+									-1);
+	orphans->leases = datumCopy(partner_api_field(0, 2, &isnull), false, -1);
+	MemoryContextSwitchTo(before);
+	return true;
 }
 
 /*

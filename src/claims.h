@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "actions.h"
 #include "datatype/timestamp.h"
 #include "providers/provider.h"
 
@@ -49,6 +50,13 @@ typedef struct PartnerApiClaim
 	json_t	   *tokens;			/* bulk actions: id -> token */
 } PartnerApiClaim;
 
+/* Actions that a worker which is gone left, with the leases they had. */
+typedef struct PartnerApiOrphans
+{
+	Datum		action_ids;		/* bigint[] */
+	Datum		leases;			/* bigint[] */
+} PartnerApiOrphans;
+
 extern List *partner_api_claim_due(MemoryContext parent, const char *server,
 								   TimestampTz now, int limit,
 								   bool with_deadline);
@@ -57,12 +65,12 @@ extern List *partner_api_claim_looks(MemoryContext parent, TimestampTz now,
 extern PartnerApiClaim *partner_api_claim_action(MemoryContext parent,
 												 int64 action_id,
 												 TimestampTz now);
-extern bool partner_api_instance_is_busy(const char *server,
-										 const char *instance_id,
-										 PartnerApiKind kind,
-										 TimestampTz now);
-extern int	partner_api_claim_orphans(TimestampTz now, Datum ids);
-extern Datum partner_api_list_orphans(void);
+extern bool partner_api_action_has_to_wait(const PartnerApiNewAction *action,
+										   TimestampTz now);
+extern int	partner_api_claim_orphans(TimestampTz now,
+									  const PartnerApiOrphans *among);
+extern bool partner_api_list_orphans(MemoryContext context,
+									 PartnerApiOrphans *orphans);
 extern TimestampTz partner_api_next_due(TimestampTz now);
 
 #endif							/* PARTNER_API_CLAIMS_H */

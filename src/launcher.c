@@ -245,7 +245,11 @@ reconcile_database(const char *database)
 	if (left > 0)
 		return left;
 	if (!database_exists(database))
+	{
+		partner_api_worker_error(&partner_api_shared->workers[index],
+								 "the database does not exist");
 		return SAFETY_PASS_MS;
+	}
 	start_worker(index);
 	return START_TIMEOUT_MS;
 }

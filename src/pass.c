@@ -46,7 +46,9 @@ static List *settled = NIL;		/* settlements that are to be written */
 static TimestampTz next_due = DT_NOBEGIN;	/* by our clock */
 static int64 last_time_pass = 0;	/* monotonic, us */
 static int64 clock_ahead = 0;	/* as of the last pass */
-static Datum held_orphans = (Datum) 0;	/* see partner_api_pass_take_over() */
+
+/* Orphans that a session held when this worker started; NULL: none. */
+static PartnerApiOrphans *held_orphans = NULL;
 
 /*
  * The pass that is running, or that failed.  Its transfers outlive a failure
@@ -339,9 +341,7 @@ serve_slot(int index)
 	if (slot.action == NULL ||
 		(partner_api_server_exists(slot.action->server) &&
 		 lanes_left(slot.action->server, false) <= 0) ||
-		partner_api_instance_is_busy(slot.action->server,
-									 slot.action->instance_id,
-									 slot.action->kind, pass.now) ||
+		partner_api_action_has_to_wait(slot.action, pass.now) ||
 		!partner_api_slot_take(index))
 		return;
 	before = MemoryContextSwitchTo(claims_context);
@@ -400,7 +400,7 @@ release_approved(void *arg)
 static void
 claim_orphans(void *arg)
 {
-	if (held_orphans != (Datum) 0)
+	if (held_orphans != NULL)
 		(void) partner_api_claim_orphans(pass.now, held_orphans);
 }
 
@@ -693,17 +693,6 @@ partner_api_pass_failed(void)
 	partner_api_accounts_end_pass(&accounts);
 }
 
-/* Keep the ids of orphans that a session holds until they can be taken over. */
-static void
-remember_orphans(Datum ids)
-{
-	MemoryContext before = MemoryContextSwitchTo(claims_context);
-
-	held_orphans = ids == (Datum) 0 ? (Datum) 0 :
-		PointerGetDatum(DatumGetArrayTypePCopy(ids));
-	MemoryContextSwitchTo(before);
-}
-
 /* Settle what the worker before this one left. */
 void
 partner_api_pass_take_over(void)
@@ -711,8 +700,11 @@ partner_api_pass_take_over(void)
 	int			orphans;
 
 	begin_pass();
-	orphans = partner_api_claim_orphans(pass.now, (Datum) 0);
-	remember_orphans(partner_api_list_orphans());
+	orphans = partner_api_claim_orphans(pass.now, NULL);
+	held_orphans = MemoryContextAllocZero(TopMemoryContext,
+										  sizeof(PartnerApiOrphans));
+	if (!partner_api_list_orphans(TopMemoryContext, held_orphans))
+		held_orphans = NULL;
 	end_pass();
 	partner_api_slots_orphaned();
 	if (orphans > 0)

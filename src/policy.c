@@ -112,19 +112,24 @@ partner_api_look_is_last(const PartnerApiClaim *claim,
 }
 
 /*
- * May the request be sent again once it is proved that it had no effect?  A
- * create only where the list is known to show what it would be found by, and
- * nothing for ever.
+ * Why the request may not be sent again although it is proved that it had no
+ * effect, as a text for last_error; NULL if it may.  A create only where the
+ * list is known to show what it would be found by, and nothing for ever.
  */
-static bool
-repeatable(const PartnerApiClaim *claim, const PartnerApiServer *server,
-		   bool list_shows_nonces)
+const char *
+partner_api_why_not_again(const PartnerApiClaim *claim,
+						  const PartnerApiServer *server,
+						  bool list_shows_nonces)
 {
 	if (claim->deadline == 0 && claim->attempts >= MOST_LOST_ATTEMPTS)
-		return false;
+		return "the provider's list shows no effect of several requests";
 	if (claim->kind != PARTNER_API_CREATE_INSTANCE)
-		return true;			/* it names one instance */
-	return server->name_nonce && list_shows_nonces;
+		return NULL;			/* it names one instance */
+	if (!server->name_nonce)
+		return "the provider's list does not show the effect, but name_nonce is off";
+	if (!list_shows_nonces)
+		return "the provider's list does not show the effect, but is not known to show our nonces";
+	return NULL;
 }
 
 /*
@@ -173,7 +178,8 @@ partner_api_after_look(const PartnerApiClaim *claim,
 						  now + SHORTEST_RETRY);
 	}
 	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
-			 repeatable(claim, server, list_shows_nonces))
+			 partner_api_why_not_again(claim, server,
+									   list_shows_nonces) == NULL)
 	{
 		next.state = "waiting";
 		next.run_at = retry_time(claim, -1, now);
@@ -238,7 +244,7 @@ partner_api_reason_hint(PartnerApiReason reason)
 		case PARTNER_API_REASON_LOST:
 			return "The worker looks at the provider to find out; follow the action with partner_api.action_timeline().";
 		case PARTNER_API_REASON_CREDENTIAL:
-			return "Check the token of the user mapping and the provider's allow-list of addresses.";
+			return "Check the tokens of the user mapping (token, client_token) and the provider's allow-list of addresses.";
 		case PARTNER_API_REASON_NOT_FOUND:
 			return "Run partner_api.sync_instances() to see what exists at the provider.";
 		case PARTNER_API_REASON_BUSY:

@@ -43,6 +43,9 @@ extern PartnerApiNextStep partner_api_after_look(const PartnerApiClaim *claim,
 												 TimestampTz now);
 extern PartnerApiNextStep partner_api_after_failed_look(const PartnerApiClaim *claim,
 														TimestampTz now);
+extern const char *partner_api_why_not_again(const PartnerApiClaim *claim,
+											 const PartnerApiServer *server,
+											 bool list_shows_nonces);
 extern bool partner_api_look_is_last(const PartnerApiClaim *claim,
 									 const PartnerApiServer *server,
 									 TimestampTz begun_at);

@@ -309,8 +309,8 @@ adopt(const PartnerApiTransfer *transfer, PartnerApiSettlement *settlement)
 
 /* Why an action is not settled after a look; NULL if it is. */
 static const char *
-explain(const PartnerApiNextStep *next, PartnerApiFinding finding,
-		bool shows_nonces)
+explain(const PartnerApiTransfer *transfer, const PartnerApiNextStep *next,
+		PartnerApiFinding finding, bool shows_nonces)
 {
 	if (finding == PARTNER_API_FINDING_EFFECT)
 		return NULL;
@@ -320,9 +320,8 @@ explain(const PartnerApiNextStep *next, PartnerApiFinding finding,
 		return "the provider's list does not show the effect yet";
 	if (finding == PARTNER_API_FINDING_CONTRADICTION)
 		return "the provider's list shows a state that the request does not lead to";
-	if (shows_nonces)
-		return "the provider's list shows no effect of several requests";
-	return "the provider's list does not show the effect, but is not known to show our nonces";
+	return partner_api_why_not_again(transfer->claim,
+									 transfer->account->server, shows_nonces);
 }
 
 /* The list has been read whole: settle, or look again. */
@@ -344,7 +343,7 @@ conclude(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 	settlement->verdict = finding == PARTNER_API_FINDING_EFFECT ? "found" :
 		"absent";
 	settlement->http_status = response->status;
-	settlement->error = explain(&next, finding, shows_nonces);
+	settlement->error = explain(transfer, &next, finding, shows_nonces);
 	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 	settlement->nonce_seen = look->nonce_seen;
 	if (finding == PARTNER_API_FINDING_EFFECT)

@@ -55,6 +55,11 @@ check_list(char **newval, bool quoted, const char *what)
 static bool
 check_allowed_hosts(char **newval, void **extra, GucSource source)
 {
+	if (strchr(*newval, '/') != NULL)
+	{
+		GUC_check_errdetail("An entry is a host or host:port, not a URL.");
+		return false;
+	}
 	return check_list(newval, false, "hosts");
 }
 

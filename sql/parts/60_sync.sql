@@ -46,17 +46,11 @@ BEGIN
 			INSERT INTO partner_api.server_evidence (server, nonce_seen_at)
 			VALUES (of_server, moment) ON CONFLICT (server) DO NOTHING;
 		END IF;
-		SELECT i.* INTO known FROM partner_api.instances i
-		WHERE i.server = of_server AND i.instance_id = row.instance_id;
-		IF NOT FOUND THEN
-			/* an unanswered create of ours is the worker's to adopt */
-			IF row.is_ours AND EXISTS (
-				SELECT FROM partner_api.pending_actions p
-				WHERE p.server = of_server AND p.state IN ('sending', 'unknown')
-				AND row.name LIKE '%[' || p.nonce || ']') THEN
-				CONTINUE;
-			END IF;
-		END IF;
+		/* an unanswered create of ours is the worker's to adopt */
+		CONTINUE WHEN row.is_ours AND EXISTS (
+			SELECT FROM partner_api.pending_actions p
+			WHERE p.server = of_server AND p.state IN ('sending', 'unknown')
+			  AND row.name LIKE '%[' || p.nonce || ']');
 		IF row.token IS NOT NULL THEN
 			INSERT INTO partner_api.instance_secrets AS s
 				(server, instance_id, token)
@@ -64,6 +58,9 @@ BEGIN
 			ON CONFLICT (server, instance_id) DO UPDATE
 				SET token = excluded.token WHERE s.token <> excluded.token;
 		END IF;
+		/* read after the wait for another sync, if there was one */
+		SELECT i.* INTO known FROM partner_api.instances i
+		WHERE i.server = of_server AND i.instance_id = row.instance_id;
 		IF known.instance_id IS NULL THEN
 			/* whose order it was is known here, if it was not forgotten */
 			SELECT h.customer_ref INTO order_ref

@@ -257,7 +257,7 @@ BEGIN
 			MESSAGE = format('no billing rule holds for server "%s"',
 							 set_price.server),
 			DETAIL = 'There is no such server, or its provider has no rules.',
-			HINT = 'See billing_rules_in_force.';
+			HINT = 'See partner_api.billing_rules_in_force.';
 	ELSIF set_price.unit_price_cents IS NULL
 		  OR set_price.unit_price_cents < 0 THEN
 		RAISE EXCEPTION USING
