@@ -24,6 +24,7 @@
 
 #define POLL_MS 1000
 
+/* One request in flight, with the handle and buffer that it keeps. */
 typedef struct Lane
 {
 	CURL	   *easy;
@@ -35,6 +36,7 @@ static long wanted;
 static long started = 0;
 static long finished = 0;
 
+/* End with a reason. */
 static void
 fail(const char *what, const char *why)
 {
@@ -42,6 +44,7 @@ fail(const char *what, const char *why)
 	exit(1);
 }
 
+/* Seconds of the monotonic clock. */
 static double
 now(void)
 {
@@ -51,6 +54,7 @@ now(void)
 	return (double) time.tv_sec + (double) time.tv_nsec / 1e9;
 }
 
+/* The answers' bodies are of no interest. */
 static size_t
 ignore(char *data, size_t size, size_t count, void *arg)
 {
@@ -59,6 +63,7 @@ ignore(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
+/* Headers of every request. */
 static struct curl_slist *
 make_headers(const char *token)
 {
@@ -71,6 +76,7 @@ make_headers(const char *token)
 	return curl_slist_append(headers, "Expect:");
 }
 
+/* Make a lane's handle, with everything that stays the same. */
 static void
 open_lane(Lane *lane, const char *base_url, struct curl_slist *headers)
 {
@@ -103,6 +109,7 @@ send_next(Lane *lane)
 	curl_multi_add_handle(multi, lane->easy);
 }
 
+/* Take what is answered and send the next on its lane. */
 static void
 take_finished(void)
 {
@@ -127,13 +134,44 @@ take_finished(void)
 	}
 }
 
+/* Send all and wait for the answers; returns the seconds it took. */
+static double
+send_all(const char *base_url, const char *token, long concurrency)
+{
+	struct curl_slist *headers = make_headers(token);
+	Lane	   *lanes = calloc((size_t) concurrency, sizeof(Lane));
+	double		start = now();
+	double		seconds;
+
+	if (lanes == NULL)
+		fail("could not start", "out of memory");
+	for (long i = 0; i < concurrency; i++)
+	{
+		open_lane(&lanes[i], base_url, headers);
+		send_next(&lanes[i]);
+	}
+	while (finished < wanted)
+	{
+		int			running;
+
+		curl_multi_perform(multi, &running);
+		take_finished();
+		if (finished < wanted)
+			curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+	}
+	seconds = now() - start;
+
+	for (long i = 0; i < concurrency; i++)
+		curl_easy_cleanup(lanes[i].easy);
+	curl_slist_free_all(headers);
+	free(lanes);
+	return seconds;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct curl_slist *headers;
 	long		concurrency;
-	Lane	   *lanes;
-	double		start;
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 	{
@@ -146,27 +184,12 @@ main(int argc, char **argv)
 	concurrency = strtol(argv[4], NULL, 10);
 	curl_global_init(CURL_GLOBAL_ALL);
 	multi = curl_multi_init();
-	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, concurrency);
-	headers = make_headers(argv[2]);
-	lanes = calloc((size_t) concurrency, sizeof(Lane));
-	if (multi == NULL || lanes == NULL)
+	if (multi == NULL)
 		fail("could not start", "out of memory");
-
-	start = now();
-	for (long i = 0; i < concurrency; i++)
-	{
-		open_lane(&lanes[i], argv[1], headers);
-		send_next(&lanes[i]);
-	}
-	while (finished < wanted)
-	{
-		int			running;
-
-		curl_multi_perform(multi, &running);
-		take_finished();
-		if (finished < wanted)
-			curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
-	}
-	printf("%.1f\n", (double) finished / (now() - start));
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, concurrency);
+	printf("%.1f\n",
+		   (double) wanted / send_all(argv[1], argv[2], concurrency));
+	curl_multi_cleanup(multi);
+	curl_global_cleanup();
 	return 0;
 }

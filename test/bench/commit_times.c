@@ -27,6 +27,7 @@
 
 static PGconn *connection;
 
+/* End with a reason. */
 static void
 fail(const char *why)
 {
@@ -34,6 +35,7 @@ fail(const char *why)
 	exit(1);
 }
 
+/* Microseconds of a clock. */
 static int64_t
 clock_us(clockid_t clock)
 {
@@ -43,6 +45,7 @@ clock_us(clockid_t clock)
 	return (int64_t) time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
+/* A statement must have gone well. */
 static void
 check(PGresult *result, ExecStatusType wanted)
 {
@@ -51,6 +54,7 @@ check(PGresult *result, ExecStatusType wanted)
 	PQclear(result);
 }
 
+/* One transaction, and its line. */
 static void
 enqueue(const char *prefix, long number)
 {
@@ -69,6 +73,7 @@ enqueue(const char *prefix, long number)
 	printf("%s %" PRId64 " %" PRId64 "\n", name, sent, committed);
 }
 
+/* Sleep until a time of the monotonic clock. */
 static void
 wait_until(int64_t time_us)
 {

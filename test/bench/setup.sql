@@ -125,8 +125,8 @@ BEGIN
 	RETURN 1e6 * extract(epoch FROM clock_timestamp() - started_at) / count;
 END $$;
 
-/* Microseconds of the first and the last 1000 of many transactions. */
-CREATE PROCEDURE bench.enqueue_alone(count integer,
+/* Microseconds of each of the first and the last of many transactions. */
+CREATE PROCEDURE bench.enqueue_alone(count integer, few integer,
 	INOUT first_us double precision, INOUT last_us double precision)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -134,15 +134,16 @@ DECLARE
 BEGIN
 	/* not the very first, which fill caches */
 	FOR i IN -99 .. count LOOP
-		IF i IN (1, count - 999) THEN
+		IF i IN (1, count - few + 1) THEN
 			started_at := clock_timestamp();
 		END IF;
 		PERFORM partner_api.enqueue_create_instance('bench', 'alone ' || i);
 		COMMIT;
-		IF i = 1000 THEN
-			first_us := 1e3 * extract(epoch FROM clock_timestamp()
-									  - started_at);
+		IF i = few THEN
+			first_us := extract(epoch FROM clock_timestamp() - started_at)
+				* 1e6 / few;
 		END IF;
 	END LOOP;
-	last_us := 1e3 * extract(epoch FROM clock_timestamp() - started_at);
+	last_us := extract(epoch FROM clock_timestamp() - started_at)
+		* 1e6 / few;
 END $$;

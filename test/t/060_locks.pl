@@ -112,6 +112,31 @@ is($node->wait_for_state($held, 'done'), 'done', '... and is not lost');
 is($node->action($held)->{attempts}, 1, '... nor is it sent again');
 is(scalar $sandbox->created('in flight'), 1, '... so one effect');
 
+# ---- an orphan ----
+
+$requests = $sandbox->counters('create_instance')->{requests};
+$sandbox->fault(operation => 'create_instance', type => 'withhold');
+$held = enqueue('create_instance', "'orphan'");
+$sandbox->wait_for_requests('create_instance', $requests + 1);
+hold("SELECT FROM partner_api.pending_actions WHERE action_id = $held"
+	  . ' FOR UPDATE');
+my $worker = $node->sql('SELECT pid FROM partner_api.worker_status'
+	  . ' WHERE database = current_database()');
+$node->sql("SELECT pg_terminate_backend($worker)");
+$node->wait_for('SELECT pid IS NOT NULL AND pid <> ' . $worker
+	  . ' FROM partner_api.worker_status WHERE database = current_database()');
+others_go_on('an orphan is locked');
+is($node->action_state($held), 'sending', '... which is left alone');
+let_go();
+is($node->wait_for_state($held, 'done'), 'done', '... and taken over later');
+$node->drive_pass;
+is(scalar $sandbox->created('orphan'), 1, '... so one effect');
+is( $node->sql(
+		'SELECT count(*) FROM partner_api.action_attempts'
+		  . " WHERE action_id = $held AND purpose = 'send'"),
+	0,
+	'... found by a look');
+
 # ---- rows of instances ----
 
 my $id = create('shop');

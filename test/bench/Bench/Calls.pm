@@ -52,7 +52,7 @@ sub measure_calls
 		  pgbench_rate($bench, 'create_instance.sql', $sessions, $count);
 		my $share = 100 * $rate / $limit;
 
-		row("$sessions sessions",
+		row($sessions == 1 ? '1 session' : "$sessions sessions",
 			sprintf('%.0f/s, %.0f %%', $rate, $share),
 			"$target %", $share >= $target);
 	}
@@ -143,22 +143,32 @@ sub measure_trigger
 	return;
 }
 
+# Microseconds of the first and of the last transactions of a session.
+sub enqueue_alone
+{
+	my ($count, $few) = @_;
+
+	return split /\|/,
+	  psql('SET synchronous_commit = off',
+		"CALL bench.enqueue_alone($count, $few, NULL, NULL)");
+}
+
 sub measure_enqueue
 {
 	my ($bench) = @_;
-	my $count = 100_000;
+	my ($count, $few) = (100_000, 10_000);
 
 	section('Enqueue in a trigger');
 	$bench->{sandbox}->reset;
 	reload_until_seen('partner_api.enabled', 'off');
 	measure_trigger($bench);
 	psql('SELECT bench.reset()');
-	my ($first, $last) = split /\|/,
-	  psql('SET synchronous_commit = off',
-		"CALL bench.enqueue_alone($count, NULL, NULL)");
-	row("$count transactions in one session, the last 1000",
+	my ($first, $last) = enqueue_alone($count, $few);
+	my ($fresh) = enqueue_alone($few, $few);
+	row("last $few of $count in a session",
 		sprintf('%.0f us each, first %.0f us', $last, $first),
 		'as fast as the first', $last <= $AS_FAST * $first);
+	row('  a new session after these', sprintf('%.0f us each', $fresh));
 	psql('SELECT bench.reset()');
 	reload_until_seen('partner_api.enabled', 'on');
 	return;
