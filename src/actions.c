@@ -207,7 +207,8 @@ installation_id(void)
 
 /*
  * A nonce for an action: what lets us find its effect at the provider again
- * and tell it from everybody else's.  To be called between owner begin and end.
+ * and tell it from everybody else's.  To be called between owner begin and
+ * end.
  */
 char *
 partner_api_make_nonce(int64 action_id)

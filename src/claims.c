@@ -32,9 +32,9 @@
 	"      AND c.run_at <= $2 AND c.action_id > " q ".action_id))"
 
 /*
- * An instance has one call in flight or unknown; what is due waits in the order
- * in which it was enqueued.  A sign that is to be withdrawn is not sent, and
- * nothing waits for it.
+ * An instance has one call in flight or unknown; what is due waits in the
+ * order in which it was enqueued.  A sign that is to be withdrawn is not sent,
+ * and nothing waits for it.
  */
 #define NOT_BLOCKED \
 	" (p.instance_id IS NULL OR (NOT " WITHDRAWN("p") " AND NOT EXISTS (" \

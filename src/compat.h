@@ -52,9 +52,9 @@ partner_api_restrict_protocols_compat(CURL *easy)
 }
 
 /*
- * Do not wait for a name resolution that a transfer has given up: libcurl would
- * join its resolver thread, however long a dead name server takes.  An older
- * libcurl has no such option.
+ * Do not wait for a name resolution that a transfer has given up: libcurl
+ * would join its resolver thread, however long a dead name server takes.  An
+ * older libcurl has no such option.
  */
 static inline void
 partner_api_quick_exit_compat(CURL *easy)

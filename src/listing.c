@@ -45,8 +45,9 @@ partner_api_listing_add(PartnerApiListing *listing,
 	foreach(lc, page->rows)
 	{
 		PartnerApiListRow *row = lfirst(lc);
-		const unsigned char *id = (const unsigned char *) row->instance_id;
-		uint64		hash = hash_bytes_extended(id, strlen(row->instance_id), 0);
+		const char *id = row->instance_id;
+		uint64		hash = hash_bytes_extended((const unsigned char *) id,
+											   strlen(id), 0);
 		bool		found;
 
 		hash_search(listing->seen, &hash, HASH_ENTER, &found);

@@ -20,7 +20,6 @@
 #include "answers.h"
 #include "clock.h"
 #include "commands/extension.h"
-#include "mirror.h"
 #include "owner.h"
 #include "pass.h"
 #include "settings.h"
@@ -28,6 +27,8 @@
 #include "storage/ipc.h"
 #include "subtransaction.h"
 #include "transfers.h"
+#include "unwritten.h"
+#include "upkeep.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -42,13 +43,9 @@ static MemoryContext pass_context;	/* reset before each pass */
 static MemoryContext claims_context;	/* parent of all claims in flight */
 static MemoryContext new_claims;	/* of those that are not committed yet */
 static int	most_connections;	/* as of the start */
-static List *settled = NIL;		/* settlements that are to be written */
 static TimestampTz next_due = DT_NOBEGIN;	/* by our clock */
-static int64 last_time_pass = 0;	/* monotonic, us */
 static int64 clock_ahead = 0;	/* as of the last pass */
 
-/* Orphans that a session held when this worker started; NULL: none. */
-static PartnerApiOrphans *held_orphans = NULL;
 
 /*
  * The pass that is running, or that failed.  Its transfers outlive a failure
@@ -85,78 +82,7 @@ partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine,
 	partner_api_transfers_init(http);
 }
 
-/* ---- errors that stop nothing ---- */
-
-/* Show an error in worker_status; returns whether there was one. */
-static bool
-note_error(const ErrorData *error)
-{
-	if (error == NULL)
-		return false;
-	partner_api_worker_error(entry, error->message);
-	return true;
-}
-
 /* ---- writing down what has finished ---- */
-
-/* Work for partner_api_try(): a group of settlements. */
-static void
-settle_group(void *group)
-{
-	partner_api_settle((List *) group, partner_api_clock_now());
-}
-
-/* Those of the settlements that could, or could not, be written before. */
-static List *
-select_settled(bool blocked)
-{
-	List	   *selected = NIL;
-	ListCell   *lc;
-
-	foreach(lc, settled)
-	{
-		if (((PartnerApiSettlement *) lfirst(lc))->blocked == blocked)
-			selected = lappend(selected, lfirst(lc));
-	}
-	return selected;
-}
-
-/* Write settlements one by one; returns those written. */
-static List *
-write_one_by_one(const List *settlements)
-{
-	List	   *written = NIL;
-	ListCell   *lc;
-
-	foreach(lc, settlements)
-	{
-		PartnerApiSettlement *settlement = lfirst(lc);
-
-		settlement->blocked = true;
-		if (note_error(partner_api_try(settle_group,
-									   list_make1(settlement))))
-			continue;
-		settlement->blocked = false;
-		written = lappend(written, settlement);
-	}
-	return written;
-}
-
-/*
- * Write all settlements; if the group fails, one by one, so that a row that
- * cannot be written now holds up nobody else, and costs no time from then on.
- * Returns those written.
- */
-static List *
-write_settled(void)
-{
-	List	   *fresh = select_settled(false);
-	List	   *blocked = select_settled(true);
-
-	if (fresh != NIL && partner_api_try(settle_group, fresh) != NULL)
-		fresh = write_one_by_one(fresh);
-	return list_concat(fresh, write_one_by_one(blocked));
-}
 
 /* What the calls that wait for these are told. */
 static List *
@@ -167,32 +93,13 @@ make_answers(const List *written)
 
 	foreach(lc, written)
 	{
-		PartnerApiAnswer *answer = partner_api_answer_of_settlement(lfirst(lc));
+		PartnerApiAnswer *answer;
 
+		answer = partner_api_answer_of_settlement(lfirst(lc));
 		if (answer != NULL)
 			answers = lappend(answers, answer);
 	}
 	return answers;
-}
-
-/* After the commit: what was written needs no memory any more. */
-static void
-forget(const List *written)
-{
-	ListCell   *lc;
-
-	foreach(lc, written)
-	{
-		PartnerApiSettlement *settlement = lfirst(lc);
-
-		if (!settlement->recorded)
-			ereport(LOG,
-					errcode(ERRCODE_WARNING),
-					errmsg("partner_api action " INT64_FORMAT " was settled under another lease",
-						   settlement->action_id));
-		settled = list_delete_ptr(settled, settlement);
-		MemoryContextDelete(settlement->claim->context);
-	}
 }
 
 /* ---- claiming ---- */
@@ -363,73 +270,7 @@ static bool
 time_has_passed(int64 ahead_before)
 {
 	return pass.now >= next_due || clock_ahead != ahead_before ||
-		partner_api_monotonic_us() - last_time_pass >=
-		PARTNER_API_SAFETY_PASS_MS * INT64CONST(1000);
-}
-
-/* Work for partner_api_try(): close what is past its deadline. */
-static void
-close_missed(void *arg)
-{
-	pass.answers = list_concat(pass.answers,
-							   partner_api_settle_deadlines(pass.now));
-}
-
-/* Work for partner_api_try(): lapsed trials, ended services. */
-static void
-end_instances(void *arg)
-{
-	note_error(partner_api_mirror_pass_time(pass.now));
-}
-
-/* Work for partner_api_try(): what the mirror could not take before. */
-static void
-apply_backlog(void *arg)
-{
-	partner_api_mirror_apply_backlog();
-}
-
-/* Work for partner_api_try(): approvals that met no sign action. */
-static void
-release_approved(void *arg)
-{
-	partner_api_release_approved();
-}
-
-/* Work for partner_api_try(): orphans that were held at the start. */
-static void
-claim_orphans(void *arg)
-{
-	if (held_orphans != NULL)
-		(void) partner_api_claim_orphans(pass.now, held_orphans);
-}
-
-/* Work for partner_api_try(): actions whose server is gone. */
-static void
-note_unsendable(void *arg)
-{
-	partner_api_note_unsendable();
-}
-
-/*
- * What time brings.  None of it may stop the sending: a table that a session
- * locks, or a trigger that somebody put on one, fails alone and is tried
- * again by the next safety pass.
- */
-static void
-pass_time(void)
-{
-	List	   *answers = pass.answers;
-
-	last_time_pass = partner_api_monotonic_us();
-	entry->last_error[0] = '\0';	/* unless it goes wrong again */
-	if (note_error(partner_api_try(close_missed, NULL)))
-		pass.answers = answers;
-	(void) note_error(partner_api_try(end_instances, NULL));
-	(void) note_error(partner_api_try(apply_backlog, NULL));
-	(void) note_error(partner_api_try(note_unsendable, NULL));
-	(void) note_error(partner_api_try(release_approved, NULL));
-	(void) note_error(partner_api_try(claim_orphans, NULL));
+		partner_api_upkeep_is_due();
 }
 
 /* Work for partner_api_try(): what a server can take. */
@@ -456,7 +297,7 @@ try_to_claim(void (*work) (void *arg), void *arg)
 {
 	int			before = list_length(pass.transfers);
 
-	if (note_error(partner_api_try(work, arg)))
+	if (partner_api_note_error(entry, partner_api_try(work, arg)))
 		pass.transfers = list_truncate(pass.transfers, before);
 }
 
@@ -553,16 +394,6 @@ our_time(void)
 	return GetCurrentTimestamp() + clock_ahead;
 }
 
-/* A settlement that is to be written by the next pass. */
-static void
-keep_settlement(PartnerApiSettlement *settlement)
-{
-	MemoryContext before = MemoryContextSwitchTo(claims_context);
-
-	settled = lappend(settled, settlement);
-	MemoryContextSwitchTo(before);
-}
-
 /* Put on the wire what was claimed; what cannot be is settled next. */
 static void
 start_transfers(void)
@@ -575,7 +406,7 @@ start_transfers(void)
 		pass.transfers = list_delete_first(pass.transfers);
 		settlement = partner_api_transfer_start(transfer, our_time());
 		if (settlement != NULL)
-			keep_settlement(settlement);
+			partner_api_unwritten_add(settlement);
 		else
 			entry->requests++;
 	}
@@ -622,17 +453,18 @@ partner_api_pass_run(void)
 	MemoryContextReset(pass_context);
 	start_transfers();			/* of a pass that failed after its commit */
 	begin_pass();
-	written = write_settled();
+	written = partner_api_unwritten_write(entry);
 	pass.answers = make_answers(written);
 	if (time_has_passed(ahead_before))
-		pass_time();
+		pass.answers = list_concat(pass.answers,
+								   partner_api_upkeep(entry, pass.now));
 	if (partner_api_enabled)
 		claim_work();
 	next_due = partner_api_next_due(pass.now);
 	end_pass();
 
 	answer_calls();
-	forget(written);
+	partner_api_unwritten_forget(written);
 	start_transfers();
 	partner_api_accounts_end_pass(&accounts);
 	entry->passes++;
@@ -655,17 +487,10 @@ partner_api_pass_take_finished(void)
 
 		if (settlement == NULL)
 			continue;
-		keep_settlement(settlement);
+		partner_api_unwritten_add(settlement);
 		any = true;
 	}
 	return any;
-}
-
-/* Is anything left that could not be written? */
-bool
-partner_api_pass_has_unwritten(void)
-{
-	return settled != NIL;
 }
 
 /* Milliseconds until the next due time, at most the safety pass. */
@@ -700,11 +525,7 @@ partner_api_pass_take_over(void)
 	int			orphans;
 
 	begin_pass();
-	orphans = partner_api_claim_orphans(pass.now, NULL);
-	held_orphans = MemoryContextAllocZero(TopMemoryContext,
-										  sizeof(PartnerApiOrphans));
-	if (!partner_api_list_orphans(TopMemoryContext, held_orphans))
-		held_orphans = NULL;
+	orphans = partner_api_upkeep_take_over(pass.now);
 	end_pass();
 	partner_api_slots_orphaned();
 	if (orphans > 0)

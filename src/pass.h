@@ -15,16 +15,12 @@
 #include "http.h"
 #include "shared.h"
 
-/* COMMIT PREPARED wakes nobody, and a lock that is released neither. */
-#define PARTNER_API_SAFETY_PASS_MS 10000
-
 extern void partner_api_pass_init(PartnerApiWorkerEntry *worker,
 								  PartnerApiHttp *engine, int connections);
 extern void partner_api_pass_take_over(void);
 extern void partner_api_pass_run(void);
 extern void partner_api_pass_failed(void);
 extern bool partner_api_pass_take_finished(void);
-extern bool partner_api_pass_has_unwritten(void);
 extern long partner_api_pass_time_to_sleep(void);
 
 #endif							/* PARTNER_API_PASS_H */

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,41 +73,64 @@ check_file_mode(const char *path, const struct stat *st)
 }
 
 /*
+ * Open a token file that is fit to be read.  Not blocking: a FIFO that
+ * somebody puts in its place would keep us waiting, deaf to all signals.
+ */
+static int
+open_token_file(const char *path)
+{
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not open token file \"%s\": %m", path),
+				errhint("The file must exist on the database server and be readable by its user."));
+	if (fstat(fd, &st) != 0)
+		ereport(ERROR,
+				errcode_for_file_access(),
+				errmsg("could not stat token file \"%s\": %m", path));
+	check_file_mode(path, &st);
+	return fd;
+}
+
+/* Read up to "size" bytes; returns how many there were. */
+static size_t
+read_all(int fd, const char *path, char *buffer, size_t size)
+{
+	size_t		len = 0;
+	ssize_t		count;
+
+	while (len < size && (count = read(fd, buffer + len, size - len)) != 0)
+	{
+		if (count < 0)
+			ereport(ERROR,
+					errcode_for_file_access(),
+					errmsg("could not read token file \"%s\": %m", path));
+		len += count;
+	}
+	return len;
+}
+
+/*
  * The token in a file, palloc'd, without white space around it.  Raises ERROR
  * if the file is missing, empty, too large or readable by others.
  */
 char *
 partner_api_read_token_file(const char *path)
 {
-	FILE	   *file = AllocateFile(path, "r");
-	struct stat st;
-	char	   *token;
+	int			fd = open_token_file(path);
+	char	   *token = palloc(MAX_TOKEN_BYTES + 1);
+	size_t		len = read_all(fd, path, token, MAX_TOKEN_BYTES + 1);
 	char	   *end;
-	size_t		len;
 
-	if (file == NULL)
-		ereport(ERROR,
-				errcode_for_file_access(),
-				errmsg("could not open token file \"%s\": %m", path),
-				errhint("The file must exist on the database server and be readable by its user."));
-	if (fstat(fileno(file), &st) != 0)
-		ereport(ERROR,
-				errcode_for_file_access(),
-				errmsg("could not stat token file \"%s\": %m", path));
-	check_file_mode(path, &st);
-
-	token = palloc(MAX_TOKEN_BYTES + 1);
-	len = fread(token, 1, MAX_TOKEN_BYTES + 1, file);
-	if (ferror(file))
-		ereport(ERROR,
-				errcode_for_file_access(),
-				errmsg("could not read token file \"%s\": %m", path));
+	CloseTransientFile(fd);
 	if (len > MAX_TOKEN_BYTES || memchr(token, '\0', len) != NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				errmsg("the content of token file \"%s\" is not a token", path),
 				errhint("It must hold the token that the provider gave you, and nothing else."));
-	FreeFile(file);
 	token[len] = '\0';
 
 	end = token + len;

@@ -133,6 +133,7 @@ static Datum
 member_datum(const PartnerApiSettlement *settlement, int column, bool *isnull)
 {
 	const char *member = (const char *) settlement + columns[column].offset;
+	char	   *text;
 
 	*isnull = false;
 	switch (columns[column].type)
@@ -149,7 +150,8 @@ member_datum(const PartnerApiSettlement *settlement, int column, bool *isnull)
 	*isnull = *(char *const *) member == NULL;
 	if (*isnull)
 		return (Datum) 0;
-	return CStringGetTextDatum(partner_api_text_from_utf8(*(char *const *) member));
+	text = partner_api_text_from_utf8(*(char *const *) member);
+	return CStringGetTextDatum(text);
 }
 
 /* One column of a group as an array datum. */
@@ -362,8 +364,9 @@ partner_api_settle_deadlines(TimestampTz now)
 
 	for (int row = 0; row < (int) rows; row++)
 	{
-		PartnerApiAnswer *answer = partner_api_answer_of_row(row, CurrentMemoryContext);
+		PartnerApiAnswer *answer;
 
+		answer = partner_api_answer_of_row(row, CurrentMemoryContext);
 		answers = lappend(answers, answer);
 		if (strstr(answer->message, "missed") != NULL)
 			ereport(WARNING,

@@ -143,6 +143,16 @@ partner_api_worker_error(PartnerApiWorkerEntry *entry, const char *message)
 	*end = '\0';
 }
 
+/* Show an error that stops nothing; returns whether there was one. */
+bool
+partner_api_note_error(PartnerApiWorkerEntry *entry, const ErrorData *error)
+{
+	if (error == NULL)
+		return false;
+	partner_api_worker_error(entry, error->message);
+	return true;
+}
+
 /* ---- SQL: worker_status() ---- */
 
 /* The worker's state as worker_status() shows it. */

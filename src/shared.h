@@ -77,5 +77,7 @@ extern void partner_api_extension_installed(void);
 extern void partner_api_wake_process(int process);
 extern void partner_api_worker_error(PartnerApiWorkerEntry *entry,
 									 const char *message);
+extern bool partner_api_note_error(PartnerApiWorkerEntry *entry,
+								   const ErrorData *error);
 
 #endif							/* PARTNER_API_SHARED_H */

@@ -32,6 +32,7 @@
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "transfers.h"
+#include "unwritten.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -144,7 +145,7 @@ serve_interrupts(void)
 static void
 sleep_for(long sleep_ms, bool alert)
 {
-	int64		until = partner_api_monotonic_us() + sleep_ms * INT64CONST(1000);
+	int64		until = partner_api_monotonic_us() + (int64) sleep_ms * 1000;
 
 	for (;;)
 	{
@@ -180,7 +181,7 @@ sleep_for(long sleep_ms, bool alert)
 static void
 wait_for_work(void)
 {
-	sleep_for(partner_api_pass_has_unwritten() ? FIRST_FAILURE_PAUSE_MS :
+	sleep_for(partner_api_unwritten_any() ? FIRST_FAILURE_PAUSE_MS :
 			  partner_api_pass_time_to_sleep(), true);
 }
 
@@ -200,8 +201,9 @@ recover(MemoryContext context)
 
 /*
  * Sleep, then run a pass; recover if either fails.  A cancel fails the round
- * it hits, no more: SIGINT cannot be ignored, lock_timeout needs it.  pause_ms: how long to wait
- * after a failure, 0 if there was none.  Returns whether it went well.
+ * it hits, no more: SIGINT cannot be ignored, lock_timeout needs it.
+ * pause_ms: how long to wait after a failure, 0 if there was none.  Returns
+ * whether it went well.
  */
 static bool
 try_round(int pause_ms)

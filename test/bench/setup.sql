@@ -74,6 +74,20 @@ LANGUAGE sql AS $$
 		   (SELECT count(*) FROM partner_api.instances));
 $$;
 
+/* Microseconds of a commit that writes one row and is flushed. */
+CREATE TABLE bench.flushed (id integer);
+CREATE PROCEDURE bench.commit_us(count integer, INOUT us double precision)
+LANGUAGE plpgsql AS $$
+DECLARE
+	started_at timestamptz := clock_timestamp();
+BEGIN
+	FOR i IN 1 .. count LOOP
+		INSERT INTO bench.flushed VALUES (i);
+		COMMIT;
+	END LOOP;
+	us := 1e6 * extract(epoch FROM clock_timestamp() - started_at) / count;
+END $$;
+
 /* Empty the tables: each measurement begins with none of the others' rows. */
 CREATE FUNCTION bench.reset() RETURNS void
 LANGUAGE sql AS $$

@@ -266,7 +266,7 @@ is( $node->sql(
 $node->fails_with("SELECT partner_api.create_instance('zapi', 'wrong')",
 	'28000',
 	{   message => qr/create_instance at server "zapi" failed/,
-		hint => qr/token of the user mapping/ },
+		hint => qr/tokens? of the user mapping/ },
 	'... in calls too', role => 'reader');
 is(scalar $sandbox->created('wrong'), 0, '... so nothing was created');
 

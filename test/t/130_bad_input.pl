@@ -76,7 +76,7 @@ sub call_meets
 
 # ---- answers that are a definite no ----
 
-my $credential = qr/token of the user mapping/;
+my $credential = qr/tokens? of the user mapping/;
 my $protocol = qr/base_url/;
 my @refusals = (
 	[ 'status 401', { status => 401, body => 'Bad Credentials' },

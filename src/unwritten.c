@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * unwritten.c
+ *	  Settlements from the moment an attempt ends until they are on disk.
+ *
+ * A verdict that cannot be written yet stays here, and is written row by row;
+ * one whose row a session holds is tried without waiting from then on.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "subtransaction.h"
+#include "unwritten.h"
+#include "utils/memutils.h"
+
+static List *settled = NIL;		/* in TopMemoryContext */
+
+/* A settlement that is to be written by the next pass. */
+void
+partner_api_unwritten_add(PartnerApiSettlement *settlement)
+{
+	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+	settled = lappend(settled, settlement);
+	MemoryContextSwitchTo(before);
+}
+
+/* Is anything left that could not be written? */
+bool
+partner_api_unwritten_any(void)
+{
+	return settled != NIL;
+}
+
+/* Work for partner_api_try(): a group of settlements. */
+static void
+settle_group(void *group)
+{
+	partner_api_settle((List *) group, partner_api_clock_now());
+}
+
+/* Those of the settlements that could, or could not, be written before. */
+static List *
+select_settled(bool blocked)
+{
+	List	   *selected = NIL;
+	ListCell   *lc;
+
+	foreach(lc, settled)
+	{
+		if (((PartnerApiSettlement *) lfirst(lc))->blocked == blocked)
+			selected = lappend(selected, lfirst(lc));
+	}
+	return selected;
+}
+
+/* Write settlements one by one; returns those written. */
+static List *
+write_one_by_one(PartnerApiWorkerEntry *entry, const List *settlements)
+{
+	List	   *written = NIL;
+	ListCell   *lc;
+
+	foreach(lc, settlements)
+	{
+		PartnerApiSettlement *settlement = lfirst(lc);
+
+		settlement->blocked = true;
+		if (partner_api_note_error(entry, partner_api_try(settle_group,
+														  list_make1(settlement))))
+			continue;
+		settlement->blocked = false;
+		written = lappend(written, settlement);
+	}
+	return written;
+}
+
+/*
+ * Write all settlements; if the group fails, one by one, so that a row that
+ * cannot be written now holds up nobody else, and costs no time from then on.
+ * Returns those written.
+ */
+List *
+partner_api_unwritten_write(PartnerApiWorkerEntry *entry)
+{
+	List	   *fresh = select_settled(false);
+	List	   *blocked = select_settled(true);
+
+	if (fresh != NIL && partner_api_try(settle_group, fresh) != NULL)
+		fresh = write_one_by_one(entry, fresh);
+	return list_concat(fresh, write_one_by_one(entry, blocked));
+}
+
+/* After the commit: what was written needs no memory any more. */
+void
+partner_api_unwritten_forget(const List *written)
+{
+	ListCell   *lc;
+
+	foreach(lc, written)
+	{
+		PartnerApiSettlement *settlement = lfirst(lc);
+
+		if (!settlement->recorded)
+			ereport(LOG,
+					errcode(ERRCODE_WARNING),
+					errmsg("partner_api action " INT64_FORMAT " was settled under another lease",
+						   settlement->action_id));
+		settled = list_delete_ptr(settled, settlement);
+		MemoryContextDelete(settlement->claim->context);
+	}
+}
