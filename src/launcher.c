@@ -203,6 +203,7 @@ start_worker(int index)
 	entry->ended_at = GetCurrentTimestamp();
 	entry->quick_ends++;
 	LWLockRelease(partner_api_shared->lock);
+	partner_api_worker_error(entry, "no background worker slot is free");
 	ereport(LOG,
 			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			errmsg("could not start the partner_api worker for database \"%s\"",
@@ -226,6 +227,21 @@ stop_worker(PartnerApiWorkerEntry *entry)
 		kill(pid, SIGTERM);
 }
 
+/* More databases are listed than there can be workers: say so, once. */
+static void
+complain_of_too_many(const char *database)
+{
+	static bool said = false;
+
+	if (!said)
+		ereport(LOG,
+				errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				errmsg("partner_api has no place for a worker in database \"%s\"",
+					   database),
+				errdetail("There can be at most %d.", PARTNER_API_MAX_WORKERS));
+	said = true;
+}
+
 /* Start the worker if its time has come; returns ms until it will, or max. */
 static long
 reconcile_database(const char *database)
@@ -238,6 +254,8 @@ reconcile_database(const char *database)
 	index = find_entry(database);
 	at = index >= 0 ? start_time(&partner_api_shared->workers[index]) : 0;
 	LWLockRelease(partner_api_shared->lock);
+	if (index < 0)
+		complain_of_too_many(database);
 	if (at == 0)
 		return SAFETY_PASS_MS;
 
@@ -254,7 +272,23 @@ reconcile_database(const char *database)
 	return START_TIMEOUT_MS;
 }
 
-/* Bring the workers into line with the setting; returns ms to sleep. */
+/* End the workers of databases that are not listed any more. */
+static void
+stop_unlisted(List *names)
+{
+	for (int i = 0; i < PARTNER_API_MAX_WORKERS; i++)
+	{
+		PartnerApiWorkerEntry *entry = &partner_api_shared->workers[i];
+
+		if (entry->used && !is_listed(names, NameStr(entry->database)))
+			stop_worker(entry);
+	}
+}
+
+/*
+ * Bring the workers into line with the setting; returns ms to sleep.  Entries
+ * are freed before others are looked for.
+ */
 static long
 reconcile(void)
 {
@@ -262,18 +296,12 @@ reconcile(void)
 	long		sleep_ms = SAFETY_PASS_MS;
 	ListCell   *lc;
 
+	stop_unlisted(names);
 	foreach(lc, names)
 	{
 		long		left = reconcile_database(lfirst(lc));
 
 		sleep_ms = Min(sleep_ms, left);
-	}
-	for (int i = 0; i < PARTNER_API_MAX_WORKERS; i++)
-	{
-		PartnerApiWorkerEntry *entry = &partner_api_shared->workers[i];
-
-		if (entry->used && !is_listed(names, NameStr(entry->database)))
-			stop_worker(entry);
 	}
 	return sleep_ms;
 }
@@ -295,6 +323,7 @@ partner_api_launcher_main(Datum arg)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, SIG_IGN);	/* there is no query to cancel */
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 

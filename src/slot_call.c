@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "slots_internal.h"
@@ -21,6 +22,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
+
+/* How often a waiting call looks whether there still is a worker. */
+#define LOOK_AROUND_MS 1000L
+/* A worker that ends is started again within seconds. */
+#define RESTART_GRACE_US INT64CONST(10000000)
 
 /* The slot that this backend waits in, -1 for none; see leave(). */
 static int	my_slot = -1;
@@ -198,11 +204,42 @@ timed_out(void)
 					action_id));
 }
 
+/*
+ * Is the worker gone for good, rather than about to be started again?  since:
+ * when it was first found gone, 0 while it runs.
+ */
+static bool
+worker_is_gone(int64 *since)
+{
+	if (partner_api_worker_running(MyDatabaseId))
+		*since = 0;
+	else if (*since == 0)
+		*since = partner_api_monotonic_us();
+	return *since != 0 &&
+		partner_api_monotonic_us() - *since > RESTART_GRACE_US;
+}
+
+/* Give up the wait for a worker that does not come back. */
+static void
+abandoned(void)
+{
+	int64		action_id = leave();
+
+	ereport(ERROR,
+			errcode(action_id == 0 ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE :
+					ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+			errmsg("the partner_api worker of this database has ended"),
+			errdetail_internal("%s", action_id == 0 ? left_behind(0) :
+							   "What the request came to is found out when a worker runs again."),
+			errhint("See partner_api.worker_status."));
+}
+
 /* Wait for the answer, interruptibly. */
 static PartnerApiAnswer *
 wait_for_answer(int index, TimestampTz give_up_at)
 {
 	PartnerApiAnswer *answer;
+	int64		gone_since = 0;
 
 	while ((answer = fetch(index)) == NULL)
 	{
@@ -218,9 +255,11 @@ wait_for_answer(int index, TimestampTz give_up_at)
 		}
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left, PG_WAIT_EXTENSION);
+						 Min(left, LOOK_AROUND_MS), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		if (worker_is_gone(&gone_since))
+			abandoned();
 	}
 	return answer;
 }
