@@ -126,7 +126,8 @@ static int
 server_load(const char *server)
 {
 	int			load = partner_api_transfers_count(server,
-												   PARTNER_API_SEND);
+												   PARTNER_API_SEND) +
+	partner_api_unwritten_count(server);
 	ListCell   *lc;
 
 	foreach(lc, pass.transfers)

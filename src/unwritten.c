@@ -17,6 +17,9 @@
 #include "unwritten.h"
 #include "utils/memutils.h"
 
+/* A failure that took so long has waited for something. */
+#define LONG_FAILURE_US 20000
+
 static List *settled = NIL;		/* in TopMemoryContext */
 
 /* A settlement that is to be written by the next pass. */
@@ -27,6 +30,27 @@ partner_api_unwritten_add(PartnerApiSettlement *settlement)
 
 	settled = lappend(settled, settlement);
 	MemoryContextSwitchTo(before);
+}
+
+/*
+ * How many of a server's outcomes are known in memory only?  A crash would make
+ * them unknown, so they count as if they were still in flight.
+ */
+int
+partner_api_unwritten_count(const char *server)
+{
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, settled)
+	{
+		const PartnerApiSettlement *settlement = lfirst(lc);
+
+		if (settlement->blocked &&
+			strcmp(settlement->claim->server, server) == 0)
+			count++;
+	}
+	return count;
 }
 
 /* Is anything left that could not be written? */
@@ -58,21 +82,43 @@ select_settled(bool blocked)
 	return selected;
 }
 
-/* Write settlements one by one; returns those written. */
+/* To the end of the line: the next pass begins with another. */
+static void
+put_last(PartnerApiSettlement *settlement)
+{
+	settlement->blocked = true;
+	settled = list_delete_ptr(settled, settlement);
+	partner_api_unwritten_add(settlement);
+}
+
+/*
+ * Write settlements one by one; returns those written.  A row that a session
+ * holds fails at once.  What fails after a wait, a table that is locked for
+ * example, would fail for the others too: they are left for the next pass.
+ */
 static List *
 write_one_by_one(PartnerApiWorkerEntry *entry, const List *settlements)
 {
 	List	   *written = NIL;
+	bool		waited = false;
 	ListCell   *lc;
 
 	foreach(lc, settlements)
 	{
 		PartnerApiSettlement *settlement = lfirst(lc);
+		int64		began = partner_api_monotonic_us();
 
 		settlement->blocked = true;
-		if (partner_api_note_error(entry, partner_api_try(settle_group,
-														  list_make1(settlement))))
+		if (waited)
 			continue;
+		if (partner_api_note_error(entry,
+								   partner_api_try(settle_group,
+												   list_make1(settlement))))
+		{
+			waited = partner_api_monotonic_us() - began > LONG_FAILURE_US;
+			put_last(settlement);
+			continue;
+		}
 		settlement->blocked = false;
 		written = lappend(written, settlement);
 	}

@@ -17,6 +17,7 @@
 
 extern void partner_api_unwritten_add(PartnerApiSettlement *settlement);
 extern bool partner_api_unwritten_any(void);
+extern int	partner_api_unwritten_count(const char *server);
 extern List *partner_api_unwritten_write(PartnerApiWorkerEntry *entry);
 extern void partner_api_unwritten_forget(const List *written);
 
