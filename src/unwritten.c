@@ -33,8 +33,8 @@ partner_api_unwritten_add(PartnerApiSettlement *settlement)
 }
 
 /*
- * How many of a server's outcomes are known in memory only?  A crash would make
- * them unknown, so they count as if they were still in flight.
+ * How many of a server's outcomes are known in memory only?  A crash would
+ * make them unknown, so they count as if they were still in flight.
  */
 int
 partner_api_unwritten_count(const char *server)
