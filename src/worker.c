@@ -285,6 +285,8 @@ prepare_session(void)
 	set_session("lock_timeout", "50ms");
 	set_session("statement_timeout", "0");
 	set_session("idle_in_transaction_session_timeout", "0");
+	set_session("exit_on_error", "off");
+	set_session("temp_file_limit", "-1");
 	set_session("default_transaction_isolation", "read committed");
 	set_session("default_transaction_read_only", "off");
 	prepare_planner();
