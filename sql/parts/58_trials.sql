@@ -1,6 +1,7 @@
 /*
  * Trials that are to be kept get their sign action with the instance, on
- * behalf of the server's owner; those with trial_end = ask are held until
+ * behalf of the server's owner (looked up again when it is sent: the server
+ * may be renamed, or away for a moment); those with trial_end = ask are held until
  * they are approved.  Called by the worker for what it created or adopted, and
  * by apply_listing() for what a list showed.
  */
@@ -21,9 +22,10 @@ BEGIN
 		   'sign-' || n.id,
 		   encode(sha256(convert_to('sign_instance' || e.instance_id,
 									'UTF8')), 'hex'),
-		   pg_get_userbyid(f.srvowner), true, e.occurred_at
+		   coalesce(pg_get_userbyid(f.srvowner), current_user), true,
+		   e.occurred_at
 	FROM partner_api.instance_events e
-	JOIN pg_foreign_server f ON f.srvname = e.server
+	LEFT JOIN pg_foreign_server f ON f.srvname = e.server
 	CROSS JOIN LATERAL (
 		SELECT e.details->>'trial_end' = 'ask' AND NOT EXISTS (
 			SELECT FROM partner_api.trial_approvals a
