@@ -340,8 +340,7 @@ partner_api_claim_orphans(TimestampTz now, const PartnerApiOrphans *among)
 
 /*
  * What is left in "sending" while this worker has sent nothing yet: orphans
- * that a session holds.  Copied to the current context; false if there are
- * none.
+ * that a session holds.  Copied to "context"; false if there are none.
  */
 bool
 partner_api_list_orphans(MemoryContext context, PartnerApiOrphans *orphans)

@@ -57,6 +57,14 @@ partner_api_listing_add(PartnerApiListing *listing,
 	return added;
 }
 
+/* Were fewer rows met than there are in all, by what the list says? */
+bool
+partner_api_listing_is_short(const PartnerApiListing *listing)
+{
+	return listing->total >= 0 &&
+		hash_get_num_entries(listing->seen) < listing->total;
+}
+
 /* The list has been read. */
 void
 partner_api_listing_end(PartnerApiListing *listing)

@@ -26,6 +26,7 @@ typedef struct PartnerApiListing
 extern void partner_api_listing_begin(PartnerApiListing *listing);
 extern List *partner_api_listing_add(PartnerApiListing *listing,
 									 const PartnerApiPage *page);
+extern bool partner_api_listing_is_short(const PartnerApiListing *listing);
 extern void partner_api_listing_end(PartnerApiListing *listing);
 
 #endif							/* PARTNER_API_LISTING_H */

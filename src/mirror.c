@@ -187,7 +187,7 @@ partner_api_mirror_apply_or_defer(Datum event_ids)
 /* ---- what was left for later ---- */
 
 /* A session that holds many rows, or the table, costs only so many tries. */
-#define MOST_FAILURES 20
+#define MOST_FAILURES 200
 
 /* One event of the backlog. */
 typedef struct BacklogEvent

@@ -56,7 +56,7 @@ typedef struct Pass
 	TimestampTz now;
 	bool		committed;
 	List	   *transfers;		/* to be started; in claims_context */
-	List	   *slots;			/* taken; in claims_context */
+	List	   *slots;			/* tickets taken; in claims_context */
 	List	   *answers;		/* for waiting calls */
 } Pass;
 
@@ -182,7 +182,7 @@ claim_for_server(const char *server)
 /* A request from a slot on its way to becoming a claim. */
 typedef struct SlotClaim
 {
-	int			slot;
+	PartnerApiTicket ticket;
 	PartnerApiNewAction *action;
 	TimestampTz now;
 	PartnerApiClaim *claim;		/* NULL: there was an earlier action */
@@ -196,20 +196,23 @@ record_slot(void *arg)
 	SlotClaim  *slot = arg;
 	PartnerApiEnqueued enqueued = partner_api_action_enqueue(slot->action);
 
-	partner_api_slot_bind(slot->slot, enqueued.action_id);
+	partner_api_slot_bind(&slot->ticket, enqueued.action_id);
 	if (enqueued.existed)
 		slot->answer = partner_api_answer_of_closed(enqueued.action_id);
 	else
 	{
 		slot->claim = partner_api_claim_action(new_claims,
 											   enqueued.action_id, slot->now);
+		if (slot->claim == NULL)
+			elog(ERROR, "action " INT64_FORMAT " could not be claimed",
+				 enqueued.action_id);
 		partner_api_settle_jumped_signs(list_make1(slot->claim), slot->now);
 	}
 }
 
 /* Tell the caller that its request could not be recorded. */
 static void
-refuse_slot(int slot, const ErrorData *error)
+refuse_slot(const PartnerApiTicket *ticket, const ErrorData *error)
 {
 	PartnerApiAnswer answer = {0};
 
@@ -217,7 +220,7 @@ refuse_slot(int slot, const ErrorData *error)
 	answer.message = error->message;
 	answer.detail = error->detail;
 	answer.hint = error->hint;
-	partner_api_slot_answer(slot, &answer);
+	partner_api_slot_answer(ticket, &answer);
 }
 
 /*
@@ -241,23 +244,26 @@ answer_if_closed(int index)
 static void
 serve_slot(int index)
 {
-	SlotClaim	slot = {.slot = index,.now = pass.now};
+	SlotClaim	slot = {.now = pass.now};
+	PartnerApiTicket *kept;
 	MemoryContext before;
 	ErrorData  *error;
 
-	slot.action = partner_api_slot_peek(index);
+	slot.action = partner_api_slot_peek(index, &slot.ticket);
 	if (slot.action == NULL ||
 		(partner_api_server_exists(slot.action->server) &&
 		 lanes_left(slot.action->server, false) <= 0) ||
 		partner_api_action_has_to_wait(slot.action, pass.now) ||
-		!partner_api_slot_take(index))
+		!partner_api_slot_take(&slot.ticket))
 		return;
 	before = MemoryContextSwitchTo(claims_context);
-	pass.slots = lappend_int(pass.slots, index);
+	kept = palloc(sizeof(PartnerApiTicket));
+	*kept = slot.ticket;
+	pass.slots = lappend(pass.slots, kept);
 	MemoryContextSwitchTo(before);
 	error = partner_api_try(record_slot, &slot);
 	if (error != NULL)
-		refuse_slot(index, error);
+		refuse_slot(&slot.ticket, error);
 	else if (slot.claim != NULL)
 		prepare_claims(list_make1(slot.claim));
 	else if (slot.answer != NULL)
@@ -382,8 +388,8 @@ end_pass(void)
 	pass.committed = true;
 	keep_claims();
 	foreach(lc, pass.slots)
-		partner_api_slot_committed(lfirst_int(lc));
-	list_free(pass.slots);
+		partner_api_slot_committed(lfirst(lc));
+	list_free_deep(pass.slots);
 	pass.slots = NIL;
 	MemoryContextSwitchTo(pass_context);
 }
@@ -420,8 +426,8 @@ discard_claims(void)
 	ListCell   *lc;
 
 	foreach(lc, pass.slots)
-		partner_api_slot_untake(lfirst_int(lc));
-	list_free(pass.slots);
+		partner_api_slot_untake(lfirst(lc));
+	list_free_deep(pass.slots);
 	pass.slots = NIL;
 
 	list_free(pass.transfers);
@@ -454,6 +460,8 @@ partner_api_pass_run(void)
 	MemoryContextReset(pass_context);
 	start_transfers();			/* of a pass that failed after its commit */
 	begin_pass();
+	if (partner_api_upkeep_is_due())
+		entry->last_error[0] = '\0';	/* unless it goes wrong again */
 	written = partner_api_unwritten_write(entry);
 	pass.answers = make_answers(written);
 	if (time_has_passed(ahead_before))

@@ -19,8 +19,8 @@
 #define LAST_CHANCE (5 * USECS_PER_SEC)
 
 /*
- * Requests without an answer after which a person is asked, where no deadline
- * bounds the tries.
+ * Tries after which an answer that is lost is a person's to settle, where no
+ * deadline bounds them.
  */
 #define MOST_LOST_ATTEMPTS 5
 

@@ -401,6 +401,11 @@ partner_api_look_page(PartnerApiTransfer *transfer,
 		return settle_failed_look(transfer, response,
 								  "the provider's list changed while it was read",
 								  now);
+	if (page.last && look->found == NULL &&
+		partner_api_listing_is_short(&look->listing))
+		return settle_failed_look(transfer, response,
+								  "the provider's list has fewer rows than it says",
+								  now);
 	if (page.last)
 		return conclude(transfer, response, now);
 	if (look->page >= MOST_PAGES)

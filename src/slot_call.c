@@ -57,6 +57,7 @@ try_ask(const StringInfo message)
 		Slot	   *slot = &partner_api_slots->slots[index];
 
 		slot->state = SLOT_ASKED;
+		slot->ticket = ++partner_api_slots->asked;
 		slot->database = MyDatabaseId;
 		slot->process = MyProc->pgprocno;
 		slot->action_id = 0;
@@ -218,6 +219,8 @@ worker_is_gone(int64 *since)
 	return *since != 0 &&
 		partner_api_monotonic_us() - *since > RESTART_GRACE_US;
 }
+
+static void abandoned(void) pg_attribute_noreturn();
 
 /* Give up the wait for a worker that does not come back. */
 static void

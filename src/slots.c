@@ -8,8 +8,9 @@
  * can send at once) -> BOUND (when the action is committed) -> ANSWERED (by
  * the worker) -> FREE (by the backend).  A backend that gives up frees its
  * slot, which withdraws an ASKED request; only a TAKEN one it marks ABANDONED,
- * for the worker to free when its pass ends.  Answers find a BOUND slot by its
- * action, so one that has passed to another call is not answered by mistake.
+ * for the worker to free when its pass ends.  Every request has a ticket, so
+ * that a slot which has passed to another call, perhaps of another database,
+ * is not taken for the one that it was.
  *
  * The answer travels in the slot because the row that the worker writes is
  * invisible to a caller under REPEATABLE READ, and because the worker's
@@ -104,9 +105,25 @@ partner_api_slot_count(void)
 	return partner_api_slots->count;
 }
 
-/* The request in a slot of this database, palloc'd; NULL if there is none. */
+/*
+ * The slot of a ticket, while the request that it was given for is in it and
+ * is this database's; otherwise NULL.  The lock is held.
+ */
+static Slot *
+slot_of(const PartnerApiTicket *ticket)
+{
+	Slot	   *slot = &partner_api_slots->slots[ticket->slot];
+
+	return slot->ticket == ticket->number && slot->database == MyDatabaseId ?
+		slot : NULL;
+}
+
+/*
+ * The request in a slot of this database, palloc'd, with its ticket; NULL if
+ * there is none.
+ */
 PartnerApiNewAction *
-partner_api_slot_peek(int index)
+partner_api_slot_peek(int index, PartnerApiTicket *ticket)
 {
 	Slot	   *slot = &partner_api_slots->slots[index];
 	char	   *buffer;
@@ -121,19 +138,22 @@ partner_api_slot_peek(int index)
 	asked = slot->state == SLOT_ASKED && slot->database == MyDatabaseId;
 	if (asked)
 		partner_api_slot_message(slot, buffer, &message);
+	ticket->slot = index;
+	ticket->number = slot->ticket;
 	partner_api_unlock_slots();
 	return asked ? partner_api_get_action(&message) : NULL;
 }
 
 /* Take a request; false if its caller has withdrawn it. */
 bool
-partner_api_slot_take(int index)
+partner_api_slot_take(const PartnerApiTicket *ticket)
 {
-	Slot	   *slot = &partner_api_slots->slots[index];
+	Slot	   *slot;
 	bool		taken;
 
 	partner_api_lock_slots();
-	taken = slot->state == SLOT_ASKED;
+	slot = slot_of(ticket);
+	taken = slot != NULL && slot->state == SLOT_ASKED;
 	if (taken)
 		slot->state = SLOT_TAKEN;
 	partner_api_unlock_slots();
@@ -141,38 +161,24 @@ partner_api_slot_take(int index)
 }
 
 /*
- * Give back a request whose transaction failed: it was never recorded.  One
- * that has been answered stays answered.
+ * What becomes of a slot that was taken, unless its caller has left: "to".  One
+ * whose caller has left is free.
  */
-void
-partner_api_slot_untake(int index)
+static void
+leave_taken(const PartnerApiTicket *ticket, SlotState to)
 {
-	Slot	   *slot = &partner_api_slots->slots[index];
-
-	partner_api_lock_slots();
-	if (slot->state == SLOT_TAKEN)
-		slot->state = SLOT_ASKED;
-	else if (slot->state == SLOT_ABANDONED)
-		slot->state = SLOT_FREE;
-	slot->action_id = 0;
-	partner_api_unlock_slots();
-	ConditionVariableSignal(&partner_api_slots->freed);
-}
-
-/*
- * The pass that took a slot is committed: from here on its caller may leave at
- * any time.
- */
-void
-partner_api_slot_committed(int index)
-{
-	Slot	   *slot = &partner_api_slots->slots[index];
+	Slot	   *slot;
 	bool		freed = false;
 
 	partner_api_lock_slots();
-	if (slot->state == SLOT_TAKEN)
-		slot->state = SLOT_BOUND;
-	else if (slot->state == SLOT_ABANDONED)
+	slot = slot_of(ticket);
+	if (slot != NULL && slot->state == SLOT_TAKEN)
+	{
+		slot->state = to;
+		if (to == SLOT_ASKED)
+			slot->action_id = 0;
+	}
+	else if (slot != NULL && slot->state == SLOT_ABANDONED)
 	{
 		slot->state = SLOT_FREE;
 		freed = true;
@@ -182,12 +188,36 @@ partner_api_slot_committed(int index)
 		ConditionVariableSignal(&partner_api_slots->freed);
 }
 
+/*
+ * Give back a request whose transaction failed: it was never recorded.  One
+ * that has been answered stays answered.
+ */
+void
+partner_api_slot_untake(const PartnerApiTicket *ticket)
+{
+	leave_taken(ticket, SLOT_ASKED);
+}
+
+/*
+ * The pass that took a slot is committed: from here on its caller may leave at
+ * any time.
+ */
+void
+partner_api_slot_committed(const PartnerApiTicket *ticket)
+{
+	leave_taken(ticket, SLOT_BOUND);
+}
+
 /* Note which action a slot that was taken waits for. */
 void
-partner_api_slot_bind(int index, int64 action_id)
+partner_api_slot_bind(const PartnerApiTicket *ticket, int64 action_id)
 {
+	Slot	   *slot;
+
 	partner_api_lock_slots();
-	partner_api_slots->slots[index].action_id = action_id;
+	slot = slot_of(ticket);
+	if (slot != NULL)
+		slot->action_id = action_id;
 	partner_api_unlock_slots();
 }
 
@@ -230,21 +260,31 @@ encode_answer(StringInfo message, const PartnerApiAnswer *answer)
 	partner_api_put_answer(message, &shorter);
 }
 
-/* Answer one slot that was taken. */
-void
-partner_api_slot_answer(int index, const PartnerApiAnswer *answer)
+/* After an answer: wake the caller, or whoever waits for a slot. */
+static void
+wake_after_answer(int process)
 {
-	StringInfoData message;
-	int			process;
-
-	encode_answer(&message, answer);
-	partner_api_lock_slots();
-	process = answer_locked(&partner_api_slots->slots[index],
-							answer->action_id, &message);
-	partner_api_unlock_slots();
 	partner_api_wake_process(process);
 	if (process == PARTNER_API_NO_PROCESS)
 		ConditionVariableSignal(&partner_api_slots->freed);
+}
+
+/* Answer one slot that was taken. */
+void
+partner_api_slot_answer(const PartnerApiTicket *ticket,
+						const PartnerApiAnswer *answer)
+{
+	StringInfoData message;
+	Slot	   *slot;
+	int			process = PARTNER_API_NO_PROCESS;
+
+	encode_answer(&message, answer);
+	partner_api_lock_slots();
+	slot = slot_of(ticket);
+	if (slot != NULL)
+		process = answer_locked(slot, answer->action_id, &message);
+	partner_api_unlock_slots();
+	wake_after_answer(process);
 }
 
 /* The action that a committed slot of this database waits for; 0 if none. */
@@ -279,17 +319,33 @@ partner_api_slot_waits_for(int64 action_id)
 void
 partner_api_slots_answer_action(const PartnerApiAnswer *answer)
 {
+	StringInfoData message;
+
+	encode_answer(&message, answer);
 	for (int i = 0; i < partner_api_slots->count; i++)
 	{
+		Slot	   *slot = &partner_api_slots->slots[i];
+		int			process = PARTNER_API_NO_PROCESS;
 		bool		waits;
 
 		partner_api_lock_slots();
-		waits = is_taken(&partner_api_slots->slots[i]) &&
-			partner_api_slots->slots[i].action_id == answer->action_id;
+		waits = is_taken(slot) && slot->action_id == answer->action_id;
+		if (waits)
+			process = answer_locked(slot, answer->action_id, &message);
 		partner_api_unlock_slots();
 		if (waits)
-			partner_api_slot_answer(i, answer);
+			wake_after_answer(process);
 	}
+}
+
+/* What a call is told whose worker has ended; palloc'd. */
+static char *
+orphaned_detail(SlotState state, int64 action_id)
+{
+	if (state == SLOT_BOUND)
+		return psprintf("Action " INT64_FORMAT " goes on: if its request was sent, it is being settled by looking at the provider.",
+						action_id);
+	return pstrdup("It may not have been recorded; see partner_api.pending_actions.");
 }
 
 /* Answer the slots that a worker which is gone has taken. */
@@ -298,21 +354,23 @@ partner_api_slots_orphaned(void)
 {
 	for (int i = 0; i < partner_api_slots->count; i++)
 	{
+		Slot	   *slot = &partner_api_slots->slots[i];
+		PartnerApiTicket ticket = {.slot = i};
 		PartnerApiAnswer answer = {0};
+		SlotState	state;
 		bool		taken;
 
 		partner_api_lock_slots();
-		taken = is_taken(&partner_api_slots->slots[i]);
-		answer.action_id = partner_api_slots->slots[i].action_id;
+		taken = is_taken(slot);
+		state = slot->state;
+		ticket.number = slot->ticket;
+		answer.action_id = slot->action_id;
 		partner_api_unlock_slots();
 		if (!taken)
 			continue;
 		answer.sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 		answer.message = "the worker ended while the call was in flight";
-		answer.detail = answer.action_id == 0 ?
-			"Nothing was sent." :
-			psprintf("Action " INT64_FORMAT " is being settled by looking at the provider.",
-					 answer.action_id);
-		partner_api_slot_answer(i, &answer);
+		answer.detail = orphaned_detail(state, answer.action_id);
+		partner_api_slot_answer(&ticket, &answer);
 	}
 }

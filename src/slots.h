@@ -27,6 +27,13 @@ typedef struct PartnerApiAnswer
 	char	   *result;			/* JSON, when done */
 } PartnerApiAnswer;
 
+/* One request in one slot. */
+typedef struct PartnerApiTicket
+{
+	int			slot;
+	uint64		number;
+} PartnerApiTicket;
+
 /* slot_message.c */
 extern void partner_api_put_action(StringInfo message,
 								   const PartnerApiNewAction *action);
@@ -44,12 +51,15 @@ extern PartnerApiAnswer *partner_api_slot_call(const PartnerApiNewAction *action
 
 /* the worker's side */
 extern int	partner_api_slot_count(void);
-extern PartnerApiNewAction *partner_api_slot_peek(int slot);
-extern bool partner_api_slot_take(int slot);
-extern void partner_api_slot_untake(int slot);
-extern void partner_api_slot_committed(int slot);
-extern void partner_api_slot_bind(int slot, int64 action_id);
-extern void partner_api_slot_answer(int slot, const PartnerApiAnswer *answer);
+extern PartnerApiNewAction *partner_api_slot_peek(int slot,
+												  PartnerApiTicket *ticket);
+extern bool partner_api_slot_take(const PartnerApiTicket *ticket);
+extern void partner_api_slot_untake(const PartnerApiTicket *ticket);
+extern void partner_api_slot_committed(const PartnerApiTicket *ticket);
+extern void partner_api_slot_bind(const PartnerApiTicket *ticket,
+								  int64 action_id);
+extern void partner_api_slot_answer(const PartnerApiTicket *ticket,
+									const PartnerApiAnswer *answer);
 extern void partner_api_slots_answer_action(const PartnerApiAnswer *answer);
 extern int64 partner_api_slot_action(int slot);
 extern bool partner_api_slot_waits_for(int64 action_id);

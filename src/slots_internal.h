@@ -32,6 +32,7 @@ typedef enum SlotState
 typedef struct Slot
 {
 	SlotState	state;
+	uint64		ticket;			/* of the request in it; never used again */
 	Oid			database;
 	int			process;		/* the caller's latch */
 	int64		action_id;		/* 0 until the worker has recorded it */
@@ -42,6 +43,7 @@ typedef struct Slot
 typedef struct Slots
 {
 	ConditionVariable freed;
+	uint64		asked;			/* requests so far */
 	int			count;
 	Slot		slots[FLEXIBLE_ARRAY_MEMBER];
 } Slots;

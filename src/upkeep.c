@@ -120,7 +120,6 @@ partner_api_upkeep(PartnerApiWorkerEntry *entry, TimestampTz now)
 	Upkeep		upkeep = {.now = now};
 
 	last_upkeep = partner_api_monotonic_us();
-	entry->last_error[0] = '\0';	/* unless it goes wrong again */
 	for (int i = 0; i < (int) lengthof(steps); i++)
 		(void) partner_api_note_error(entry,
 									  partner_api_try(steps[i], &upkeep));
