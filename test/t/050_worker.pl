@@ -199,7 +199,7 @@ my $call = $node->start_sql("$create('zapi', 'term call')");
 $sandbox->wait_for_requests('create_instance', $requests + 1);
 $node->sql("SELECT pg_terminate_backend($pid)");
 PartnerApi::Cluster::error_is($call->error, '08007',
-	{ message => qr/worker ended/, detail => qr/Action \d+ is being settled/ },
+	{ message => qr/worker ended/, detail => qr/Action \d+ goes on/ },
 	'a call whose worker is terminated is told so');
 isnt(wait_for_successor($pid), $pid, 'another worker is started');
 $node->wait_until_settled;
