@@ -14,14 +14,17 @@
 
 #include "access/xact.h"
 #include "actions.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
+#include "commands/sequence.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "redact.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #define MAX_KEY_BYTES 255
@@ -240,14 +243,10 @@ make_fingerprint(const PartnerApiNewAction *action)
 static int64
 next_action_id(void)
 {
-	static PartnerApiStatement statement = {
-		"SELECT pg_catalog.nextval('partner_api.action_id_seq')",
-		0, NULL, NULL
-	};
-	bool		isnull;
+	Oid			namespace = get_namespace_oid("partner_api", false);
 
-	partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT);
-	return DatumGetInt64(partner_api_field(0, 1, &isnull));
+	return nextval_internal(get_relname_relid("action_id_seq", namespace),
+							false);
 }
 
 /* ---- idempotency keys ---- */

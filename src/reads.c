@@ -31,16 +31,21 @@ PG_FUNCTION_INFO_V1(partner_api_instance_qr);
 PG_FUNCTION_INFO_V1(partner_api_instance_qr_url);
 PG_FUNCTION_INFO_V1(partner_api_phone_code);
 
-/* A row of the function's result type. */
+/* A row of the function's result type, which is looked up once a query. */
 static Datum
 make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {
-	TupleDesc	desc;
+	MemoryContext before = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	TupleDesc	desc = fcinfo->flinfo->fn_extra;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values,
-											 nulls));
+	if (desc == NULL)
+	{
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		fcinfo->flinfo->fn_extra = BlessTupleDesc(desc);
+	}
+	MemoryContextSwitchTo(before);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
 /* ---- connection test ---- */

@@ -174,6 +174,15 @@ partner_api_server_load_credential(PartnerApiServer *server, Oid role)
 				errmsg("user mapping for server \"%s\" has no token",
 					   server->name),
 				errhint("Set its option \"token_file\"."));
+}
+
+/*
+ * Note which token the server is used with.  Only what is recorded about a
+ * use needs to know; hashing needs a resource owner.
+ */
+void
+partner_api_server_identify_token(PartnerApiServer *server)
+{
 	server->token_fingerprint =
 		partner_api_token_fingerprint(server->credential.token);
 }

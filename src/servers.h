@@ -28,13 +28,14 @@ typedef struct PartnerApiServer
 	char	   *trial_end;		/* sign, lapse or ask */
 	bool		name_nonce;
 	PartnerApiCredential credential;	/* after ..._load_credential */
-	char	   *token_fingerprint;	/* of the partner token */
+	char	   *token_fingerprint;	/* NULL if not asked for */
 } PartnerApiServer;
 
 /* servers.c */
 extern PartnerApiServer *partner_api_server_load(const char *name, Oid role);
 extern void partner_api_server_load_credential(PartnerApiServer *server,
 											   Oid role);
+extern void partner_api_server_identify_token(PartnerApiServer *server);
 extern List *partner_api_server_secrets(const PartnerApiServer *server,
 										const char *instance_token);
 extern List *partner_api_server_names(void);

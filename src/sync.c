@@ -116,6 +116,7 @@ partner_api_sync_instances(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	partner_api_server_identify_token(server);
 	listing = print_listing(partner_api_live_list(server, &filter));
 
 	partner_api_owner_begin(&scope);
