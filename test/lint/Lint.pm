@@ -64,7 +64,7 @@ sub files_like
 
 sub c_files
 {
-	return files_like(qr{^(?:src|test/unit|test/sandbox)/.*\.[ch]$});
+	return files_like(qr{^(?:src|test/unit|test/sandbox|test/bench)/.*\.[ch]$});
 }
 
 sub read_file

@@ -7,9 +7,9 @@
 # nothing to say.  Both are remade when the file or a header of ours changes.
 
 FILES := $(sort $(wildcard src/*.c src/providers/*.c test/sandbox/*.c \
-	test/unit/*.c))
+	test/unit/*.c test/bench/*.c))
 HEADERS := $(wildcard src/*.h src/providers/*.h test/sandbox/*.h test/unit/*.h)
-PACKAGES = libcurl jansson libmicrohttpd
+PACKAGES = libcurl jansson libmicrohttpd libpq
 
 # -isystem: warnings about PostgreSQL's own headers are not ours to fix
 INCLUDES := -Isrc -Isrc/providers -Itest/sandbox -Itest/unit \
