@@ -81,6 +81,7 @@ uint64
 partner_api_execute(PartnerApiStatement *statement, Datum *values,
 					const char *nulls, int expected)
 {
+	MemoryContext before = CurrentMemoryContext;
 	int			rc;
 
 	if (statement->plan == NULL)
@@ -95,6 +96,8 @@ partner_api_execute(PartnerApiStatement *statement, Datum *values,
 	}
 
 	rc = SPI_execute_plan(statement->plan, values, nulls, false, 0);
+	/* SPI leaves us in its own context, which SPI_finish() deletes */
+	MemoryContextSwitchTo(before);
 	if (rc != expected)
 		elog(ERROR, "unexpected result of \"%s\": %s", statement->sql,
 			 SPI_result_code_string(rc));
