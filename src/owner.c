@@ -112,7 +112,7 @@ partner_api_field(int row, int column, bool *isnull)
 						 column, isnull);
 }
 
-/* The same as text, palloc'd in SPI's context; NULL if null. */
+/* The same as text, palloc'd in the current context; NULL if null. */
 char *
 partner_api_field_text(int row, int column)
 {

@@ -342,4 +342,22 @@ is( $node->sql("SELECT count(*), count(DISTINCT instance_id)"
 		  . " FROM partner_api.instances WHERE name LIKE 'bulk %'"),
 	'10000|10000', '... and mirrored');
 
+# ---- many callers at once ----
+
+my $worker = $node->sql('SELECT pid FROM partner_api.worker_status'
+	  . ' WHERE database = current_database()');
+my @callers = map {
+	$node->start_sql('SELECT count(c.instance_id)'
+		  . ' FROM generate_series(1, 40) i,'
+		  . " LATERAL partner_api.create_instance('zapi', 'caller $_ ' || i) c")
+} 1 .. 12;
+is($_->output, '40', 'every call of many at once is answered')
+  foreach @callers;
+is( $node->sql(
+		'SELECT pid FROM partner_api.worker_status'
+		  . ' WHERE database = current_database()'),
+	$worker,
+	'... by one and the same worker');
+is($sandbox->names_created_twice, 0, '... with one effect each');
+
 done_testing();
