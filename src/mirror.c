@@ -374,8 +374,8 @@ partner_api_mirror_pass_time(TimestampTz now)
 /* ---- reading ---- */
 
 /*
- * An instance's row as JSON that fits a slot, in SPI's context; NULL if there
- * is none.
+ * An instance's row as JSON that fits a slot, in the current context; NULL if
+ * there is none.
  */
 char *
 partner_api_mirror_row(const char *server, const char *instance_id)
