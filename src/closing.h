@@ -24,7 +24,7 @@
 /*
  * Close the actions p that "selection" yields with their action_id, as far as
  * no session holds them.  $1 is the time; state and error are expressions on
- * the row.  Yields action_id, state and last_error.
+ * the row.  Yields action_id, state, last_error, server and instance_id.
  */
 #define PARTNER_API_CLOSE(selection, state, error) \
 	"WITH due AS MATERIALIZED (" selection " FOR UPDATE OF p SKIP LOCKED)," \
@@ -33,6 +33,6 @@
 	" INSERT INTO partner_api.action_history " PARTNER_API_HISTORY_COLUMNS \
 	" SELECT " PARTNER_API_SHARED_COLUMNS("") ", " state ", instance_id," \
 	"        run_at, attempts, " error ", looks, $1, NULL" \
-	"   FROM closed RETURNING action_id, state, last_error"
+	"   FROM closed RETURNING action_id, state, last_error, server, instance_id"
 
 #endif							/* PARTNER_API_CLOSING_H */

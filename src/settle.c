@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "announce.h"
 #include "answers.h"
 #include "catalog/pg_type.h"
 #include "closing.h"
@@ -338,6 +339,15 @@ partner_api_settle_jumped_signs(List *claims, TimestampTz now)
 	}
 }
 
+/* Say that the action of a row of the last result was not sent in time. */
+static void
+announce_missed(int row, const PartnerApiAnswer *answer)
+{
+	partner_api_announce(WARNING, "missed", partner_api_field_text(row, 4),
+						 answer->action_id, partner_api_field_text(row, 5),
+						 psprintf("%s: %s", answer->message, answer->detail));
+}
+
 /*
  * Close what was not sent before its deadline.  A sign that nobody approved
  * was not missed: it was not wanted.  Returns answers, in the current
@@ -368,11 +378,8 @@ partner_api_settle_deadlines(TimestampTz now)
 
 		answer = partner_api_answer_of_row(row, CurrentMemoryContext);
 		answers = lappend(answers, answer);
-		if (strstr(answer->message, "missed") != NULL)
-			ereport(WARNING,
-					errcode(ERRCODE_WARNING),
-					errmsg("partner_api %s", answer->message),
-					errdetail("%s.", answer->detail));
+		if (strcmp(partner_api_field_text(row, 2), "missed") == 0)
+			announce_missed(row, answer);
 	}
 	return answers;
 }

@@ -106,6 +106,18 @@ partner_api_kind_parse(const char *name, PartnerApiKind *kind)
 }
 
 /*
+ * Does it lead to a bill?  A create may be free by itself (Z-API), but takes
+ * a place of a limited token and is signed by default.
+ */
+bool
+partner_api_kind_is_paid(PartnerApiKind kind)
+{
+	return kind == PARTNER_API_CREATE_INSTANCE ||
+		kind == PARTNER_API_SIGN_INSTANCE ||
+		kind == PARTNER_API_UPDATE_SUBSCRIPTION;
+}
+
+/*
  * What an answer's status alone says; REASON_NONE for 2xx.
  *
  * LOST is for every status that leaves open whether the request had an

@@ -247,6 +247,7 @@ typedef struct PartnerApiProvider
 extern const PartnerApiProvider *partner_api_provider_find(const char *name);
 extern char *partner_api_provider_names(void);
 extern const char *partner_api_kind_name(PartnerApiKind kind);
+extern bool partner_api_kind_is_paid(PartnerApiKind kind);
 extern bool partner_api_kind_parse(const char *name, PartnerApiKind *kind);
 extern void partner_api_provider_judge(const PartnerApiProvider *provider,
 									   const PartnerApiAction *action,

@@ -372,6 +372,7 @@ is( $node->sql("SELECT count(*) FROM partner_api.trials_at_risk"
 
 my $requests = $sandbox->counters('sign_instance')->{requests};
 my $offset = -s $node->logfile;
+my $listener = $node->listen;
 turn_before_end($alone, -60);
 ok(!exists at_risk()->{'nobody signs'}, 'what is over is not at risk');
 start_worker();
@@ -383,6 +384,10 @@ is($sandbox->counters('sign_instance')->{requests},
 is(mirror($alone)->{status}, 'lapsed', '... and the trial lapsed');
 like(slurp_file($node->logfile, $offset),
 	qr/WARNING:  .*action \d+ is missed/, '... which is logged');
+my $missed = sign_of($alone);
+ok( $listener->heard(
+		qr/"missed", "server": "zapi", "action_id": $missed->{action_id},/),
+	'... and announced');
 $node->fails_with(
 	'SELECT partner_api.retry_action(' . sign_of($alone)->{action_id} . ')',
 	'55000', { message => qr/missed/, hint => qr/deadline/ },

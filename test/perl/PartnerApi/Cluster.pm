@@ -258,6 +258,25 @@ sub start_sql
 	return bless \%session, 'PartnerApi::Cluster::Session';
 }
 
+# Listen to what the extension announces: see PartnerApi::Cluster::Listener.
+sub listen
+{
+	my ($self, %params) = @_;
+	my ($database, $extra) = _target(%params);
+	my %listener = (in => '', out => '');
+
+	local %ENV = $self->_get_env();
+	$listener{run} = IPC::Run::start(
+		[   $self->installed_command('psql'), '-XAtq',
+			'-d', $self->connstr($database), @$extra ],
+		'<', \$listener{in}, '>', \$listener{out}, '2>&1',
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	my $listener = bless \%listener, 'PartnerApi::Cluster::Listener';
+
+	$listener->_run('LISTEN partner_api;');
+	return $listener;
+}
+
 # ---- waiting ----
 
 # Poll until the output of a query matches; returns it.  Errors of the query
@@ -434,6 +453,34 @@ sub error
 
 	$self->{run}->finish;
 	return PartnerApi::Cluster::_parse_error($self->{err});
+}
+
+# A session that hears what is announced.
+
+package PartnerApi::Cluster::Listener;
+
+# Run a statement and wait for its end; psql shows notifications with it.
+sub _run
+{
+	my ($self, $statement) = @_;
+	my $mark = 'ran ' . ++$self->{statements};
+
+	$self->{in} .= "$statement\n\\echo $mark\n";
+	$self->{run}->pump until $self->{out} =~ /^$mark$/m;
+	return;
+}
+
+# Wait until something was heard that matches; returns all that was heard.
+sub heard
+{
+	my ($self, $pattern) = @_;
+
+	until ($self->{out} =~ $pattern)
+	{
+		$self->_run('SELECT;');
+		select undef, undef, undef, $POLL_SECONDS;
+	}
+	return $self->{out};
 }
 
 1;

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * announce.c
+ *	  Telling people and programs that something needs them.
+ *
+ * An announcement is a line of the server log and a notification on the
+ * channel partner_api.  Any role may listen, so the notification says only
+ * what to look at: kinds of events and ids, no words of a provider, no names
+ * of customers.  doc/reference.md lists the events.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "announce.h"
+#include "commands/async.h"
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+
+#define CHANNEL "partner_api"
+/* async.c refuses longer ones; ids of a provider may be of any length */
+#define MOST_PAYLOAD_BYTES 7000
+
+/* Append a member whose value is text; nothing if there is none. */
+static void
+put_text(StringInfo payload, const char *key, const char *value)
+{
+	if (value == NULL || payload->len + strlen(value) > MOST_PAYLOAD_BYTES)
+		return;
+	appendStringInfo(payload, ", \"%s\": ", key);
+	escape_json(payload, value);
+}
+
+/*
+ * Log a message, and notify whoever listens when the running transaction
+ * commits.  event: one of those listed in doc/reference.md; server,
+ * instance_id: NULL if it is about none, in the database's encoding;
+ * action_id: 0 if it is about none.  A transaction that fails after this
+ * leaves its line in the log, and says it again when it is repeated.
+ */
+void
+partner_api_announce(int elevel, const char *event, const char *server,
+					 int64 action_id, const char *instance_id,
+					 const char *message)
+{
+	StringInfoData payload;
+
+	Assert(elevel < ERROR);
+	initStringInfo(&payload);
+	appendStringInfo(&payload, "{\"event\": \"%s\"", event);
+	put_text(&payload, "server", server);
+	if (action_id != 0)
+		appendStringInfo(&payload, ", \"action_id\": " INT64_FORMAT,
+						 action_id);
+	put_text(&payload, "instance_id", instance_id);
+	appendStringInfoChar(&payload, '}');
+	Async_Notify(CHANNEL, payload.data);
+	pfree(payload.data);
+
+	ereport(elevel,
+			errcode(elevel >= WARNING ? ERRCODE_WARNING :
+					ERRCODE_SUCCESSFUL_COMPLETION),
+			errmsg("partner_api %s", message));
+}
