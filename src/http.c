@@ -41,6 +41,9 @@ struct PartnerApiHttp
 	int			running;		/* calls that are not finished */
 	dlist_head	calls;			/* all calls that hold an easy handle */
 	dlist_head	finished;		/* answered, not yet taken */
+	CURL	  **spare;			/* easy handles to be used again */
+	int			spares;			/* how many there are */
+	int			max_spares;		/* and how many may be kept */
 	MemoryContextCallback release;
 };
 
@@ -106,6 +109,8 @@ release_http(void *arg)
 
 	dlist_foreach_modify(iter, &http->calls)
 		detach_call(dlist_container(PartnerApiCall, node, iter.cur));
+	while (http->spares > 0)
+		curl_easy_cleanup(http->spare[--http->spares]);
 	if (http->multi != NULL)
 		curl_multi_cleanup(http->multi);
 }
@@ -123,6 +128,8 @@ partner_api_http_create(MemoryContext owner, int max_connections)
 	http = MemoryContextAllocZero(owner, sizeof(PartnerApiHttp));
 	dlist_init(&http->calls);
 	dlist_init(&http->finished);
+	http->max_spares = max_connections;
+	http->spare = MemoryContextAlloc(owner, max_connections * sizeof(CURL *));
 	http->release.func = release_http;
 	http->release.arg = http;
 	MemoryContextRegisterResetCallback(owner, &http->release);
@@ -137,6 +144,31 @@ partner_api_http_create(MemoryContext owner, int max_connections)
 				errcode(ERRCODE_OUT_OF_MEMORY),
 				errmsg("could not initialize libcurl"));
 	return http;
+}
+
+/*
+ * Easy handles are used again: to make one is what costs most about a short
+ * request.  Resetting one drops all options of the last request, so that no
+ * token, callback or pointer of it is left for the next.
+ */
+static CURL *
+get_handle(PartnerApiHttp *http)
+{
+	return http->spares > 0 ? http->spare[--http->spares] : curl_easy_init();
+}
+
+/*
+ * Take the handle of a call that is through.  One that was given up in the
+ * middle is not worth the doubt: its call frees it.
+ */
+static void
+reclaim_handle(PartnerApiHttp *http, PartnerApiCall *call)
+{
+	if (http->spares == http->max_spares)
+		return;
+	curl_easy_reset(call->easy);
+	http->spare[http->spares++] = call->easy;
+	call->easy = NULL;
 }
 
 /* ---- callbacks: nothing here may raise an error ---- */
@@ -359,7 +391,7 @@ partner_api_http_start(PartnerApiHttp *http, MemoryContext owner,
 	call->release.arg = call;
 	MemoryContextRegisterResetCallback(owner, &call->release);
 
-	call->easy = curl_easy_init();
+	call->easy = get_handle(http);
 	if (call->easy == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_OUT_OF_MEMORY),
@@ -491,6 +523,7 @@ partner_api_http_next_finished(PartnerApiHttp *http)
 	curl_multi_remove_handle(http->multi, call->easy);
 	dlist_delete(&call->node);
 	call->http = NULL;
+	reclaim_handle(http, call);
 	return call;
 }
 
