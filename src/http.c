@@ -44,6 +44,8 @@ struct PartnerApiHttp
 	CURL	  **spare;			/* easy handles to be used again */
 	int			spares;			/* how many there are */
 	int			max_spares;		/* and how many may be kept */
+	char		last_date[64];	/* the last Date header that was parsed */
+	int64		last_date_ms;
 	MemoryContextCallback release;
 };
 
@@ -213,24 +215,34 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
+/*
+ * A date of len bytes in milliseconds, 0 if it is none.  Answers of the same
+ * second bear the same date, which is parsed once.
+ */
+static int64
+parse_date(PartnerApiHttp *http, const char *date, size_t len)
+{
+	if (strncmp(http->last_date, date, len) != 0 ||
+		http->last_date[len] != '\0')
+	{
+		memcpy(http->last_date, date, len);
+		http->last_date[len] = '\0';
+		http->last_date_ms =
+			(int64) Max(curl_getdate(http->last_date, NULL), 0) * 1000;
+	}
+	return http->last_date_ms;
+}
+
 /* The Date header tells how far the provider's clock is from ours. */
 static size_t
 on_header(char *data, size_t size, size_t count, void *arg)
 {
 	PartnerApiCall *call = arg;
 	size_t		len = size * count;
-	char		date[64];
 
-	if (len > 5 && len < sizeof(date) && strncasecmp(data, "date:", 5) == 0)
-	{
-		time_t		seconds;
-
-		memcpy(date, data + 5, len - 5);
-		date[len - 5] = '\0';
-		seconds = curl_getdate(date, NULL);
-		if (seconds > 0)
-			call->date_ms = (int64) seconds * 1000;
-	}
+	if (len > 5 && len < sizeof(call->http->last_date) &&
+		strncasecmp(data, "date:", 5) == 0)
+		call->date_ms = parse_date(call->http, data + 5, len - 5);
 	return len;
 }
 
