@@ -4,8 +4,8 @@
  *	  Tokens as they come from options and files.
  *
  * A token file keeps the token itself out of catalogs, dumps, replicas, logs
- * and statistics.  It is read at every use, so that a token can be rotated
- * without touching the database.
+ * and statistics.  It is looked at at every use, so that a token can be
+ * rotated without touching the database, and read again when it has changed.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -15,12 +15,31 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "servers.h"
 #include "storage/fd.h"
+#include "utils/memutils.h"
 
 #define MAX_TOKEN_BYTES 65536
+/* So many files are remembered: more than one server's user needs. */
+#define REMEMBERED_FILES 8
+/*
+ * A file that was changed so shortly before it was read may be changed again
+ * without a later time: file systems count in ticks.
+ */
+#define SETTLED_AFTER_S 2
+
+/* A token file as it was when it was read. */
+typedef struct RememberedFile
+{
+	char	   *path;			/* NULL: nothing is remembered here */
+	struct stat st;
+	char	   *token;
+} RememberedFile;
+
+static RememberedFile remembered[REMEMBERED_FILES];
 
 /*
  * Refuse a token that cannot be one: empty, or with white space or control
@@ -77,21 +96,20 @@ check_file_mode(const char *path, const struct stat *st)
  * somebody puts in its place would keep us waiting, deaf to all signals.
  */
 static int
-open_token_file(const char *path)
+open_token_file(const char *path, struct stat *st)
 {
 	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK);
-	struct stat st;
 
 	if (fd < 0)
 		ereport(ERROR,
 				errcode_for_file_access(),
 				errmsg("could not open token file \"%s\": %m", path),
 				errhint("The file must exist on the database server and be readable by its user."));
-	if (fstat(fd, &st) != 0)
+	if (fstat(fd, st) != 0)
 		ereport(ERROR,
 				errcode_for_file_access(),
 				errmsg("could not stat token file \"%s\": %m", path));
-	check_file_mode(path, &st);
+	check_file_mode(path, st);
 	return fd;
 }
 
@@ -113,14 +131,76 @@ read_all(int fd, const char *path, char *buffer, size_t size)
 	return len;
 }
 
-/*
- * The token in a file, palloc'd, without white space around it.  Raises ERROR
- * if the file is missing, empty, too large or readable by others.
- */
-char *
-partner_api_read_token_file(const char *path)
+/* The same file, and not touched in between? */
+static bool
+is_unchanged(const struct stat *a, const struct stat *b)
 {
-	int			fd = open_token_file(path);
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+		a->st_size == b->st_size && a->st_mode == b->st_mode &&
+		a->st_uid == b->st_uid &&
+		memcmp(&a->st_mtim, &b->st_mtim, sizeof(a->st_mtim)) == 0 &&
+		memcmp(&a->st_ctim, &b->st_ctim, sizeof(a->st_ctim)) == 0;
+}
+
+/* The token that was in a file which is still the same; NULL: read it. */
+static const char *
+recall_token(const char *path)
+{
+	struct stat st;
+
+	for (int i = 0; i < REMEMBERED_FILES; i++)
+	{
+		const RememberedFile *file = &remembered[i];
+
+		if (file->path != NULL && strcmp(file->path, path) == 0)
+			return stat(path, &st) == 0 && is_unchanged(&st, &file->st) ?
+				file->token : NULL;
+	}
+	return NULL;
+}
+
+/* Nothing of a forgotten token stays in memory. */
+static void
+forget(RememberedFile *file)
+{
+	if (file->path == NULL)
+		return;
+	explicit_bzero(file->token, strlen(file->token));
+	pfree(file->token);
+	pfree(file->path);
+	file->path = NULL;
+}
+
+/* Remember what was read, instead of the oldest or of the same file before. */
+static void
+remember_token(const char *path, const struct stat *st, const char *token)
+{
+	static int	oldest = 0;
+	RememberedFile *file = NULL;
+	char	   *path_copy;
+
+	if (st->st_ctime + SETTLED_AFTER_S > time(NULL))
+		return;
+	for (int i = 0; i < REMEMBERED_FILES && file == NULL; i++)
+	{
+		if (remembered[i].path != NULL &&
+			strcmp(remembered[i].path, path) == 0)
+			file = &remembered[i];
+	}
+	if (file == NULL)
+		file = &remembered[oldest++ % REMEMBERED_FILES];
+	forget(file);
+	path_copy = MemoryContextStrdup(TopMemoryContext, path);
+	file->token = MemoryContextStrdup(TopMemoryContext, token);
+	file->st = *st;
+	file->path = path_copy;
+}
+
+/* Read a file that holds a token, without white space around it. */
+static char *
+read_token(const char *path, struct stat *st)
+{
+	int			fd = open_token_file(path, st);
 	char	   *token = palloc(MAX_TOKEN_BYTES + 1);
 	size_t		len = read_all(fd, path, token, MAX_TOKEN_BYTES + 1);
 	char	   *end;
@@ -138,5 +218,23 @@ partner_api_read_token_file(const char *path)
 		*--end = '\0';
 	while (isspace((unsigned char) *token))
 		token++;
+	return token;
+}
+
+/*
+ * The token in a file, palloc'd, without white space around it.  Raises ERROR
+ * if the file is missing, empty, too large or readable by others.
+ */
+char *
+partner_api_read_token_file(const char *path)
+{
+	const char *known = recall_token(path);
+	struct stat st;
+	char	   *token;
+
+	if (known != NULL)
+		return pstrdup(known);
+	token = read_token(path, &st);
+	remember_token(path, &st, token);
 	return token;
 }

@@ -13,6 +13,8 @@ my $sandbox = PartnerApi::Sandbox->new;
 my $node = PartnerApi::Cluster->launch('main', $sandbox,
 	server => { trial_end => 'lapse', list_lag => '0' });
 my $token_file = $node->basedir . '/zapi.token';
+# not touched until it is the subject
+my $old_file = $node->secret_file('old.token', "$PartnerApi::Sandbox::TOKEN\n");
 
 # The right to the server is given one by one here.
 $node->sql('REVOKE USAGE ON FOREIGN SERVER zapi FROM PUBLIC');
@@ -220,7 +222,7 @@ is($node->sql("SELECT ok FROM partner_api.test_connection('zapi')",
 		role => 'operator'),
 	't', 'a token file with one token on a line of its own');
 
-# Read at every use: a file that goes and comes back, a token that is changed
+# Looked at at every use: a file that goes and comes back, a token that is changed
 my $waits = enqueue('without file', 'operator',
 	"run_at => partner_api.clock() + interval '1 hour'");
 unlink $token_file;
@@ -235,6 +237,20 @@ is($node->sql('SELECT count(DISTINCT token_fingerprint)'
 	2, 'each instance tells which token made it');
 $sandbox->config(tokens => [$token]);
 write_token($token);
+
+# The same session, the same file, and a token of the same length
+my $other = $token =~ tr/a-z/b-za/r;
+$node->sql("CREATE USER MAPPING FOR CURRENT_USER SERVER zapi"
+	  . " OPTIONS (token_file '$old_file')");
+is( $node->sql(
+		join ';',
+		map {
+			("COPY (SELECT '$_') TO '$old_file'") x !!$_,
+			  ("SELECT ok FROM partner_api.test_connection('zapi')") x 2
+		} '', $other, $token, $other, $token),
+	join("\n", qw(t t f f t t f f t t)),
+	'a session does not use a token that is not in the file any more');
+$node->sql('DROP USER MAPPING FOR CURRENT_USER SERVER zapi');
 
 # ---- mappings ----
 
