@@ -24,6 +24,7 @@
 #include "servers.h"
 #include "settings.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
@@ -281,12 +282,9 @@ host_allowed(const PartnerApiUrl *url)
 	return false;
 }
 
-/*
- * Refuse a base URL that a token must not be sent to.  Called when the option
- * is written and again at every use, since the setting may change.
- */
-void
-partner_api_check_allowed_host(const char *base_url)
+/* Refuse a base URL that a token must not be sent to. */
+static void
+check_base_url(const char *base_url)
 {
 	PartnerApiUrl url;
 	char	   *problem = partner_api_url_problem(base_url, &url);
@@ -309,6 +307,32 @@ partner_api_check_allowed_host(const char *base_url)
 				errmsg("plain http to host \"%s\" is not allowed", url.host),
 				errdetail("A token would cross the network unencrypted."),
 				errhint("Use https."));
+}
+
+/*
+ * Raise ERROR for a base URL that a token must not be sent to.  Called when
+ * the option is written and again at every use, since the setting may change;
+ * the last URL that was right is not taken apart again under the same setting.
+ */
+void
+partner_api_check_allowed_host(const char *base_url)
+{
+	static char *right_url = NULL;
+	static char *right_hosts = NULL;
+
+	if (right_url != NULL && right_hosts != NULL &&
+		strcmp(right_url, base_url) == 0 &&
+		strcmp(right_hosts, partner_api_allowed_hosts) == 0)
+		return;
+	check_base_url(base_url);
+	if (right_url != NULL)
+		pfree(right_url);
+	if (right_hosts != NULL)
+		pfree(right_hosts);
+	right_url = right_hosts = NULL;
+	right_url = MemoryContextStrdup(TopMemoryContext, base_url);
+	right_hosts = MemoryContextStrdup(TopMemoryContext,
+									  partner_api_allowed_hosts);
 }
 
 /* ---- validator ---- */
