@@ -208,6 +208,24 @@ installation_id(void)
 	return cached;
 }
 
+/* A random number; they are asked for by the dozen, since asking costs most. */
+static uint32
+random_number(void)
+{
+	static uint32 numbers[64];
+	static int	left = 0;
+
+	if (left == 0)
+	{
+		if (!pg_strong_random(numbers, sizeof(numbers)))
+			ereport(ERROR,
+					errcode(ERRCODE_INTERNAL_ERROR),
+					errmsg("could not generate random values"));
+		left = lengthof(numbers);
+	}
+	return numbers[--left];
+}
+
 /*
  * A nonce for an action: what lets us find its effect at the provider again
  * and tell it from everybody else's.  To be called between owner begin and
@@ -216,14 +234,8 @@ installation_id(void)
 char *
 partner_api_make_nonce(int64 action_id)
 {
-	uint32		random;
-
-	if (!pg_strong_random(&random, sizeof(random)))
-		ereport(ERROR,
-				errcode(ERRCODE_INTERNAL_ERROR),
-				errmsg("could not generate random values"));
 	return psprintf("pa-%s-" INT64_FORMAT "-%08x", installation_id(),
-					action_id, random);
+					action_id, random_number());
 }
 
 /* What makes two calls the same: kind, instance, customer and arguments. */
