@@ -306,7 +306,7 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 
 /*
  * What a worker that is gone left in "sending" may have had its effect: it is
- * unknown from now on, and so is what it was looking at.  "among": only these,
+ * unknown from now on, and so is what it was looking at, from the first look.  "among": only these,
  * NULL for all; each under the lease it had, so that it is taken over once.
  * Rows that a session holds are skipped.  Returns how many were taken over.
  */
@@ -322,7 +322,7 @@ partner_api_claim_orphans(TimestampTz now, const PartnerApiOrphans *among)
 		"         SELECT a.id, a.lease FROM unnest($2, $3) AS a (id, lease)))"
 		"    FOR UPDATE SKIP LOCKED)"
 		" UPDATE partner_api.pending_actions p"
-		"   SET state = 'unknown', lease = p.lease + 1, run_at = $1,"
+		"   SET state = 'unknown', lease = p.lease + 1, run_at = $1, looks = 0,"
 		"       last_error = coalesce(p.last_error,"
 		"                    'the worker ended before it knew the outcome')"
 		"  FROM orphan WHERE p.action_id = orphan.action_id",

@@ -92,23 +92,17 @@ partner_api_after_attempt(const PartnerApiClaim *claim,
 
 /* ---- after a look ---- */
 
-/* Time since the request that the look is about. */
-static int64
-age(const PartnerApiClaim *claim, TimestampTz now)
-{
-	return now - claim->sent_at;
-}
-
 /*
- * Would a listing that begins at this time show an effect?  Two complete
- * listings without it, spread over the time in which the provider may lag,
- * prove that there is none.
+ * Would a listing under this claim show an effect?  Two complete listings
+ * without it, spread over the time in which the provider may lag, prove that
+ * there is none.  That time begins with the first look: when the request left,
+ * and how long it was under way, nobody knows if the worker was stopped or has
+ * ended.
  */
 bool
-partner_api_look_is_last(const PartnerApiClaim *claim,
-						 const PartnerApiServer *server, TimestampTz begun_at)
+partner_api_look_is_last(const PartnerApiClaim *claim)
 {
-	return claim->looks >= 1 && age(claim, begun_at) >= server->list_lag;
+	return claim->looks >= 1;
 }
 
 /*
@@ -174,8 +168,7 @@ partner_api_after_look(const PartnerApiClaim *claim,
 			 !repeat_at_once(claim, server, now))
 	{
 		next.state = "unknown";
-		next.run_at = Max(claim->sent_at + server->list_lag,
-						  now + SHORTEST_RETRY);
+		next.run_at = now + Max(server->list_lag, SHORTEST_RETRY);
 	}
 	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
 			 partner_api_why_not_again(claim, server,
@@ -197,7 +190,7 @@ partner_api_after_failed_look(const PartnerApiClaim *claim, TimestampTz now)
 		.attempts = claim->attempts,.looks = claim->looks
 	};
 	int			doublings = 1;
-	int64		waited = age(claim, now);
+	int64		waited = now - claim->sent_at;
 
 	/* the longer it has been unknown, the longer until the next look */
 	while (doublings < 10 && (FIRST_BACKOFF << doublings) < waited)

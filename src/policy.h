@@ -46,9 +46,7 @@ extern PartnerApiNextStep partner_api_after_failed_look(const PartnerApiClaim *c
 extern const char *partner_api_why_not_again(const PartnerApiClaim *claim,
 											 const PartnerApiServer *server,
 											 bool list_shows_nonces);
-extern bool partner_api_look_is_last(const PartnerApiClaim *claim,
-									 const PartnerApiServer *server,
-									 TimestampTz begun_at);
+extern bool partner_api_look_is_last(const PartnerApiClaim *claim);
 extern int	partner_api_reason_sqlstate(PartnerApiReason reason);
 extern const char *partner_api_reason_hint(PartnerApiReason reason);
 

@@ -99,13 +99,11 @@ request_page(PartnerApiTransfer *transfer)
 
 /* Start the look of a prepared transfer, in its claim's context. */
 void
-partner_api_look_start(PartnerApiTransfer *transfer, TimestampTz now)
+partner_api_look_start(PartnerApiTransfer *transfer)
 {
 	transfer->look = palloc0(sizeof(PartnerApiLook));
 	partner_api_listing_begin(&transfer->look->listing);
-	transfer->look->last = partner_api_look_is_last(transfer->claim,
-													transfer->account->server,
-													now);
+	transfer->look->last = partner_api_look_is_last(transfer->claim);
 	transfer->look->query = choose_query(transfer, transfer->look->last);
 	request_page(transfer);
 }

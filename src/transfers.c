@@ -188,6 +188,29 @@ settle_obsolete(const PartnerApiTransfer *transfer, TimestampTz now)
 	return settlement;
 }
 
+/* Has the deadline passed since the claim?  Its commit may have waited. */
+static bool
+is_too_late(const PartnerApiClaim *claim, TimestampTz now)
+{
+	return claim->purpose == PARTNER_API_SEND && claim->deadline != 0 &&
+		claim->deadline <= now;
+}
+
+/* Back to where the deadline closes it; nothing was sent. */
+static PartnerApiSettlement *
+settle_too_late(const PartnerApiTransfer *transfer, TimestampTz now)
+{
+	PartnerApiClaim *claim = transfer->claim;
+	PartnerApiNextStep next = {.state = "waiting",.run_at = now,
+		.attempts = claim->attempts - 1
+	};
+	PartnerApiSettlement *settlement = partner_api_settlement_new(transfer,
+																  &next, now);
+
+	settlement->error = "claimed in time, but not sent before its deadline";
+	return settlement;
+}
+
 /* ---- starting ---- */
 
 /* A claim made ready; needs the claiming transaction. */
@@ -276,13 +299,13 @@ start_send(PartnerApiTransfer *transfer)
 
 /* Put the first request of a transfer on the wire. */
 static void
-start(PartnerApiTransfer *transfer, TimestampTz now)
+start(PartnerApiTransfer *transfer)
 {
 	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
 
 	parse_arguments(transfer);
 	if (transfer->claim->purpose == PARTNER_API_LOOK)
-		partner_api_look_start(transfer, now);
+		partner_api_look_start(transfer);
 	else
 		start_send(transfer);
 	MemoryContextSwitchTo(before);
@@ -303,12 +326,14 @@ partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
 	transfer->started_us = partner_api_monotonic_us();
 	if (is_obsolete(transfer->claim))
 		return settle_obsolete(transfer, now);
+	if (is_too_late(transfer->claim, now))
+		return settle_too_late(transfer, now);
 	if (transfer->account->error != NULL)
 		return settle_local_failure(transfer, transfer->account->error,
 									false, now);
 	PG_TRY();
 	{
-		start(transfer, now);
+		start(transfer);
 	}
 	PG_CATCH();
 	{

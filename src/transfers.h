@@ -61,8 +61,7 @@ extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 										 PartnerApiSettlement *settlement);
 
 /* resolver.c */
-extern void partner_api_look_start(PartnerApiTransfer *transfer,
-								   TimestampTz now);
+extern void partner_api_look_start(PartnerApiTransfer *transfer);
 extern PartnerApiSettlement *partner_api_look_page(PartnerApiTransfer *transfer,
 												   const PartnerApiResponse *response,
 												   TimestampTz now);

@@ -170,6 +170,25 @@ is($node->wait_for_state($action, 'needs_attention'),
 	'done', '... until it does');
 is(verdicts($action), 'unknown absent found', '... at the second look');
 is(scalar $sandbox->created('laggard'), 1, '... with one effect');
+
+# a request that was under way for long: the lag begins when it ends
+$sandbox->config(list_lag_seconds => 2 * $LAG);
+$sandbox->fault(operation => 'create_instance', type => 'withhold');
+my $requests = $sandbox->counters('create_instance')->{requests};
+$action = enqueue('create_instance', "'long under way'");
+$sandbox->wait_for_requests('create_instance', $requests + 1);
+advance($LAG + 1);
+$node->sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity'
+	  . " WHERE backend_type = 'partner_api worker'");
+wait_for_verdicts($action, 1);
+advance(2);
+$node->drive_pass;
+is(verdicts($action), 'absent', 'no second look before the lag has passed');
+advance($LAG);
+is($node->wait_for_state($action, 'needs_attention'),
+	'done', '... and then it is found');
+is(scalar $sandbox->created('long under way'), 1, '... with one effect');
+$sandbox->release;
 $sandbox->config(list_lag_seconds => 0);
 
 # ---- create: a look that fails proves nothing ----
@@ -391,7 +410,7 @@ is( $node->sql("SELECT p.run_at >= t.finished_at + interval '120 s'"
 		  . ' JOIN partner_api.action_attempts t USING (action_id)'
 		  . " WHERE action_id = $action"),
 	't', '... as long as Retry-After says');
-my $requests = $sandbox->counters('create_instance')->{requests};
+$requests = $sandbox->counters('create_instance')->{requests};
 advance(100);
 $node->drive_pass;
 is($sandbox->counters('create_instance')->{requests},
@@ -465,6 +484,36 @@ is($node->action_state($action), 'waiting',
 $sandbox->config(tokens => [$PartnerApi::Sandbox::TOKEN]);
 advance(600);
 is($node->wait_for_state($action, 'needs_attention'), 'done', '... and did');
+
+# ---- too late between claim and request ----
+
+# as a commit that waits for a synchronous standby
+$node->sql(<<'SQL');
+CREATE FUNCTION wait_for_deadline() RETURNS trigger LANGUAGE plpgsql AS
+$$
+DECLARE
+	left_over interval := NEW.deadline - partner_api.clock();
+BEGIN
+	WHILE clock_timestamp() <= statement_timestamp() + left_over LOOP
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER wait_for_deadline BEFORE UPDATE ON partner_api.pending_actions
+	FOR EACH ROW WHEN (NEW.state = 'sending' AND NEW.deadline IS NOT NULL)
+	EXECUTE FUNCTION wait_for_deadline();
+SQL
+$action = $node->sql("SELECT partner_api.enqueue_create_instance('zapi',"
+	  . " 'too late', deadline => partner_api.clock() + interval '1 s')");
+$node->wait_for("SELECT last_error LIKE 'claimed in time%'"
+	  . " FROM partner_api.pending_actions WHERE action_id = $action");
+advance(1);
+is($node->wait_for_state($action, 'needs_attention'),
+	'missed', 'claimed in time, too late to be sent: missed');
+is($node->action($action)->{attempts}, 0, '... and not attempted');
+is(scalar $sandbox->created('too late'), 0, '... nor sent');
+$node->sql('DROP TRIGGER wait_for_deadline ON partner_api.pending_actions');
 
 # ---- all in all ----
 
