@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * wakeup.c
- *	  Wake-ups at commit: what a transaction enqueued is seen only then.
+ *	  What a transaction that enqueued does at its commit: it is flushed, and
+ *	  wakes the worker, which sees it only then.
  *
  * One callback per backend, registered on first use; a flag says whether the
  * running transaction has anything to tell.  A savepoint that is rolled back
@@ -19,6 +20,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "shared.h"
+#include "utils/guc.h"
 #include "wakeup.h"
 
 PG_FUNCTION_INFO_V1(partner_api_installed);
@@ -26,12 +28,29 @@ PG_FUNCTION_INFO_V1(partner_api_installed);
 static bool wake_worker = false;
 static bool installed = false;
 
-/* Tell whom the transaction has to tell, if it commits. */
+/*
+ * An intent that is committed must not be lost, whatever the session thinks of
+ * its own rows.  Here, at the top level, the change lasts for this commit.
+ */
+static void
+flush_intent(void)
+{
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_ON)
+		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+								 false);
+}
+
+/* Do what the transaction has to do and to tell, if it commits. */
 static void
 on_transaction_end(XactEvent event, void *arg)
 {
 	switch (event)
 	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (wake_worker)
+				flush_intent();
+			return;
 		case XACT_EVENT_COMMIT:
 			if (wake_worker)
 				partner_api_wake_worker(MyDatabaseId);
