@@ -208,7 +208,7 @@ installation_id(void)
 	return cached;
 }
 
-/* A random number; they are asked for by the dozen, since asking costs most. */
+/* A random number; drawn by the dozen, since asking is what costs. */
 static uint32
 random_number(void)
 {

@@ -11,6 +11,7 @@
 
 #include "answers.h"
 #include "catalog/pg_type.h"
+#include "identity.h"
 #include "owner.h"
 #include "redact.h"
 #include "utils/memutils.h"
@@ -107,5 +108,19 @@ partner_api_answer_of_closed(int64 action_id)
 		answer->sqlstate = 0;
 		answer->result = partner_api_field_text(0, 4);
 	}
+	return answer;
+}
+
+/* What every waiting call is told while it is not clear who we are. */
+PartnerApiAnswer *
+partner_api_answer_unconfirmed(void)
+{
+	PartnerApiAnswer *answer = palloc0(sizeof(PartnerApiAnswer));
+
+	answer->sqlstate = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+	answer->message = "the identity of this installation is not confirmed";
+	answer->detail = psprintf("Nothing is sent from here: %s.",
+							  partner_api_identity_reason());
+	answer->hint = "If this database goes on in place of the one that it was made from, call partner_api.confirm_identity('keep'); if it is a copy, ('new').";
 	return answer;
 }

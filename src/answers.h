@@ -19,5 +19,6 @@ extern PartnerApiAnswer *partner_api_answer_of_settlement(const PartnerApiSettle
 extern PartnerApiAnswer *partner_api_answer_of_row(int row,
 												   MemoryContext context);
 extern PartnerApiAnswer *partner_api_answer_of_closed(int64 action_id);
+extern PartnerApiAnswer *partner_api_answer_unconfirmed(void);
 
 #endif							/* PARTNER_API_ANSWERS_H */

@@ -306,7 +306,8 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 
 /*
  * What a worker that is gone left in "sending" may have had its effect: it is
- * unknown from now on, and so is what it was looking at, from the first look.  "among": only these,
+ * unknown from now on, and so is what it was looking at, from the first look.
+ * "among": only these,
  * NULL for all; each under the lease it had, so that it is taken over once.
  * Rows that a session holds are skipped.  Returns how many were taken over.
  */

@@ -20,12 +20,14 @@
 #include "answers.h"
 #include "clock.h"
 #include "commands/extension.h"
+#include "identity.h"
 #include "owner.h"
 #include "pass.h"
 #include "settings.h"
 #include "slots.h"
 #include "storage/ipc.h"
 #include "subtransaction.h"
+#include "survey.h"
 #include "transfers.h"
 #include "unwritten.h"
 #include "upkeep.h"
@@ -45,7 +47,6 @@ static MemoryContext new_claims;	/* of those that are not committed yet */
 static int	most_connections;	/* as of the start */
 static TimestampTz next_due = DT_NOBEGIN;	/* by our clock */
 static int64 clock_ahead = 0;	/* as of the last pass */
-
 
 /*
  * The pass that is running, or that failed.  Its transfers outlive a failure
@@ -112,9 +113,13 @@ prepare_claims(const List *claims)
 
 	foreach(lc, claims)
 	{
-		PartnerApiTransfer *transfer = partner_api_transfer_prepare(&accounts,
-																	lfirst(lc));
-		MemoryContext before = MemoryContextSwitchTo(claims_context);
+		PartnerApiClaim *claim = lfirst(lc);
+		PartnerApiTransfer *transfer;
+		MemoryContext before;
+
+		partner_api_identity_require(claim->nonce);
+		transfer = partner_api_transfer_prepare(&accounts, claim);
+		before = MemoryContextSwitchTo(claims_context);
 
 		pass.transfers = lappend(pass.transfers, transfer);
 		MemoryContextSwitchTo(before);
@@ -145,7 +150,7 @@ server_load(const char *server)
 static int
 connections_left(void)
 {
-	return most_connections - partner_api_transfers_total() -
+	return most_connections - partner_api_pass_in_flight() -
 		list_length(pass.transfers);
 }
 
@@ -164,6 +169,8 @@ lanes_left(const char *server, bool with_deadline)
 static void
 claim_for_server(const char *server)
 {
+	if (partner_api_survey_blocks(server))
+		return;
 	for (int i = 0; i < 2; i++)
 	{
 		bool		with_deadline = (i == 0);
@@ -206,6 +213,7 @@ record_slot(void *arg)
 		if (slot->claim == NULL)
 			elog(ERROR, "action " INT64_FORMAT " could not be claimed",
 				 enqueued.action_id);
+		partner_api_identity_require(slot->claim->nonce);
 		partner_api_settle_jumped_signs(list_make1(slot->claim), slot->now);
 	}
 }
@@ -251,6 +259,7 @@ serve_slot(int index)
 
 	slot.action = partner_api_slot_peek(index, &slot.ticket);
 	if (slot.action == NULL ||
+		partner_api_survey_blocks(slot.action->server) ||
 		(partner_api_server_exists(slot.action->server) &&
 		 lanes_left(slot.action->server, false) <= 0) ||
 		partner_api_action_has_to_wait(slot.action, pass.now) ||
@@ -315,6 +324,7 @@ claim_work(void)
 	ListCell   *lc;
 	int			looks;
 
+	partner_api_surveys_prepare(&accounts, pass.now);
 	for (int i = 0; i < partner_api_slot_count(); i++)
 	{
 		answer_if_closed(i);
@@ -447,6 +457,42 @@ answer_calls(void)
 		partner_api_slots_answer_action(lfirst(lc));
 }
 
+/* Tell that a pass went well. */
+static void
+count_pass(void)
+{
+	entry->passes++;
+	entry->last_pass_at = GetCurrentTimestamp();
+}
+
+/* ---- who we are ---- */
+
+/*
+ * Find out whether this worker may act here; if so, settle what the one before
+ * it left.
+ */
+void
+partner_api_pass_take_over(void)
+{
+	int			orphans = 0;
+	bool		may_act;
+
+	begin_pass();
+	may_act = partner_api_identity_check(pass.now);
+	if (may_act)
+	{
+		partner_api_surveys_load();
+		orphans = partner_api_upkeep_take_over(pass.now);
+	}
+	end_pass();
+	entry->unconfirmed = !may_act;
+	partner_api_slots_orphaned();
+	if (orphans > 0)
+		ereport(LOG,
+				errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+				errmsg("partner_api takes over %d actions in flight", orphans));
+}
+
 /*
  * One pass: write down, claim, commit, send.  Raises ERROR if it fails; then
  * the caller aborts the transaction and calls partner_api_pass_failed().
@@ -457,30 +503,53 @@ partner_api_pass_run(void)
 	List	   *written;
 	int64		ahead_before = clock_ahead;
 
+	if (!partner_api_identity_is_settled())
+		partner_api_pass_take_over();
+	if (!partner_api_identity_is_settled())
+	{
+		partner_api_slots_refuse_all(partner_api_answer_unconfirmed());
+		next_due = DT_NOEND;
+		count_pass();
+		return;
+	}
 	MemoryContextReset(pass_context);
 	start_transfers();			/* of a pass that failed after its commit */
 	begin_pass();
 	if (partner_api_upkeep_is_due())
+	{
 		entry->last_error[0] = '\0';	/* unless it goes wrong again */
+		/* a dump may have been restored since */
+		entry->unconfirmed = !partner_api_identity_check(pass.now);
+	}
+	if (partner_api_surveys_to_take_in())
+		partner_api_surveys_take_in_all(entry, pass.now);
 	written = partner_api_unwritten_write(entry);
 	pass.answers = make_answers(written);
 	if (time_has_passed(ahead_before))
 		pass.answers = list_concat(pass.answers,
 								   partner_api_upkeep(entry, pass.now));
-	if (partner_api_enabled)
+	if (partner_api_enabled && partner_api_identity_is_settled())
 		claim_work();
-	next_due = partner_api_next_due(pass.now);
+	next_due = Min(partner_api_next_due(pass.now),
+				   partner_api_surveys_next_due());
 	end_pass();
 
 	answer_calls();
 	partner_api_unwritten_forget(written);
 	start_transfers();
+	partner_api_surveys_start(http, pass.now);
 	partner_api_accounts_end_pass(&accounts);
-	entry->passes++;
-	entry->last_pass_at = GetCurrentTimestamp();
+	count_pass();
 }
 
 /* ---- between passes ---- */
+
+/* Requests of any kind that are on the wire. */
+int
+partner_api_pass_in_flight(void)
+{
+	return partner_api_transfers_total() + partner_api_surveys_running();
+}
 
 /* Take in what has finished since; returns whether anything has. */
 bool
@@ -491,15 +560,17 @@ partner_api_pass_take_finished(void)
 
 	while ((call = partner_api_http_next_finished(http)) != NULL)
 	{
-		PartnerApiSettlement *settlement =
-		partner_api_transfer_finish(call, our_time());
+		PartnerApiSettlement *settlement;
 
+		if (partner_api_survey_finish(http, call))
+			continue;
+		settlement = partner_api_transfer_finish(call, our_time());
 		if (settlement == NULL)
 			continue;
 		partner_api_unwritten_add(settlement);
 		any = true;
 	}
-	return any;
+	return any || partner_api_surveys_to_take_in();
 }
 
 /* Milliseconds until the next due time, at most the safety pass. */
@@ -524,21 +595,6 @@ partner_api_pass_failed(void)
 {
 	if (!pass.committed)
 		discard_claims();
+	partner_api_surveys_pass_failed();
 	partner_api_accounts_end_pass(&accounts);
-}
-
-/* Settle what the worker before this one left. */
-void
-partner_api_pass_take_over(void)
-{
-	int			orphans;
-
-	begin_pass();
-	orphans = partner_api_upkeep_take_over(pass.now);
-	end_pass();
-	partner_api_slots_orphaned();
-	if (orphans > 0)
-		ereport(LOG,
-				errcode(ERRCODE_SUCCESSFUL_COMPLETION),
-				errmsg("partner_api takes over %d actions in flight", orphans));
 }

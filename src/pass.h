@@ -21,6 +21,7 @@ extern void partner_api_pass_take_over(void);
 extern void partner_api_pass_run(void);
 extern void partner_api_pass_failed(void);
 extern bool partner_api_pass_take_finished(void);
+extern int	partner_api_pass_in_flight(void);
 extern long partner_api_pass_time_to_sleep(void);
 
 #endif							/* PARTNER_API_PASS_H */

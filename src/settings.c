@@ -23,6 +23,7 @@
 /* The hosts of the providers that this version knows. */
 #define DEFAULT_ALLOWED_HOSTS "api.z-api.io"
 
+int			partner_api_after_promotion = PARTNER_API_AFTER_PROMOTION_CONTINUE;
 char	   *partner_api_allowed_hosts = NULL;
 int			partner_api_call_slots = 32;
 int			partner_api_call_timeout = 60000;
@@ -30,6 +31,12 @@ char	   *partner_api_databases = NULL;
 bool		partner_api_enabled = true;
 int			partner_api_max_connections = 256;
 bool		partner_api_test_clock = false;
+
+static const struct config_enum_entry after_promotion_choices[] = {
+	{"continue", PARTNER_API_AFTER_PROMOTION_CONTINUE, false},
+	{"confirm", PARTNER_API_AFTER_PROMOTION_CONFIRM, false},
+	{NULL, 0, false}
+};
 
 /* A list setting must at least be a list. */
 static bool
@@ -101,6 +108,14 @@ define_postmaster_settings(void)
 void
 partner_api_define_settings(void)
 {
+	DefineCustomEnumVariable("partner_api.after_promotion",
+							 "Says whether the worker goes on by itself after a promotion or a recovery to a point.",
+							 "With \"confirm\", nothing is sent until confirm_identity() is called.",
+							 &partner_api_after_promotion,
+							 PARTNER_API_AFTER_PROMOTION_CONTINUE,
+							 after_promotion_choices,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("partner_api.allowed_hosts",
 							   "Lists the hosts that tokens may be sent to.",
 							   "Each entry is host or host:port; plain http is possible only to a loopback host that is listed.",

@@ -12,6 +12,13 @@
 
 #include "postgres.h"
 
+typedef enum PartnerApiAfterPromotion
+{
+	PARTNER_API_AFTER_PROMOTION_CONTINUE,
+	PARTNER_API_AFTER_PROMOTION_CONFIRM
+} PartnerApiAfterPromotion;
+
+extern int	partner_api_after_promotion;	/* PartnerApiAfterPromotion */
 extern char *partner_api_allowed_hosts;
 extern int	partner_api_call_slots;
 extern int	partner_api_call_timeout;	/* ms */

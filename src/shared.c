@@ -164,7 +164,8 @@ state_name(const PartnerApiWorkerEntry *entry)
 		case PARTNER_API_WORKER_STARTING:
 			return "starting";
 		case PARTNER_API_WORKER_RUNNING:
-			return entry->in_flight > 0 ? "sending" : "idle";
+			return entry->unconfirmed ? "unconfirmed" :
+				entry->in_flight > 0 ? "sending" : "idle";
 		case PARTNER_API_WORKER_STOPPED:
 			break;
 	}

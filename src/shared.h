@@ -55,6 +55,7 @@ typedef struct PartnerApiWorkerEntry
 	int64		passes;
 	int64		requests;
 	int			in_flight;
+	bool		unconfirmed;	/* sends nothing: see identity.c */
 	char		last_error[256];
 } PartnerApiWorkerEntry;
 

@@ -287,6 +287,20 @@ partner_api_slot_answer(const PartnerApiTicket *ticket,
 	wake_after_answer(process);
 }
 
+/* Give the same answer to every call that asks for something. */
+void
+partner_api_slots_refuse_all(const PartnerApiAnswer *answer)
+{
+	PartnerApiTicket ticket;
+
+	for (int i = 0; i < partner_api_slots->count; i++)
+	{
+		if (partner_api_slot_peek(i, &ticket) != NULL &&
+			partner_api_slot_take(&ticket))
+			partner_api_slot_answer(&ticket, answer);
+	}
+}
+
 /* The action that a committed slot of this database waits for; 0 if none. */
 int64
 partner_api_slot_action(int index)

@@ -60,6 +60,7 @@ extern void partner_api_slot_bind(const PartnerApiTicket *ticket,
 								  int64 action_id);
 extern void partner_api_slot_answer(const PartnerApiTicket *ticket,
 									const PartnerApiAnswer *answer);
+extern void partner_api_slots_refuse_all(const PartnerApiAnswer *answer);
 extern void partner_api_slots_answer_action(const PartnerApiAnswer *answer);
 extern int64 partner_api_slot_action(int slot);
 extern bool partner_api_slot_waits_for(int64 action_id);

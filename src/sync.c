@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "owner.h"
 #include "redact.h"
+#include "sync.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "wakeup.h"
@@ -68,10 +69,14 @@ print_listing(const List *rows)
 	return partner_api_text_from_utf8(partner_api_json_print(listing));
 }
 
-/* Apply a list to the mirror; the four counts are passed by value. */
-static void
-apply_listing(const PartnerApiServer *server, const char *listing,
-			  Datum *values, bool *nulls)
+/*
+ * Bring the whole list of a server, whose token is identified, into the
+ * mirror, as the owner.  The counts, PARTNER_API_SYNC_COUNTS of them, are
+ * passed by value.
+ */
+void
+partner_api_sync_apply(const PartnerApiServer *server, const List *rows,
+					   Datum *counts, bool *nulls)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID, INTERVALOID, INTERVALOID,
 	TEXTOID, TEXTOID};
@@ -87,14 +92,14 @@ apply_listing(const PartnerApiServer *server, const char *listing,
 
 	namestrcpy(&name, server->name);
 	arguments[0] = NameGetDatum(&name);
-	arguments[1] = CStringGetTextDatum(listing);
+	arguments[1] = CStringGetTextDatum(print_listing(rows));
 	arguments[2] = IntervalPGetDatum(&lag);
 	arguments[3] = IntervalPGetDatum(&lead);
 	arguments[4] = CStringGetTextDatum(server->trial_end);
 	arguments[5] = CStringGetTextDatum(server->token_fingerprint);
 	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
-	for (int i = 0; i < 4; i++)
-		values[i] = partner_api_field(0, i + 1, &nulls[i]);
+	for (int i = 0; i < PARTNER_API_SYNC_COUNTS; i++)
+		counts[i] = partner_api_field(0, i + 1, &nulls[i]);
 }
 
 /*
@@ -108,21 +113,21 @@ partner_api_sync_instances(PG_FUNCTION_ARGS)
 	PartnerApiFilter filter = {0};
 	PartnerApiOwnerScope scope;
 	TupleDesc	desc;
-	char	   *listing;
-	Datum		values[4];
-	bool		nulls[4];
+	List	   *rows;
+	Datum		counts[PARTNER_API_SYNC_COUNTS];
+	bool		nulls[PARTNER_API_SYNC_COUNTS];
 
 	PreventCommandIfReadOnly("sync_instances()");
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
 	partner_api_server_identify_token(server);
-	listing = print_listing(partner_api_live_list(server, &filter));
+	rows = partner_api_live_list(server, &filter);
 
 	partner_api_owner_begin(&scope);
-	apply_listing(server, listing, values, nulls);
+	partner_api_sync_apply(server, rows, counts, nulls);
 	partner_api_owner_end(&scope);
 	partner_api_wake_worker_at_commit();
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values,
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), counts,
 											 nulls));
 }

@@ -31,7 +31,6 @@
 #include "storage/pmsignal.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
-#include "transfers.h"
 #include "unwritten.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -107,7 +106,7 @@ attach_worker(void)
 static void
 report_state(void)
 {
-	int			in_flight = partner_api_transfers_total();
+	int			in_flight = partner_api_pass_in_flight();
 
 	pgstat_report_stat(false);
 	entry->in_flight = in_flight;
@@ -156,7 +155,7 @@ sleep_for(long sleep_ms, bool alert)
 			break;
 		if (!PostmasterIsAlive())
 			proc_exit(1);
-		if (partner_api_transfers_total() > 0)
+		if (partner_api_pass_in_flight() > 0)
 		{
 			partner_api_http_wait(http, POLL_SLICE_MS);
 			if (partner_api_pass_take_finished() && alert)

@@ -1,25 +1,74 @@
 /*
+ * Where this database is: the identity of the installation.  A promoted
+ * standby, a copied data directory and a restored dump differ from what they
+ * were made from in at least one of these.
+ */
+CREATE FUNCTION current_identity(OUT system_identifier bigint,
+	OUT timeline integer, OUT database_oid oid, OUT data_directory text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_current_identity'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION current_identity() IS
+'identity of this database: system, timeline, database, data directory';
+REVOKE ALL ON FUNCTION current_identity() FROM PUBLIC;
+
+/*
  * Which installation this is.  Its id goes into every nonce, so that we adopt
- * only what we ordered ourselves.  A restore brings back the id of the dumped
- * database beside the one that CREATE EXTENSION has just made: the oldest row
- * is the one in force.
+ * only what we ordered ourselves; its identity tells when this is not the
+ * place any more in which it was made.  A restore brings back the row of the
+ * dumped database beside the one that CREATE EXTENSION has just made: the
+ * oldest row is the one in force.
  */
 CREATE TABLE installation (
-	installation_id	text		PRIMARY KEY
+	installation_id		text		PRIMARY KEY
 		CHECK (installation_id ~ '^[0-9a-f]{8}$'),
-	established_at	timestamptz	NOT NULL DEFAULT pg_catalog.clock_timestamp()
+	established_at		timestamptz	NOT NULL
+		DEFAULT pg_catalog.clock_timestamp(),
+	system_identifier	bigint		NOT NULL,
+	timeline			integer		NOT NULL,
+	database_oid		oid			NOT NULL,
+	data_directory		text		NOT NULL,
+	identified_at		timestamptz	NOT NULL
+		DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE installation IS
-'identity of this installation; the oldest row is in force';
+'this installation, and where it was last known to be; the oldest row is in force';
 COMMENT ON COLUMN installation.installation_id IS
 'part of every nonce that this installation sends';
 COMMENT ON COLUMN installation.established_at IS
-'when the identity was made';
+'when the installation was made';
+COMMENT ON COLUMN installation.system_identifier IS
+'the cluster, see pg_control_system()';
+COMMENT ON COLUMN installation.timeline IS
+'its timeline: a promotion or a recovery to a point begins another';
+COMMENT ON COLUMN installation.database_oid IS
+'the database, see pg_database';
+COMMENT ON COLUMN installation.data_directory IS
+'where the cluster lies';
+COMMENT ON COLUMN installation.identified_at IS
+'when this identity was recorded: at the installation, a promotion, or confirm_identity()';
 
-INSERT INTO installation (installation_id)
+INSERT INTO installation (installation_id, system_identifier, timeline,
+						  database_oid, data_directory)
 SELECT pg_catalog.substr(pg_catalog.replace(pg_catalog.gen_random_uuid()::text,
-											'-', ''), 1, 8);
+											'-', ''), 1, 8),
+	   i.system_identifier, i.timeline, i.database_oid, i.data_directory
+FROM current_identity() i;
 SELECT pg_catalog.pg_extension_config_dump('installation', '');
+
+CREATE FUNCTION identity_change() RETURNS text
+AS 'MODULE_PATHNAME', 'partner_api_identity_change'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION identity_change() IS
+'why nothing is sent until confirm_identity() was called; null while the identity is not in question';
+REVOKE ALL ON FUNCTION identity_change() FROM PUBLIC;
+
+CREATE FUNCTION confirm_identity(choice text) RETURNS text
+AS 'MODULE_PATHNAME', 'partner_api_confirm_identity'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION confirm_identity(text) IS
+'say that this database is the installation that it was (keep), or a copy that acts for itself (new); returns the installation id';
+REVOKE ALL ON FUNCTION confirm_identity(text) FROM PUBLIC;
 
 /* The test clock: see clock() */
 CREATE TABLE clock_offset (

@@ -19,13 +19,17 @@ BEGIN
 		   e.instance_id, '{}', e.details->>'customer_ref',
 		   (e.details->>'sign_at')::timestamptz,
 		   (e.details->>'trial_ends_at')::timestamptz,
-		   'sign-' || n.id,
+		   format('pa-%s-%s-%s', t.installation_id, n.id,
+				  substr(replace(gen_random_uuid()::text, '-', ''), 1, 8)),
 		   encode(sha256(convert_to('sign_instance' || e.instance_id,
 									'UTF8')), 'hex'),
 		   coalesce(pg_get_userbyid(f.srvowner), current_user), true,
 		   e.occurred_at
 	FROM partner_api.instance_events e
 	LEFT JOIN pg_foreign_server f ON f.srvname = e.server
+	CROSS JOIN (
+		SELECT installation_id FROM partner_api.installation
+		ORDER BY established_at, installation_id LIMIT 1) t
 	CROSS JOIN LATERAL (
 		SELECT e.details->>'trial_end' = 'ask' AND NOT EXISTS (
 			SELECT FROM partner_api.trial_approvals a

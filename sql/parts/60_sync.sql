@@ -22,6 +22,7 @@ DECLARE
 	event text;
 	event_id bigint;
 	order_ref text;
+	order_id bigint;
 	changes jsonb;
 BEGIN
 	seen := 0;
@@ -63,16 +64,17 @@ BEGIN
 		WHERE i.server = of_server AND i.instance_id = row.instance_id;
 		IF known.instance_id IS NULL THEN
 			/* whose order it was is known here, if it was not forgotten */
-			SELECT h.customer_ref INTO order_ref
+			SELECT h.customer_ref, h.action_id INTO order_ref, order_id
 			FROM partner_api.action_history h
 			WHERE row.is_ours
-			  AND h.action_id = substring(row.name FROM ours)::bigint;
+			  AND h.action_id = substring(row.name FROM ours)::bigint
+			  AND row.name LIKE '%[' || h.nonce || ']';
 			INSERT INTO partner_api.instances
 				(server, instance_id, name, customer_ref, status, created_at,
 				 trial_end,
 				 trial_ends_at, provider_due_at, payment_status, connected,
-				 origin, token_fingerprint, last_seen_at, details, signed_at,
-				 cancelled_at, ends_at)
+				 origin, token_fingerprint, action_id, last_seen_at, details,
+				 signed_at, cancelled_at, ends_at)
 			VALUES
 				(of_server, row.instance_id, regexp_replace(row.name, ours, ''),
 				 order_ref, row.status, coalesce(row.created_at, moment),
@@ -80,7 +82,7 @@ BEGIN
 				 CASE row.status WHEN 'trial' THEN row.due_at END,
 				 row.due_at, row.payment_status, row.connected,
 				 CASE WHEN row.is_ours THEN 'adopted' ELSE 'imported' END,
-				 CASE WHEN row.is_ours THEN fingerprint END,
+				 CASE WHEN row.is_ours THEN fingerprint END, order_id,
 				 moment, row.details,
 				 CASE WHEN row.status IN ('signed', 'cancelling', 'ended')
 					  THEN coalesce(row.created_at, moment) END,

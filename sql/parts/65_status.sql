@@ -54,11 +54,18 @@ FROM (
 				WHERE w.database = pg_catalog.current_database()
 				  AND w.pid IS NOT NULL)
 				THEN 'no worker runs in this database'
+		   WHEN c.identity_change IS NOT NULL
+				THEN 'the identity of this installation is not confirmed: '
+				|| c.identity_change
+		   WHEN EXISTS (
+				SELECT FROM server_surveys s
+				WHERE s.server = i.server AND s.listed_at IS NULL)
+				THEN 'the server was not listed since the identity changed'
 		   WHEN p.state = 'waiting' AND p.run_at < c.now - interval '1 minute'
 				THEN 'due since ' || (c.now - p.run_at)::text
 		   END AS reason
 	FROM instances i
-	CROSS JOIN (SELECT clock() AS now) c
+	CROSS JOIN (SELECT clock() AS now, identity_change()) c
 	LEFT JOIN LATERAL (
 		SELECT a.* FROM pending_actions a
 		WHERE a.server = i.server AND a.instance_id = i.instance_id
@@ -86,11 +93,14 @@ COMMENT ON VIEW token_usage IS
 CREATE VIEW unmatched_instances AS
 SELECT i.server, i.instance_id, i.name, i.status, i.payment_status,
 	   CASE WHEN i.missing_since IS NOT NULL THEN 'missing at the provider'
+			WHEN i.origin = 'adopted' THEN 'the record of its order was lost'
 			ELSE 'not created here' END AS reason,
 	   coalesce(i.missing_since, i.last_seen_at) AS since
 FROM instances i
 WHERE i.missing_since IS NOT NULL
-   OR (i.origin = 'imported' AND i.customer_ref IS NULL);
+   OR (i.origin = 'imported' AND i.customer_ref IS NULL)
+   OR (i.origin = 'adopted' AND i.action_id IS NULL
+	   AND i.customer_ref IS NULL);
 COMMENT ON VIEW unmatched_instances IS
 'instances that only one side knows: the provider or this database';
 

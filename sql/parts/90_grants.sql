@@ -10,7 +10,7 @@ GRANT partner_api_operator TO partner_api_admin;
 
 GRANT SELECT ON instances, instance_events, pending_actions, action_history,
 	action_attempts, worker_status, trials_at_risk, token_usage,
-	unmatched_instances, billing_rules, billing_bands, billing_prices,
+	unmatched_instances, server_surveys, billing_rules, billing_bands, billing_prices,
 	billing_rules_in_force, billing_terms, billing_gaps, billing_lines, billing_cycles
 	TO partner_api_reader;
 
@@ -43,5 +43,6 @@ GRANT EXECUTE ON FUNCTION
 
 GRANT INSERT, UPDATE, DELETE ON billing_rules, billing_bands, billing_prices
 	TO partner_api_admin;
-GRANT EXECUTE ON FUNCTION set_price(name, bigint, integer, date)
-	TO partner_api_admin;
+GRANT EXECUTE ON FUNCTION set_price(name, bigint, integer, date),
+	confirm_identity(text) TO partner_api_admin;
+GRANT EXECUTE ON FUNCTION identity_change() TO partner_api_reader;

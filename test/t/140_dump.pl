@@ -237,9 +237,14 @@ command_ok(
 	'pg_upgrade');
 is(scalar $sandbox->requests, $requests, '... sends nothing');
 $upgraded->start;
+$upgraded->poll(
+	'SELECT state FROM partner_api.worker_status', qr/^unconfirmed$/);
+is(scalar $sandbox->requests,
+	$requests, '... nor does the upgraded cluster, until it is confirmed');
+$upgraded->sql("SELECT partner_api.confirm_identity('keep')");
 $upgraded->wait_until_settled(q{arguments->>'name' = 'due'});
 is(scalar $sandbox->created('due'),
-	1, 'the upgraded cluster sends what is due, once');
+	1, '... then it sends what is due, once');
 is($sandbox->names_created_twice, 0, 'nothing was ever created twice');
 
 done_testing();

@@ -1,0 +1,548 @@
+/*-------------------------------------------------------------------------
+ *
+ * survey.c
+ *	  Surveys: the worker's own reading of a server's whole list.
+ *
+ * A database that was promoted or restored may lack the last commits of the
+ * one that it was made from, and with them the record of instances that were
+ * paid for.  So nothing is sent to a server until its list has been read whole
+ * and taken in: what carries a nonce of this installation is adopted, with its
+ * token.  A list may lag behind; it is read once more when its lag is over.
+ *
+ * What is open is in the table server_surveys and, in the worker, in memory.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "announce.h"
+#include "catalog/pg_type.h"
+#include "listing.h"
+#include "owner.h"
+#include "redact.h"
+#include "subtransaction.h"
+#include "survey.h"
+#include "sync.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* A list that cannot be read is tried again after this, doubling. */
+#define FIRST_PAUSE (1 * USECS_PER_SEC)
+#define MOST_DOUBLINGS 6
+/* A provider that never says "last page" must not keep us for ever. */
+#define MOST_PAGES 100000
+
+/* One reading of a list; everything of it lives in its context. */
+typedef struct Reading
+{
+	MemoryContext context;
+	MemoryContext page_context; /* the call of the page being read */
+	PartnerApiAccount *account;
+	PartnerApiListing listing;
+	List	   *rows;			/* of PartnerApiListRow * */
+	int			page;
+	bool		running;		/* a page is on the wire */
+	bool		over;			/* read whole, or failed */
+	TimestampTz began_at;
+	char	   *error;			/* why it failed; NULL: read whole */
+} Reading;
+
+/* One server that is surveyed; in TopMemoryContext. */
+typedef struct Survey
+{
+	char	   *server;
+	TimestampTz wanted_at;
+	bool		listed;			/* a list has been taken in */
+	TimestampTz next_at;		/* not before this time, by our clock */
+	int			failures;		/* in a row */
+	Reading    *reading;		/* NULL: none */
+} Survey;
+
+static List *surveys = NIL;		/* of Survey *; only what is open */
+static bool stale = false;		/* a pass has failed: the table knows better */
+
+/* ---- what is open ---- */
+
+/*
+ * Ask for a survey of every server, in the running transaction, as the owner.
+ */
+void
+partner_api_surveys_want(TimestampTz now)
+{
+	static const Oid types[] = {TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.server_surveys (server, wanted_at)"
+		" SELECT f.srvname, $1 FROM pg_catalog.pg_foreign_server f"
+		"   JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw"
+		"  WHERE w.fdwname = 'partner_api'"
+		" ON CONFLICT (server) DO UPDATE SET wanted_at = $1,"
+		"    listed_at = NULL, finished_at = NULL, last_error = NULL",
+		1, types, NULL
+	};
+	Datum		value = TimestampTzGetDatum(now);
+
+	partner_api_execute(&statement, &value, NULL, SPI_OK_INSERT);
+}
+
+/* Forget a survey, and give up its reading. */
+static void
+forget(Survey *survey)
+{
+	if (survey->reading != NULL)
+		MemoryContextDelete(survey->reading->context);
+	surveys = list_delete_ptr(surveys, survey);
+	pfree(survey->server);
+	pfree(survey);
+}
+
+/* One row of the table, as the worker keeps it. */
+static Survey *
+read_survey(int row)
+{
+	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+	Survey	   *survey = palloc0(sizeof(Survey));
+	bool		isnull;
+
+	survey->server = partner_api_field_text(row, 1);
+	survey->wanted_at = DatumGetTimestampTz(partner_api_field(row, 2,
+															  &isnull));
+	survey->listed = DatumGetBool(partner_api_field(row, 3, &isnull));
+	survey->next_at = survey->wanted_at;
+	MemoryContextSwitchTo(before);
+	return survey;
+}
+
+/* Learn what is open from the table. */
+void
+partner_api_surveys_load(void)
+{
+	static PartnerApiStatement statement = {
+		"SELECT s.server, s.wanted_at, s.listed_at IS NOT NULL"
+		"  FROM partner_api.server_surveys s"
+		"  JOIN pg_catalog.pg_foreign_server f ON f.srvname = s.server"
+		" WHERE s.finished_at IS NULL", 0, NULL, NULL
+	};
+	uint64		rows;
+
+	stale = false;
+	while (surveys != NIL)
+		forget(linitial(surveys));
+	rows = partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	for (int row = 0; row < (int) rows; row++)
+	{
+		Survey	   *survey = read_survey(row);
+		MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+		surveys = lappend(surveys, survey);
+		MemoryContextSwitchTo(before);
+	}
+}
+
+/* Must a list of this server be taken in before anything is sent to it? */
+bool
+partner_api_survey_blocks(const char *server)
+{
+	ListCell   *lc;
+
+	foreach(lc, surveys)
+	{
+		const Survey *survey = lfirst(lc);
+
+		if (!survey->listed && strcmp(survey->server, server) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Pages on the wire. */
+int
+partner_api_surveys_running(void)
+{
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, surveys)
+	{
+		const Reading *reading = ((Survey *) lfirst(lc))->reading;
+
+		if (reading != NULL && reading->running)
+			count++;
+	}
+	return count;
+}
+
+/* Is there a reading whose end is not recorded yet? */
+bool
+partner_api_surveys_to_take_in(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, surveys)
+	{
+		const Reading *reading = ((Survey *) lfirst(lc))->reading;
+
+		if (reading != NULL && reading->over)
+			return true;
+	}
+	return false;
+}
+
+/* When the next reading may begin; DT_NOEND if none is wanted. */
+TimestampTz
+partner_api_surveys_next_due(void)
+{
+	TimestampTz next = DT_NOEND;
+	ListCell   *lc;
+
+	foreach(lc, surveys)
+	{
+		const Survey *survey = lfirst(lc);
+
+		if (survey->reading == NULL)
+			next = Min(next, survey->next_at);
+	}
+	return next;
+}
+
+/* ---- reading ---- */
+
+/* The role that a survey acts as: the server's owner; NULL: no such server. */
+static char *
+owner_of(const char *server)
+{
+	static const Oid types[] = {NAMEOID};
+	static PartnerApiStatement statement = {
+		"SELECT pg_catalog.pg_get_userbyid(srvowner)"
+		"  FROM pg_catalog.pg_foreign_server WHERE srvname = $1",
+		1, types, NULL
+	};
+	NameData	name;
+	Datum		value = NameGetDatum(&name);
+
+	namestrcpy(&name, server);
+	if (partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT) == 0)
+		return NULL;
+	return partner_api_field_text(0, 1);
+}
+
+/* The end of a reading; error: why it proves nothing, NULL if it does. */
+static void
+end_reading(Reading *reading, const char *error)
+{
+	reading->over = true;
+	reading->running = false;
+	if (error != NULL)
+		reading->error = MemoryContextStrdup(reading->context, error);
+}
+
+/* A reading with the account that it uses; needs a transaction. */
+static Reading *
+new_reading(PartnerApiAccounts *accounts, const char *server,
+			const char *role)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+												  "partner_api survey",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(context);
+	Reading    *reading = palloc0(sizeof(Reading));
+
+	reading->context = context;
+	reading->account = partner_api_account_use(accounts, context, server,
+											   role);
+	partner_api_listing_begin(&reading->listing);
+	if (reading->account->error != NULL)
+		end_reading(reading, reading->account->error->message);
+	MemoryContextSwitchTo(before);
+	return reading;
+}
+
+/* What was taken in, or asked for, in a pass that failed was not. */
+void
+partner_api_surveys_pass_failed(void)
+{
+	stale = true;
+}
+
+/* Make ready what is due, in a transaction. */
+void
+partner_api_surveys_prepare(PartnerApiAccounts *accounts, TimestampTz now)
+{
+	List	   *due;
+	ListCell   *lc;
+
+	if (stale)
+		partner_api_surveys_load();
+	due = list_copy(surveys);
+	foreach(lc, due)
+	{
+		Survey	   *survey = lfirst(lc);
+		char	   *role;
+
+		if (survey->reading != NULL || survey->next_at > now)
+			continue;
+		role = owner_of(survey->server);
+		if (role == NULL)
+			forget(survey);		/* the server was dropped since */
+		else
+			survey->reading = new_reading(accounts, survey->server, role);
+	}
+}
+
+/* Ask for the next page; the call of the page before is given up. */
+static void
+request_page(PartnerApiHttp *http, Survey *survey)
+{
+	Reading    *reading = survey->reading;
+	const PartnerApiServer *server = reading->account->server;
+	PartnerApiFilter filter = {0};
+	PartnerApiRequest request = {0};
+	MemoryContext done = reading->page_context;
+	MemoryContext before;
+
+	reading->page_context = AllocSetContextCreate(reading->context,
+												  "partner_api list page",
+												  ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(reading->page_context);
+	reading->page++;
+	server->provider->build_list(&filter, reading->page, &server->credential,
+								 &request);
+	partner_api_http_start(http, reading->page_context, &server->endpoint,
+						   &request, false, survey);
+	MemoryContextSwitchTo(before);
+	if (done != NULL)
+		MemoryContextDelete(done);
+}
+
+/* What failed, in a caught error; to be called in the reading's context. */
+static void
+end_with_caught_error(Reading *reading)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(reading->context);
+	error = CopyErrorData();
+	FlushErrorState();
+	end_reading(reading, error->message);
+}
+
+/* Put the first page of what is ready on the wire; no transaction is open. */
+void
+partner_api_surveys_start(PartnerApiHttp *http, TimestampTz now)
+{
+	MemoryContext before = CurrentMemoryContext;
+	ListCell   *lc;
+
+	foreach(lc, surveys)
+	{
+		Survey	   *survey = lfirst(lc);
+		Reading    *reading = survey->reading;
+
+		if (reading == NULL || reading->running || reading->over)
+			continue;
+		reading->began_at = now;
+		PG_TRY();
+		{
+			request_page(http, survey);
+			reading->running = true;
+		}
+		PG_CATCH();
+		{
+			end_with_caught_error(reading);
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(before);
+	}
+}
+
+/* Take in one page; asks for the next one, or ends the reading. */
+static void
+take_page(PartnerApiHttp *http, Survey *survey,
+		  const PartnerApiResponse *response)
+{
+	Reading    *reading = survey->reading;
+	const PartnerApiServer *server = reading->account->server;
+	PartnerApiPage page = {0};
+	char	   *message = NULL;
+
+	if (!response->complete)
+		end_reading(reading, response->transport_error);
+	else if (!server->provider->parse_list(response, reading->page, &page,
+										   &message))
+		end_reading(reading,
+					partner_api_redact_utf8(message,
+											partner_api_server_secrets(server, NULL)));
+	else
+	{
+		reading->rows = list_concat(reading->rows,
+									partner_api_listing_add(&reading->listing,
+															&page));
+		if (reading->listing.moved)
+			end_reading(reading, "the provider's list changed while it was read");
+		else if (page.last && partner_api_listing_is_short(&reading->listing))
+			end_reading(reading, "the provider's list has fewer rows than it says");
+		else if (page.last)
+			end_reading(reading, NULL);
+		else if (reading->page >= MOST_PAGES)
+			end_reading(reading, "the provider's list has no end");
+		else
+			request_page(http, survey);
+	}
+}
+
+/* A finished call: false if it is no survey's. */
+bool
+partner_api_survey_finish(PartnerApiHttp *http, PartnerApiCall *call)
+{
+	Survey	   *survey = partner_api_call_arg(call);
+	MemoryContext before = CurrentMemoryContext;
+
+	if (!list_member_ptr(surveys, survey))
+		return false;
+	MemoryContextSwitchTo(survey->reading->context);
+	PG_TRY();
+	{
+		take_page(http, survey, partner_api_call_response(call));
+	}
+	PG_CATCH();
+	{
+		end_with_caught_error(survey->reading);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(before);
+	return true;
+}
+
+/* ---- taking in ---- */
+
+/* What the work of taking in needs. */
+typedef struct TakeIn
+{
+	Survey	   *survey;
+	TimestampTz now;
+	bool		finished;
+} TakeIn;
+
+/* Record how far the survey is. */
+static void
+record_progress(const Survey *survey, const char *error, bool listed,
+				bool finished, TimestampTz now)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, BOOLOID, BOOLOID,
+	TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"UPDATE partner_api.server_surveys"
+		"   SET last_error = $2,"
+		"       listed_at = CASE WHEN $3 THEN coalesce(listed_at, $5) END,"
+		"       finished_at = CASE WHEN $4 THEN $5 END"
+		" WHERE server = $1", 5, types, NULL
+	};
+	NameData	name;
+	Datum		values[5];
+
+	namestrcpy(&name, survey->server);
+	values[0] = NameGetDatum(&name);
+	values[1] = error == NULL ? (Datum) 0 : CStringGetTextDatum(error);
+	values[2] = BoolGetDatum(listed);
+	values[3] = BoolGetDatum(finished);
+	values[4] = TimestampTzGetDatum(now);
+	partner_api_execute(&statement, values,
+						error == NULL ? " n   " : NULL, SPI_OK_UPDATE);
+}
+
+/* Work for partner_api_try(): bring the list into the mirror. */
+static void
+take_in(void *arg)
+{
+	TakeIn	   *work = arg;
+	Survey	   *survey = work->survey;
+	Reading    *reading = survey->reading;
+	Datum		counts[PARTNER_API_SYNC_COUNTS];
+	bool		nulls[PARTNER_API_SYNC_COUNTS];
+
+	partner_api_sync_apply(reading->account->server, reading->rows, counts,
+						   nulls);
+	record_progress(survey, NULL, true, work->finished, work->now);
+	partner_api_announce(LOG, "surveyed", survey->server, 0, NULL,
+						 psprintf("has listed server \"%s\": " INT64_FORMAT " instances, " INT64_FORMAT " of them new here",
+								  survey->server, DatumGetInt64(counts[0]),
+								  DatumGetInt64(counts[1])));
+}
+
+/* Work for partner_api_try(): say why it goes on. */
+static void
+note_failure(void *arg)
+{
+	TakeIn	   *work = arg;
+
+	record_progress(work->survey, work->survey->reading->error,
+					work->survey->listed, false, work->now);
+}
+
+/* The reading is over, one way or the other; what comes next? */
+static void
+go_on(TakeIn *work, bool taken_in, int64 list_lag)
+{
+	Survey	   *survey = work->survey;
+
+	MemoryContextDelete(survey->reading->context);
+	survey->reading = NULL;
+	if (taken_in)
+	{
+		survey->listed = true;
+		survey->failures = 0;
+		survey->next_at = survey->wanted_at + list_lag;
+	}
+	else
+	{
+		survey->next_at = work->now +
+			(FIRST_PAUSE << Min(survey->failures, MOST_DOUBLINGS));
+		survey->failures++;
+	}
+	if (taken_in && work->finished)
+		forget(survey);
+}
+
+/* Take in one reading, or note why it failed. */
+static void
+take_in_one(PartnerApiWorkerEntry *entry, Survey *survey, TimestampTz now)
+{
+	Reading    *reading = survey->reading;
+	const PartnerApiServer *server = reading->account->server;
+	int64		list_lag = server != NULL ? server->list_lag : 0;
+	TakeIn		work = {.survey = survey,.now = now};
+
+	work.finished = reading->began_at >= survey->wanted_at + list_lag;
+	if (reading->error == NULL)
+	{
+		ErrorData  *error = partner_api_try(take_in, &work);
+
+		if (error != NULL)
+			end_reading(reading, error->message);
+	}
+	if (reading->error != NULL)
+	{
+		partner_api_worker_error(entry, reading->error);
+		(void) partner_api_try(note_failure, &work);
+	}
+	go_on(&work, reading->error == NULL, list_lag);
+}
+
+/* Take in, in the running transaction, what has been read since. */
+void
+partner_api_surveys_take_in_all(PartnerApiWorkerEntry *entry,
+								TimestampTz now)
+{
+	List	   *all = list_copy(surveys);
+	ListCell   *lc;
+
+	foreach(lc, all)
+	{
+		Survey	   *survey = lfirst(lc);
+
+		if (survey->reading != NULL && survey->reading->over)
+			take_in_one(entry, survey, now);
+	}
+}
