@@ -304,10 +304,12 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 	return partner_api_execute(&statement, values, nulls, SPI_OK_SELECT) > 0;
 }
 
+#define WORKER_ENDED "'the worker ended before it knew the outcome'"
+
 /*
  * What a worker that is gone left in "sending" may have had its effect: it is
- * unknown from now on, and so is what it was looking at, from the first look.
- * "among": only these,
+ * unknown from now on, and its request is on record as an attempt.  What was
+ * unknown already is looked at from the first look on.  "among": only these,
  * NULL for all; each under the lease it had, so that it is taken over once.
  * Rows that a session holds are skipped.  Returns how many were taken over.
  */
@@ -317,15 +319,22 @@ partner_api_claim_orphans(TimestampTz now, const PartnerApiOrphans *among)
 	static const Oid types[] = {TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID};
 	static PartnerApiStatement statement = {
 		"WITH orphan AS MATERIALIZED ("
-		" SELECT p.action_id FROM partner_api.pending_actions p"
+		" SELECT p.action_id, p.state, p.attempts, p.lease, p.sent_at"
+		"   FROM partner_api.pending_actions p"
 		"  WHERE p.state IN ('sending', 'unknown')"
 		"    AND ($2 IS NULL OR (p.action_id, p.lease) IN ("
 		"         SELECT a.id, a.lease FROM unnest($2, $3) AS a (id, lease)))"
-		"    FOR UPDATE SKIP LOCKED)"
+		"    FOR UPDATE SKIP LOCKED),"
+		" attempt AS ("
+		" INSERT INTO partner_api.action_attempts (action_id, attempt, lease,"
+		"        purpose, started_at, finished_at, latency_ms, verdict, error)"
+		" SELECT action_id, attempts, lease, 'send', sent_at, $1,"
+		"        least(greatest(extract(epoch FROM $1 - sent_at) * 1000, 0),"
+		"              2147483647)::int4, 'unknown', " WORKER_ENDED
+		"   FROM orphan WHERE state = 'sending')"
 		" UPDATE partner_api.pending_actions p"
 		"   SET state = 'unknown', lease = p.lease + 1, run_at = $1, looks = 0,"
-		"       last_error = coalesce(p.last_error,"
-		"                    'the worker ended before it knew the outcome')"
+		"       last_error = coalesce(p.last_error, " WORKER_ENDED ")"
 		"  FROM orphan WHERE p.action_id = orphan.action_id",
 		3, types, NULL
 	};

@@ -210,7 +210,8 @@ change_words(Change change)
  * Whatever is due or in flight may have been sent by the server that this one
  * was made from.  What is due later was not: its time had not come.  Of
  * several for one instance only one can be unknown; what the others did to
- * what it left cannot be told from a list.
+ * what it left cannot be told from a list.  The worker then takes over what is
+ * in flight.
  */
 static void
 doubt_open_actions(TimestampTz now)
@@ -225,7 +226,8 @@ doubt_open_actions(TimestampTz now)
 		"  WHERE p.state IN ('sending', 'unknown')"
 		"     OR (p.state = 'waiting' AND p.run_at <= $1))"
 		" UPDATE partner_api.pending_actions p"
-		"   SET state = CASE WHEN open.first THEN 'unknown'"
+		"   SET state = CASE WHEN p.state = 'sending' THEN p.state"
+		"                    WHEN open.first THEN 'unknown'"
 		"                    ELSE 'needs_attention' END,"
 		"       lease = p.lease + 1, run_at = $1, sent_at = $1, looks = 0,"
 		"       last_error = CASE WHEN open.first"

@@ -132,9 +132,10 @@ is($node->wait_for_state($held, 'done'), 'done', '... and taken over later');
 $node->drive_pass;
 is(scalar $sandbox->created('orphan'), 1, '... so one effect');
 is( $node->sql(
-		'SELECT count(*) FROM partner_api.action_attempts'
-		  . " WHERE action_id = $held AND purpose = 'send'"),
-	0,
+		"SELECT string_agg(verdict, ' ' ORDER BY lease)"
+		  . ' FROM partner_api.action_attempts'
+		  . " WHERE action_id = $held"),
+	'unknown found',
 	'... found by a look');
 
 # ---- rows of instances ----
