@@ -70,7 +70,10 @@
 	"      attempts = p.attempts + 1, sent_at = $2, looks = 0" \
 	"  FROM due WHERE p.action_id = due.action_id RETURNING p.*)"
 
-/* The columns that read_claim() expects, of a CTE named c. */
+/*
+ * The columns that read_claim() expects, of a CTE named c.  The last counts
+ * the requests whose answer was lost: each was looked for.
+ */
 #define CLAIMED \
 	" SELECT c.action_id, c.lease, c.attempts, c.kind, c.server," \
 	"        c.instance_id, s.token, i.status, c.arguments, c.nonce," \
@@ -86,7 +89,12 @@
 	"            FROM partner_api.instance_secrets b" \
 	"           WHERE b.server = c.server AND b.instance_id = ANY (ARRAY(" \
 	"             SELECT pg_catalog.jsonb_array_elements_text(" \
-	"                    c.arguments->'instance_ids')))) END" \
+	"                    c.arguments->'instance_ids')))) END," \
+	"        CASE WHEN c.state = 'unknown' THEN 1 + (" \
+	"         SELECT pg_catalog.count(DISTINCT a.attempt)" \
+	"           FROM partner_api.action_attempts a" \
+	"          WHERE a.action_id = c.action_id AND a.purpose = 'look'" \
+	"            AND a.attempt < c.attempts)::pg_catalog.int4 END" \
 	"   FROM c" \
 	"   LEFT JOIN partner_api.instance_secrets s" \
 	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
@@ -156,6 +164,7 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	claim->looks = DatumGetInt32(partner_api_field(row, 15, &isnull));
 	claim->automatic = DatumGetBool(partner_api_field(row, 16, &isnull));
 	claim->tokens = copy_tokens(row, 17);
+	claim->lost = DatumGetInt32(partner_api_field(row, 18, &isnull));
 	MemoryContextSwitchTo(before);
 	return claim;
 }
@@ -232,23 +241,26 @@ partner_api_claim_action(MemoryContext parent, int64 action_id,
 	return read_claim(parent, 0, PARTNER_API_SEND);
 }
 
+/* $1 is the time, $2 how many. */
+#define CLAIM_LOOKS(condition) \
+	"WITH due AS MATERIALIZED (" \
+	" SELECT p.action_id FROM partner_api.pending_actions p" \
+	"  WHERE p.state = 'unknown' AND p.run_at <= $1 AND " condition \
+	"  ORDER BY p.run_at LIMIT $2 FOR UPDATE SKIP LOCKED)," \
+	/* the next look at the latest, should this one never end */ \
+	" c AS (UPDATE partner_api.pending_actions p" \
+	"  SET lease = p.lease + 1, run_at = $1 + interval '1 hour'" \
+	"  FROM due WHERE p.action_id = due.action_id RETURNING p.*)" \
+	CLAIMED
+
 /* Claim unknown actions whose next look is due. */
 List *
 partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
 {
 	static const Oid types[] = {TIMESTAMPTZOID, INT4OID};
 	static PartnerApiStatement statement = {
-		"WITH due AS MATERIALIZED ("
-		" SELECT p.action_id FROM partner_api.pending_actions p"
-		"  WHERE p.state = 'unknown' AND p.run_at <= $1"
-		"    AND EXISTS (SELECT FROM pg_catalog.pg_foreign_server f"
-		"                 WHERE f.srvname = p.server)"
-		"  ORDER BY p.run_at LIMIT $2 FOR UPDATE SKIP LOCKED),"
-		/* the next look at the latest, should this one never end */
-		" c AS (UPDATE partner_api.pending_actions p"
-		"  SET lease = p.lease + 1, run_at = $1 + interval '1 hour'"
-		"  FROM due WHERE p.action_id = due.action_id RETURNING p.*)"
-		CLAIMED, 2, types, NULL
+		CLAIM_LOOKS("EXISTS (SELECT FROM pg_catalog.pg_foreign_server f"
+					"         WHERE f.srvname = p.server)"), 2, types, NULL
 	};
 	Datum		values[2];
 	uint64		rows;
@@ -257,6 +269,44 @@ partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
 		return NIL;
 	values[0] = TimestampTzGetDatum(now);
 	values[1] = Int32GetDatum(limit);
+	rows = partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
+	return read_claims(parent, rows, PARTNER_API_LOOK);
+}
+
+/*
+ * Claim more of them: those that the same whole list settles, since they are
+ * of the same server and act with the same role.  any_kind: also those that a
+ * search for one instance would settle.
+ */
+List *
+partner_api_claim_more_looks(MemoryContext parent,
+							 const PartnerApiClaim *leader,
+							 TimestampTz now, int limit, bool any_kind)
+{
+	static const Oid types[] = {TIMESTAMPTZOID, INT4OID, NAMEOID, NAMEOID,
+	BOOLOID};
+	static PartnerApiStatement statement = {
+		CLAIM_LOOKS("p.server = $3 AND $4 = CASE WHEN p.automatic THEN ("
+					"     SELECT pg_catalog.pg_get_userbyid(f.srvowner)"
+					"       FROM pg_catalog.pg_foreign_server f"
+					"      WHERE f.srvname = p.server)"
+					"     ELSE p.requested_by END"
+					" AND ($5 OR p.kind NOT IN ('sign_instance',"
+					"      'update_subscription', 'disconnect_instance'))"),
+		5, types, NULL
+	};
+	NameData	server;
+	NameData	role;
+	Datum		values[5];
+	uint64		rows;
+
+	namestrcpy(&server, leader->server);
+	namestrcpy(&role, leader->role);
+	values[0] = TimestampTzGetDatum(now);
+	values[1] = Int32GetDatum(limit);
+	values[2] = NameGetDatum(&server);
+	values[3] = NameGetDatum(&role);
+	values[4] = BoolGetDatum(any_kind);
 	rows = partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
 	return read_claims(parent, rows, PARTNER_API_LOOK);
 }

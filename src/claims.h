@@ -46,6 +46,7 @@ typedef struct PartnerApiClaim
 	TimestampTz deadline;		/* 0: none */
 	TimestampTz sent_at;
 	int			looks;
+	int			lost;			/* requests whose answer was lost */
 	bool		automatic;
 	json_t	   *tokens;			/* bulk actions: id -> token */
 } PartnerApiClaim;
@@ -62,6 +63,10 @@ extern List *partner_api_claim_due(MemoryContext parent, const char *server,
 								   bool with_deadline);
 extern List *partner_api_claim_looks(MemoryContext parent, TimestampTz now,
 									 int limit);
+extern List *partner_api_claim_more_looks(MemoryContext parent,
+										  const PartnerApiClaim *leader,
+										  TimestampTz now, int limit,
+										  bool any_kind);
 extern PartnerApiClaim *partner_api_claim_action(MemoryContext parent,
 												 int64 action_id,
 												 TimestampTz now);

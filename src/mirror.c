@@ -399,6 +399,27 @@ partner_api_mirror_row(const char *server, const char *instance_id)
 	return partner_api_field_text(0, 1);
 }
 
+/* How many instances of a server are known here?  Counts up to "limit". */
+int
+partner_api_mirror_count(const char *server, int limit)
+{
+	static const Oid types[] = {NAMEOID, INT4OID};
+	static PartnerApiStatement statement = {
+		"SELECT count(*)::int4 FROM (SELECT FROM partner_api.instances"
+		"                             WHERE server = $1 LIMIT $2) i",
+		2, types, NULL
+	};
+	NameData	name;
+	Datum		values[2];
+	bool		isnull;
+
+	namestrcpy(&name, server);
+	values[0] = NameGetDatum(&name);
+	values[1] = Int32GetDatum(limit);
+	partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
+	return DatumGetInt32(partner_api_field(0, 1, &isnull));
+}
+
 /* Has a list of this server shown one of our nonces unmodified? */
 bool
 partner_api_nonce_was_seen(const char *server)

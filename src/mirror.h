@@ -20,6 +20,7 @@ extern void partner_api_mirror_apply_backlog(void);
 extern ErrorData *partner_api_mirror_pass_time(TimestampTz now);
 extern char *partner_api_mirror_row(const char *server,
 									const char *instance_id);
+extern int	partner_api_mirror_count(const char *server, int limit);
 extern bool partner_api_nonce_was_seen(const char *server);
 extern void partner_api_note_nonce_seen(const char *server, TimestampTz now);
 

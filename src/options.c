@@ -64,6 +64,8 @@ static const PartnerApiOption options_table[] = {
 	DURATION("sign_lead", "6 h"),
 	INTEGER("timeout_ms", "30000", 1, 3600000),
 	CHOICE("trial_end", "sign", "sign,lapse,ask"),
+	CHOICE("unknown_create", "prefer_person", "prefer_repeat,prefer_person"),
+	CHOICE("unknown_sign", "prefer_repeat", "prefer_repeat,prefer_person"),
 
 	TEXT(MAPPING, "client_token", false),
 	TEXT(MAPPING, "client_token_file", true),

@@ -105,6 +105,20 @@ make_answers(const List *written)
 
 /* ---- claiming ---- */
 
+/* A transfer that is to be started after the commit. */
+static void
+add_transfer(PartnerApiTransfer *transfer)
+{
+	MemoryContext before = MemoryContextSwitchTo(claims_context);
+	ListCell   *lc;
+
+	partner_api_identity_require(transfer->claim->nonce);
+	foreach(lc, transfer->companions)
+		partner_api_identity_require(((PartnerApiTransfer *) lfirst(lc))->claim->nonce);
+	pass.transfers = lappend(pass.transfers, transfer);
+	MemoryContextSwitchTo(before);
+}
+
 /* Make claims ready to be sent after the commit. */
 static void
 prepare_claims(const List *claims)
@@ -112,18 +126,7 @@ prepare_claims(const List *claims)
 	ListCell   *lc;
 
 	foreach(lc, claims)
-	{
-		PartnerApiClaim *claim = lfirst(lc);
-		PartnerApiTransfer *transfer;
-		MemoryContext before;
-
-		partner_api_identity_require(claim->nonce);
-		transfer = partner_api_transfer_prepare(&accounts, claim);
-		before = MemoryContextSwitchTo(claims_context);
-
-		pass.transfers = lappend(pass.transfers, transfer);
-		MemoryContextSwitchTo(before);
-	}
+		add_transfer(partner_api_transfer_prepare(&accounts, lfirst(lc)));
 }
 
 /* Requests that will be in flight to a server after this pass. */
@@ -300,8 +303,11 @@ claim_server_work(void *server)
 static void
 claim_look_work(void *looks)
 {
-	prepare_claims(partner_api_claim_looks(new_claims, pass.now,
-										   *(int *) looks));
+	ListCell   *lc;
+
+	foreach(lc, partner_api_looks_claim(&accounts, new_claims, pass.now,
+										*(int *) looks))
+		add_transfer(lfirst(lc));
 }
 
 /*
@@ -379,8 +385,12 @@ keep_claims(void)
 	foreach(lc, pass.transfers)
 	{
 		PartnerApiTransfer *transfer = lfirst(lc);
+		ListCell   *companion;
 
 		MemoryContextSetParent(transfer->claim->context, claims_context);
+		foreach(companion, transfer->companions)
+			MemoryContextSetParent(((PartnerApiTransfer *) lfirst(companion))->claim->context,
+								   claims_context);
 	}
 	MemoryContextDelete(new_claims);
 	new_claims = NULL;
@@ -418,13 +428,12 @@ start_transfers(void)
 	while (pass.transfers != NIL)
 	{
 		PartnerApiTransfer *transfer = linitial(pass.transfers);
-		PartnerApiSettlement *settlement;
+		List	   *settlements;
 
 		pass.transfers = list_delete_first(pass.transfers);
-		settlement = partner_api_transfer_start(transfer, our_time());
-		if (settlement != NULL)
-			partner_api_unwritten_add(settlement);
-		else
+		settlements = partner_api_transfer_start(transfer, our_time());
+		partner_api_unwritten_add(settlements);
+		if (settlements == NIL)
 			entry->requests++;
 	}
 }
@@ -560,15 +569,13 @@ partner_api_pass_take_finished(void)
 
 	while ((call = partner_api_http_next_finished(http)) != NULL)
 	{
-		PartnerApiSettlement *settlement;
+		List	   *settlements;
 
 		if (partner_api_survey_finish(http, call))
 			continue;
-		settlement = partner_api_transfer_finish(call, our_time());
-		if (settlement == NULL)
-			continue;
-		partner_api_unwritten_add(settlement);
-		any = true;
+		settlements = partner_api_transfer_finish(call, our_time());
+		any = any || settlements != NIL;
+		partner_api_unwritten_add(settlements);
 	}
 	return any || partner_api_surveys_to_take_in();
 }

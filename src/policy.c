@@ -19,10 +19,13 @@
 #define LAST_CHANCE (5 * USECS_PER_SEC)
 
 /*
- * Tries after which an answer that is lost is a person's to settle, where no
- * deadline bounds them.
+ * Lost answers after which it is a person's to settle, where no deadline
+ * bounds them.
  */
-#define MOST_LOST_ATTEMPTS 5
+#define MOST_LOST_ANSWERS 5
+
+/* The least time that a sign is sent again before its deadline. */
+#define LEAST_MARGIN (1 * USECS_PER_MINUTE)
 
 /* ---- after an attempt ---- */
 
@@ -115,7 +118,7 @@ partner_api_why_not_again(const PartnerApiClaim *claim,
 						  const PartnerApiServer *server,
 						  bool list_shows_nonces)
 {
-	if (claim->deadline == 0 && claim->attempts >= MOST_LOST_ATTEMPTS)
+	if (claim->deadline == 0 && claim->lost >= MOST_LOST_ANSWERS)
 		return "the provider's list shows no effect of several requests";
 	if (claim->kind != PARTNER_API_CREATE_INSTANCE)
 		return NULL;			/* it names one instance */
@@ -126,76 +129,231 @@ partner_api_why_not_again(const PartnerApiClaim *claim,
 	return NULL;
 }
 
-/*
- * Is there no time, or no need, to look a second time?  These requests name
- * one instance and leave it as they leave it however often they come.
- */
+/* ---- unknown for longer than the deadline allows ---- */
+
+/* Does the server prefer a repetition to a person?  Only these are asked. */
 static bool
-repeat_at_once(const PartnerApiClaim *claim, const PartnerApiServer *server,
-			   TimestampTz now)
+prefers_repeat(const PartnerApiClaim *claim, const PartnerApiServer *server)
 {
 	switch (claim->kind)
 	{
-		case PARTNER_API_UPDATE_SUBSCRIPTION:
-		case PARTNER_API_DISCONNECT_INSTANCE:
-			return true;
 		case PARTNER_API_SIGN_INSTANCE:
-			return claim->deadline != 0 &&
-				claim->deadline - now <= 2 * server->list_lag;
+			return server->repeats_unknown_sign;
+		case PARTNER_API_CREATE_INSTANCE:
+			return server->repeats_unknown_create;
 		default:
 			return false;
 	}
 }
 
 /*
- * What becomes of an unknown action after a complete listing; last_look: the
- * list was read so late that it would show an effect.
+ * Until when looking may settle an unknown action; then the server's policy
+ * does.  A sign, and a create that may be repeated, are decided on while there
+ * is still time for a request, the others at their deadline.  DT_NOEND: there
+ * is none, looks go on.  server: NULL if it cannot be used.
  */
+TimestampTz
+partner_api_decide_by(const PartnerApiClaim *claim,
+					  const PartnerApiServer *server)
+{
+	if (claim->deadline == 0)
+		return DT_NOEND;
+	if (server != NULL && (claim->kind == PARTNER_API_SIGN_INSTANCE ||
+						   prefers_repeat(claim, server)))
+		return claim->deadline - Max(2 * server->list_lag, LEAST_MARGIN);
+	return claim->deadline;
+}
+
+/* Must it be decided now, while it can still be sent? */
+static bool
+time_is_short(const PartnerApiClaim *claim, const PartnerApiServer *server,
+			  TimestampTz now)
+{
+	return now >= partner_api_decide_by(claim, server) &&
+		now < claim->deadline;
+}
+
+/*
+ * Must a look that begins now read the list without a filter?  Where a lack of
+ * the effect leads to a second create, or takes an instance for gone.
+ */
+bool
+partner_api_look_needs_whole(const PartnerApiClaim *claim,
+							 const PartnerApiServer *server,
+							 TimestampTz begun_at)
+{
+	switch (claim->kind)
+	{
+		case PARTNER_API_CREATE_INSTANCE:
+			return partner_api_look_is_last(claim) ||
+				time_is_short(claim, server, begun_at);
+		case PARTNER_API_SIGN_INSTANCE:
+		case PARTNER_API_UPDATE_SUBSCRIPTION:
+		case PARTNER_API_DISCONNECT_INSTANCE:
+			return false;
+		case PARTNER_API_CANCEL_INSTANCE:
+		case PARTNER_API_DELETE_INSTANCE:
+		case PARTNER_API_DELETE_INSTANCES:
+			break;
+	}
+	return true;
+}
+
+/* What to do with an action whose effect a complete listing does not show. */
+typedef enum Choice
+{
+	LOOK_AGAIN,
+	SEND_AGAIN,
+	ASK_A_PERSON
+} Choice;
+
+/*
+ * The list does not show the effect, and was read too early to prove that
+ * there is none.  Requests that name one instance, and leave it as they leave
+ * it however often they come, need no proof.
+ */
+static Choice
+choose_without_proof(const PartnerApiClaim *claim,
+					 const PartnerApiEvidence *evidence,
+					 const PartnerApiServer *server, TimestampTz now)
+{
+	switch (claim->kind)
+	{
+		case PARTNER_API_UPDATE_SUBSCRIPTION:
+		case PARTNER_API_DISCONNECT_INSTANCE:
+			return SEND_AGAIN;
+		case PARTNER_API_SIGN_INSTANCE:
+			if (!time_is_short(claim, server, now))
+				return LOOK_AGAIN;
+			return prefers_repeat(claim, server) ? SEND_AGAIN : ASK_A_PERSON;
+		case PARTNER_API_CREATE_INSTANCE:
+			if (time_is_short(claim, server, now) && evidence->whole &&
+				partner_api_why_not_again(claim, server,
+										  evidence->shows_nonces) == NULL)
+				return SEND_AGAIN;
+			return LOOK_AGAIN;
+		default:
+			return LOOK_AGAIN;
+	}
+}
+
+/* What becomes of it, given what a complete listing showed. */
+static Choice
+choose(const PartnerApiClaim *claim, const PartnerApiEvidence *evidence,
+	   const PartnerApiServer *server, TimestampTz now)
+{
+	Choice		choice = SEND_AGAIN;
+
+	if (evidence->finding == PARTNER_API_FINDING_CONTRADICTION)
+		return ASK_A_PERSON;
+	if (!evidence->last)
+		choice = choose_without_proof(claim, evidence, server, now);
+	if (choice == SEND_AGAIN &&
+		partner_api_why_not_again(claim, server, evidence->shows_nonces) != NULL)
+		return ASK_A_PERSON;
+	return choice;
+}
+
+/*
+ * When to look again after a complete listing: when the provider's list cannot
+ * lag behind any more.  Where it must be decided before, there is a look for
+ * that, which is no proof: the lag begins anew with it.
+ */
+static void
+plan_look(const PartnerApiClaim *claim, const PartnerApiServer *server,
+		  TimestampTz now, PartnerApiNextStep *next)
+{
+	TimestampTz decide_by = partner_api_decide_by(claim, server);
+
+	next->state = "unknown";
+	next->run_at = now + Max(server->list_lag, SHORTEST_RETRY);
+	if (decide_by > now && decide_by < next->run_at &&
+		decide_by < claim->deadline)
+	{
+		next->run_at = Max(decide_by, now + SHORTEST_RETRY);
+		next->looks = claim->looks;
+	}
+}
+
+/* When to look again after one that failed: not long after a decision is due. */
+static TimestampTz
+failed_look_time(const PartnerApiClaim *claim, const PartnerApiServer *server,
+				 TimestampTz wanted, TimestampTz now)
+{
+	TimestampTz decide_by = partner_api_decide_by(claim, server);
+
+	if (decide_by > now)
+		wanted = Min(wanted, decide_by);
+	else if (claim->deadline > now)
+		wanted = Min(wanted, claim->deadline);
+	return Max(wanted, now + SHORTEST_RETRY);
+}
+
+/* What becomes of an unknown action after a complete listing. */
 PartnerApiNextStep
 partner_api_after_look(const PartnerApiClaim *claim,
-					   PartnerApiFinding finding,
-					   const PartnerApiServer *server,
-					   bool list_shows_nonces, bool last_look,
-					   TimestampTz now)
+					   const PartnerApiEvidence *evidence,
+					   const PartnerApiServer *server, TimestampTz now)
 {
-	PartnerApiNextStep next = {.run_at = now,.attempts = claim->attempts};
+	PartnerApiNextStep next = {.run_at = now,.attempts = claim->attempts,
+		.looks = claim->looks + 1
+	};
 
-	next.looks = claim->looks + 1;
-	if (finding == PARTNER_API_FINDING_EFFECT)
+	if (evidence->finding == PARTNER_API_FINDING_EFFECT)
+	{
 		next.state = "done";
-	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
-			 !last_look &&
-			 !repeat_at_once(claim, server, now))
-	{
-		next.state = "unknown";
-		next.run_at = now + Max(server->list_lag, SHORTEST_RETRY);
+		return next;
 	}
-	else if (finding == PARTNER_API_FINDING_NO_EFFECT &&
-			 partner_api_why_not_again(claim, server,
-									   list_shows_nonces) == NULL)
+	switch (choose(claim, evidence, server, now))
 	{
-		next.state = "waiting";
-		next.run_at = retry_time(claim, -1, now);
+		case LOOK_AGAIN:
+			plan_look(claim, server, now, &next);
+			break;
+		case SEND_AGAIN:
+			next.state = "waiting";
+			next.run_at = retry_time(claim, -1, now);
+			break;
+		case ASK_A_PERSON:
+			next.state = "needs_attention";
+			break;
 	}
-	else
-		next.state = "needs_attention";
 	return next;
 }
 
-/* A listing that could not be read whole proves nothing: look again. */
+/*
+ * A listing that could not be read whole proves nothing: look again.  When it
+ * must be decided, a sign may be sent again, since it cannot subscribe a
+ * second instance; anything else is a person's.  server: NULL if it cannot be
+ * used.
+ */
 PartnerApiNextStep
-partner_api_after_failed_look(const PartnerApiClaim *claim, TimestampTz now)
+partner_api_after_failed_look(const PartnerApiClaim *claim,
+							  const PartnerApiServer *server, TimestampTz now)
 {
-	PartnerApiNextStep next = {.state = "unknown",
+	PartnerApiNextStep next = {.state = "unknown",.run_at = now,
 		.attempts = claim->attempts,.looks = claim->looks
 	};
 	int			doublings = 1;
 	int64		waited = now - claim->sent_at;
 
+	if (server != NULL && claim->kind == PARTNER_API_SIGN_INSTANCE &&
+		prefers_repeat(claim, server) && time_is_short(claim, server, now))
+	{
+		next.state = "waiting";
+		next.run_at = retry_time(claim, -1, now);
+		return next;
+	}
+	if (now >= partner_api_decide_by(claim, server) &&
+		(now >= claim->deadline ||
+		 claim->kind != PARTNER_API_CREATE_INSTANCE))
+	{
+		next.state = "needs_attention";
+		return next;
+	}
 	/* the longer it has been unknown, the longer until the next look */
 	while (doublings < 10 && (FIRST_BACKOFF << doublings) < waited)
 		doublings++;
-	next.run_at = now + backoff(doublings);
+	next.run_at = failed_look_time(claim, server, now + backoff(doublings), now);
 	return next;
 }
 

@@ -32,21 +32,34 @@ typedef enum PartnerApiFinding
 	PARTNER_API_FINDING_CONTRADICTION	/* neither: a person must look */
 } PartnerApiFinding;
 
+/* What a complete listing is worth as evidence about an unknown action. */
+typedef struct PartnerApiEvidence
+{
+	PartnerApiFinding finding;
+	bool		whole;			/* it was read without a filter */
+	bool		last;			/* so late that an effect would show */
+	bool		shows_nonces;	/* the server's list shows them unmodified */
+} PartnerApiEvidence;
+
 extern PartnerApiNextStep partner_api_after_attempt(const PartnerApiClaim *claim,
 													const PartnerApiVerdict *verdict,
 													TimestampTz now);
 extern PartnerApiNextStep partner_api_after_look(const PartnerApiClaim *claim,
-												 PartnerApiFinding finding,
+												 const PartnerApiEvidence *evidence,
 												 const PartnerApiServer *server,
-												 bool list_shows_nonces,
-												 bool last_look,
 												 TimestampTz now);
 extern PartnerApiNextStep partner_api_after_failed_look(const PartnerApiClaim *claim,
+														const PartnerApiServer *server,
 														TimestampTz now);
 extern const char *partner_api_why_not_again(const PartnerApiClaim *claim,
 											 const PartnerApiServer *server,
 											 bool list_shows_nonces);
 extern bool partner_api_look_is_last(const PartnerApiClaim *claim);
+extern TimestampTz partner_api_decide_by(const PartnerApiClaim *claim,
+										 const PartnerApiServer *server);
+extern bool partner_api_look_needs_whole(const PartnerApiClaim *claim,
+										 const PartnerApiServer *server,
+										 TimestampTz begun_at);
 extern int	partner_api_reason_sqlstate(PartnerApiReason reason);
 extern const char *partner_api_reason_hint(PartnerApiReason reason);
 

@@ -68,6 +68,14 @@ check_usage(const ForeignServer *foreign, Oid role)
 						GetUserNameFromId(role, false)));
 }
 
+/* Does the option say that what is unknown for too long is sent again? */
+static bool
+prefers_repeat(List *options, const char *name)
+{
+	return strcmp(partner_api_option_text(options, name),
+				  "prefer_repeat") == 0;
+}
+
 /*
  * Configuration of a server as "role" may use it, palloc'd, without the
  * credential.  Raises ERROR if it does not exist, is not ours, may not be
@@ -107,6 +115,8 @@ partner_api_server_load(const char *name, Oid role)
 	server->trial_end = pstrdup(partner_api_option_text(options, "trial_end"));
 	server->name_nonce =
 		strcmp(partner_api_option_text(options, "name_nonce"), "on") == 0;
+	server->repeats_unknown_create = prefers_repeat(options, "unknown_create");
+	server->repeats_unknown_sign = prefers_repeat(options, "unknown_sign");
 	return server;
 }
 

@@ -27,6 +27,9 @@ typedef struct PartnerApiServer
 	int64		sign_lead;		/* microseconds */
 	char	   *trial_end;		/* sign, lapse or ask */
 	bool		name_nonce;
+	/* what becomes of one that is unknown when its deadline is near */
+	bool		repeats_unknown_create;
+	bool		repeats_unknown_sign;
 	PartnerApiCredential credential;	/* after ..._load_credential */
 	char	   *token_fingerprint;	/* NULL if not asked for */
 } PartnerApiServer;

@@ -253,6 +253,39 @@ lock_action(int64 action_id)
 	partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
 }
 
+/* Announce something of a settlement's action; the message is UTF-8. */
+static void
+announce(const PartnerApiSettlement *settlement, const char *event,
+		 const char *message)
+{
+	const char *instance = settlement->event_instance != NULL ?
+	settlement->event_instance : settlement->claim->instance_id;
+
+	partner_api_announce(WARNING, event, settlement->claim->server,
+						 settlement->action_id,
+						 instance == NULL ? NULL :
+						 partner_api_text_from_utf8(instance),
+						 partner_api_text_from_utf8(message));
+}
+
+/*
+ * Say what needs a person: an action that cannot be settled, or a create that
+ * has more than one instance.
+ */
+static void
+announce_settlement(const PartnerApiSettlement *settlement)
+{
+	if (strcmp(settlement->state, "needs_attention") == 0)
+		announce(settlement, "needs_attention",
+				 psprintf("action " INT64_FORMAT " needs attention: %s",
+						  settlement->action_id, settlement->error));
+	if (settlement->surplus > 0)
+		announce(settlement, "surplus",
+				 psprintf("action " INT64_FORMAT " has %d more at the provider than its instance %s",
+						  settlement->action_id, settlement->surplus,
+						  settlement->event_instance));
+}
+
 /* Work for partner_api_try(): keep what a list has proved. */
 static void
 note_nonce_seen(void *arg)
@@ -299,6 +332,8 @@ partner_api_settle(List *settlements, TimestampTz now)
 		/* not worth waiting for: the next look sees it too */
 		if (settlement->nonce_seen)
 			(void) partner_api_try(note_nonce_seen, settlement);
+		if (settlement->recorded)
+			announce_settlement(settlement);
 		fetch_result(settlement);
 	}
 }

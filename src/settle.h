@@ -41,6 +41,8 @@ typedef struct PartnerApiSettlement
 	const char *event_details;	/* JSON */
 	const char *token;			/* instance token to keep; NULL if none */
 	bool		nonce_seen;		/* the list showed a nonce unmodified */
+	int			surplus;		/* further instances of a create that it
+								 * showed */
 	/* for a waiting call */
 	int			sqlstate;
 	const char *hint;

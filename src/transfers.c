@@ -62,6 +62,22 @@ partner_api_transfers_count(const char *server, PartnerApiPurpose purpose)
 	return count;
 }
 
+/* Is a transfer one for this action, or a look that settles it too? */
+static bool
+is_about(const PartnerApiTransfer *transfer, int64 action_id)
+{
+	ListCell   *lc;
+
+	if (transfer->claim->action_id == action_id)
+		return true;
+	foreach(lc, transfer->companions)
+	{
+		if (((PartnerApiTransfer *) lfirst(lc))->claim->action_id == action_id)
+			return true;
+	}
+	return false;
+}
+
 /* Is a request or a look of this action in flight? */
 bool
 partner_api_transfer_in_flight(int64 action_id)
@@ -73,7 +89,7 @@ partner_api_transfer_in_flight(int64 action_id)
 		PartnerApiTransfer *transfer = dlist_container(PartnerApiTransfer,
 													   node, iter.cur);
 
-		if (transfer->claim->action_id == action_id)
+		if (is_about(transfer, action_id))
 			return true;
 	}
 	return false;
@@ -146,7 +162,8 @@ settle_local_failure(const PartnerApiTransfer *transfer,
 	PartnerApiSettlement *settlement;
 
 	if (claim->purpose == PARTNER_API_LOOK)
-		next = partner_api_after_failed_look(claim, now);
+		next = partner_api_after_failed_look(claim, transfer->account->server,
+											 now);
 	else
 	{
 		if (give_up)
@@ -158,6 +175,23 @@ settle_local_failure(const PartnerApiTransfer *transfer,
 											partner_api_message_as_utf8(error->message));
 	settlement->sqlstate = error->sqlerrcode;
 	return settlement;
+}
+
+/* The same of a transfer and all that share its look. */
+static List *
+settle_local_failures(const PartnerApiTransfer *transfer,
+					  const ErrorData *error, bool give_up, TimestampTz now)
+{
+	List	   *settlements;
+	ListCell   *lc;
+
+	settlements = list_make1(settle_local_failure(transfer, error, give_up,
+												  now));
+	foreach(lc, transfer->companions)
+		settlements = lappend(settlements,
+							  settle_local_failure(lfirst(lc), error, give_up,
+												   now));
+	return settlements;
 }
 
 /*
@@ -297,6 +331,25 @@ start_send(PartnerApiTransfer *transfer)
 								 &request, true);
 }
 
+/* Put the first page of a look on the wire. */
+static void
+start_look(PartnerApiTransfer *transfer)
+{
+	ListCell   *lc;
+
+	foreach(lc, transfer->companions)
+	{
+		PartnerApiTransfer *companion = lfirst(lc);
+
+		companion->started_at = transfer->started_at;
+		companion->started_us = transfer->started_us;
+		MemoryContextSwitchTo(companion->claim->context);
+		parse_arguments(companion);
+	}
+	MemoryContextSwitchTo(transfer->claim->context);
+	partner_api_look_start(transfer);
+}
+
 /* Put the first request of a transfer on the wire. */
 static void
 start(PartnerApiTransfer *transfer)
@@ -305,7 +358,7 @@ start(PartnerApiTransfer *transfer)
 
 	parse_arguments(transfer);
 	if (transfer->claim->purpose == PARTNER_API_LOOK)
-		partner_api_look_start(transfer);
+		start_look(transfer);
 	else
 		start_send(transfer);
 	MemoryContextSwitchTo(before);
@@ -313,9 +366,9 @@ start(PartnerApiTransfer *transfer)
 
 /*
  * Put a prepared transfer on the wire, after the claim is committed.  Returns
- * NULL, or a settlement if that was not possible.
+ * NIL, or settlements, in the current context, if that was not possible.
  */
-PartnerApiSettlement *
+List *
 partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
 {
 	MemoryContext context = transfer->claim->context;
@@ -325,12 +378,12 @@ partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
 	transfer->started_at = now;
 	transfer->started_us = partner_api_monotonic_us();
 	if (is_obsolete(transfer->claim))
-		return settle_obsolete(transfer, now);
+		return list_make1(settle_obsolete(transfer, now));
 	if (is_too_late(transfer->claim, now))
-		return settle_too_late(transfer, now);
+		return list_make1(settle_too_late(transfer, now));
 	if (transfer->account->error != NULL)
-		return settle_local_failure(transfer, transfer->account->error,
-									false, now);
+		return settle_local_failures(transfer, transfer->account->error,
+									 false, now);
 	PG_TRY();
 	{
 		start(transfer);
@@ -344,12 +397,12 @@ partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
 	PG_END_TRY();
 	MemoryContextSwitchTo(before);
 	if (error != NULL)
-		return settle_local_failure(transfer, error,
-									transfer->claim->attempts >= MOST_LOCAL_FAILURES,
-									now);
+		return settle_local_failures(transfer, error,
+									 transfer->claim->attempts >= MOST_LOCAL_FAILURES,
+									 now);
 	dlist_push_tail(&in_flight, &transfer->node);
 	total_in_flight++;
-	return NULL;
+	return NIL;
 }
 
 /* ---- finishing ---- */
@@ -423,39 +476,56 @@ settle_unread(const PartnerApiTransfer *transfer, const ErrorData *error,
 			  TimestampTz now)
 {
 	PartnerApiClaim *claim = transfer->claim;
+	MemoryContext before = MemoryContextSwitchTo(claim->context);
 	PartnerApiVerdict verdict = {.kind = PARTNER_API_UNKNOWN};
 	PartnerApiNextStep next;
 	PartnerApiSettlement *settlement;
 
 	if (claim->purpose == PARTNER_API_LOOK)
-		next = partner_api_after_failed_look(claim, now);
+		next = partner_api_after_failed_look(claim, transfer->account->server,
+											 now);
 	else
 		next = partner_api_after_attempt(claim, &verdict, now);
 	settlement = partner_api_settlement_new(transfer, &next, now);
 	settlement->verdict = "unknown";
 	settlement->error = partner_api_message_as_utf8(error->message);
 	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
+	MemoryContextSwitchTo(before);
 	return settlement;
 }
 
+/* The same of a transfer and all that share its look. */
+static List *
+settle_all_unread(const PartnerApiTransfer *transfer, const ErrorData *error,
+				  TimestampTz now)
+{
+	List	   *settlements = list_make1(settle_unread(transfer, error, now));
+	ListCell   *lc;
+
+	foreach(lc, transfer->companions)
+		settlements = lappend(settlements,
+							  settle_unread(lfirst(lc), error, now));
+	return settlements;
+}
+
 /*
- * Take in a finished call.  Returns its settlement, or NULL if the transfer
- * goes on with another request.
+ * Take in a finished call.  Returns the settlements that it leads to, or NIL
+ * if the transfer goes on with another request.
  */
-PartnerApiSettlement *
+List *
 partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 {
 	PartnerApiTransfer *transfer = partner_api_call_arg(call);
 	const PartnerApiResponse *response = partner_api_call_response(call);
 	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
-	PartnerApiSettlement *settlement;
+	List	   *settlements;
 
 	PG_TRY();
 	{
 		if (transfer->claim->purpose == PARTNER_API_LOOK)
-			settlement = partner_api_look_page(transfer, response, now);
+			settlements = partner_api_look_page(transfer, response, now);
 		else
-			settlement = finish_send(transfer, response, now);
+			settlements = list_make1(finish_send(transfer, response, now));
 	}
 	PG_CATCH();
 	{
@@ -464,14 +534,14 @@ partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 		MemoryContextSwitchTo(transfer->claim->context);
 		error = CopyErrorData();
 		FlushErrorState();
-		settlement = settle_unread(transfer, error, now);
+		settlements = settle_all_unread(transfer, error, now);
 	}
 	PG_END_TRY();
-	if (settlement != NULL)
+	if (settlements != NIL)
 	{
 		dlist_delete(&transfer->node);
 		total_in_flight--;
 	}
 	MemoryContextSwitchTo(before);
-	return settlement;
+	return settlements;
 }

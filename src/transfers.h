@@ -28,17 +28,21 @@ typedef struct PartnerApiTransfer
 	json_t	   *arguments;
 	TimestampTz started_at;		/* by our clock */
 	int64		started_us;		/* monotonic */
-	struct PartnerApiLook *look;	/* NULL while sending */
+	/* looks only: */
+	struct PartnerApiLook *look;	/* the list as it is read */
+	struct PartnerApiSighting *sighting;	/* what it shows of this action */
+	bool		whole_list;		/* read it without a filter */
+	List	   *companions;		/* transfers that are settled by the same list */
 } PartnerApiTransfer;
 
 /* transfers.c */
 extern void partner_api_transfers_init(PartnerApiHttp *http);
 extern PartnerApiTransfer *partner_api_transfer_prepare(PartnerApiAccounts *accounts,
 														PartnerApiClaim *claim);
-extern PartnerApiSettlement *partner_api_transfer_start(PartnerApiTransfer *transfer,
-														TimestampTz now);
-extern PartnerApiSettlement *partner_api_transfer_finish(PartnerApiCall *call,
-														 TimestampTz now);
+extern List *partner_api_transfer_start(PartnerApiTransfer *transfer,
+										TimestampTz now);
+extern List *partner_api_transfer_finish(PartnerApiCall *call,
+										 TimestampTz now);
 extern int	partner_api_transfers_count(const char *server,
 										PartnerApiPurpose purpose);
 extern int	partner_api_transfers_total(void);
@@ -62,8 +66,13 @@ extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 
 /* resolver.c */
 extern void partner_api_look_start(PartnerApiTransfer *transfer);
-extern PartnerApiSettlement *partner_api_look_page(PartnerApiTransfer *transfer,
-												   const PartnerApiResponse *response,
-												   TimestampTz now);
+extern List *partner_api_look_page(PartnerApiTransfer *transfer,
+								   const PartnerApiResponse *response,
+								   TimestampTz now);
+
+/* looks.c */
+extern List *partner_api_looks_claim(PartnerApiAccounts *accounts,
+									 MemoryContext parent, TimestampTz now,
+									 int limit);
 
 #endif							/* PARTNER_API_TRANSFERS_H */

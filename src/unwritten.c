@@ -22,13 +22,13 @@
 
 static List *settled = NIL;		/* in TopMemoryContext */
 
-/* A settlement that is to be written by the next pass. */
+/* Settlements that are to be written by the next pass. */
 void
-partner_api_unwritten_add(PartnerApiSettlement *settlement)
+partner_api_unwritten_add(const List *settlements)
 {
 	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 
-	settled = lappend(settled, settlement);
+	settled = list_concat(settled, settlements);
 	MemoryContextSwitchTo(before);
 }
 
@@ -88,7 +88,7 @@ put_last(PartnerApiSettlement *settlement)
 {
 	settlement->blocked = true;
 	settled = list_delete_ptr(settled, settlement);
-	partner_api_unwritten_add(settlement);
+	partner_api_unwritten_add(list_make1(settlement));
 }
 
 /*

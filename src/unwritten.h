@@ -15,7 +15,7 @@
 #include "settle.h"
 #include "shared.h"
 
-extern void partner_api_unwritten_add(PartnerApiSettlement *settlement);
+extern void partner_api_unwritten_add(const List *settlements);
 extern bool partner_api_unwritten_any(void);
 extern int	partner_api_unwritten_count(const char *server);
 extern List *partner_api_unwritten_write(PartnerApiWorkerEntry *entry);

@@ -234,6 +234,7 @@ const PartnerApiProvider partner_api_zapi = {
 	.name = "zapi",
 	.base_url = "https://api.z-api.io",
 	.trial_ms = TRIAL_MS,
+	.page_rows = PARTNER_API_ZAPI_PAGE_ROWS,
 	.supports = supports,
 	.check = partner_api_zapi_check,
 	.build = build,

@@ -28,6 +28,9 @@ typedef struct PartnerApiZapiRoute
 /* Most instances that one bulk delete takes. */
 #define PARTNER_API_ZAPI_BATCH 100
 
+/* Rows a page where the caller does not say; seen in use by a client. */
+#define PARTNER_API_ZAPI_PAGE_ROWS 50
+
 /* zapi.c */
 extern void partner_api_zapi_start(PartnerApiRequest *request,
 								   const PartnerApiZapiRoute *route,

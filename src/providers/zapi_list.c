@@ -23,9 +23,6 @@
 #include "json.h"
 #include "providers/zapi.h"
 
-/* Rows a page where the caller does not say; seen in use by a client. */
-#define PAGE_SIZE 50
-
 static const PartnerApiZapiRoute list_route = {"GET", false, true, {NULL}};
 
 typedef struct PaymentStatus
@@ -354,7 +351,8 @@ partner_api_zapi_build_list(const PartnerApiFilter *filter, int page,
 							const PartnerApiCredential *credential,
 							PartnerApiRequest *request)
 {
-	int			size = filter->page_size > 0 ? filter->page_size : PAGE_SIZE;
+	int			size = filter->page_size > 0 ? filter->page_size :
+	PARTNER_API_ZAPI_PAGE_ROWS;
 
 	partner_api_zapi_start(request, &list_route, NULL, NULL, credential);
 	partner_api_zapi_query(request, "page", psprintf("%d", page));

@@ -279,7 +279,8 @@ check_spec(const json_t *spec)
 	static const char *const known[] = {
 		"operation", "path_contains", "body_contains", "skip", "times",
 		"type", "ms", "chunk", "status", "body", "content_type", "headers",
-		"after_effect", "before_effect", "retry_after", "location", "bytes"
+		"after_effect", "before_effect", "undeterred", "retry_after",
+		"location", "bytes"
 	};
 	const char *name;
 	json_t	   *value;
@@ -467,6 +468,8 @@ sandbox_fault_strike(SandboxRequest *request)
 
 	/* "before the effect" means for these: the effect waits as well */
 	request->deferred = !rule->serves;
+	request->undeterred =
+		json_is_true(json_object_get(rule->spec, "undeterred"));
 	request->fault_serves = true;
 	request->withheld = strcmp(rule->type->name, "withhold") == 0;
 	if (!request->withheld)

@@ -119,6 +119,7 @@ typedef struct SandboxRequest
 	int64_t		delay_ms;
 	bool		withheld;
 	bool		deferred;		/* the provider's part is still to come */
+	bool		undeterred;		/* and comes even if the client goes away */
 	bool		gone;			/* the client went away meanwhile */
 	bool		timed;			/* a wake-up is pending */
 	struct SandboxRequest *next_held;

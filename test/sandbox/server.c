@@ -93,7 +93,10 @@ sandbox_suspend_for(SandboxRequest *request, int64_t ms)
 	MHD_suspend_connection(request->connection);
 }
 
-/* Keep a request's answer back, and notice if its client goes away. */
+/*
+ * Keep a request's answer back, and notice if its client goes away, unless
+ * that is not to matter.
+ */
 static void
 hold(SandboxRequest *request)
 {
@@ -102,7 +105,8 @@ hold(SandboxRequest *request)
 	if (held != NULL)
 		held->previous_held = request;
 	held = request;
-	watch(socket_of(request), EPOLLRDHUP, request);
+	if (!request->undeterred)
+		watch(socket_of(request), EPOLLRDHUP, request);
 	if (request->withheld)
 		MHD_suspend_connection(request->connection);
 	else

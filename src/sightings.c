@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * sightings.c
+ *	  What the rows of a list show of an action whose outcome is unknown.
+ *
+ * A create is found by its nonce.  Everything else names the instance that it
+ * is about.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "json.h"
+#include "sightings.h"
+
+/* ---- taking note of rows ---- */
+
+/* Begin to look for a transfer's action, in its claim's context. */
+void
+partner_api_sighting_begin(PartnerApiTransfer *transfer)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+	PartnerApiSighting *sighting =
+	MemoryContextAllocZero(claim->context, sizeof(PartnerApiSighting));
+
+	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
+		sighting->has_nonce = partner_api_nonce_find(claim->nonce,
+													 &sighting->nonce);
+	transfer->sighting = sighting;
+}
+
+/* A row with the nonce of its name, read once for all who look for theirs. */
+void
+partner_api_mark_row(PartnerApiMarkedRow *marked,
+					 const PartnerApiListRow *row)
+{
+	marked->row = row;
+	marked->has_nonce = partner_api_nonce_find(row->name, &marked->nonce);
+}
+
+/* What is needed of a row, in the claim's context. */
+static PartnerApiListRow *
+copy_row(const PartnerApiTransfer *transfer, const PartnerApiListRow *row)
+{
+	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
+	PartnerApiListRow *copy = palloc0(sizeof(PartnerApiListRow));
+
+	copy->instance_id = pstrdup(row->instance_id);
+	copy->instance_token = row->instance_token == NULL ? NULL :
+		pstrdup(row->instance_token);
+	copy->created_ms = row->created_ms;
+	copy->due_ms = row->due_ms;
+	copy->subscription = row->subscription;
+	copy->phone_connected = row->phone_connected;
+	copy->whatsapp_connected = row->whatsapp_connected;
+	MemoryContextSwitchTo(before);
+	return copy;
+}
+
+/* Does somebody use or pay for the instance? */
+static bool
+is_in_use(const PartnerApiListRow *row)
+{
+	return row->subscription == PARTNER_API_SUBSCRIPTION_SIGNED ||
+		row->phone_connected || row->whatsapp_connected;
+}
+
+/*
+ * Which of two instances of one create is its effect?  The one that is in
+ * use, else the older: what was made later is what the repetition made.
+ */
+static bool
+is_preferred(const PartnerApiListRow *row, const PartnerApiListRow *other)
+{
+	if (is_in_use(row) != is_in_use(other))
+		return is_in_use(row);
+	return row->created_ms != 0 &&
+		(other->created_ms == 0 || row->created_ms < other->created_ms);
+}
+
+/* The row carries a nonce of the create: it is its effect, or surplus. */
+static void
+take_created(PartnerApiTransfer *transfer, const PartnerApiListRow *row)
+{
+	PartnerApiSighting *sighting = transfer->sighting;
+
+	if (sighting->found != NULL)
+		sighting->surplus++;
+	if (sighting->found == NULL || is_preferred(row, sighting->found))
+		sighting->found = copy_row(transfer, row);
+}
+
+/* Is the instance among those of a bulk action? */
+static bool
+is_in_bulk(const PartnerApiTransfer *transfer, const char *instance_id)
+{
+	json_t	   *ids = partner_api_json_get(transfer->arguments,
+										   "instance_ids");
+
+	for (int i = 0; i < partner_api_json_count(ids); i++)
+	{
+		if (strcmp(partner_api_json_text_at(ids, i), instance_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One more instance of a bulk action is still there. */
+static void
+take_present(PartnerApiTransfer *transfer, const char *instance_id)
+{
+	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
+	PartnerApiSighting *sighting = transfer->sighting;
+
+	sighting->present = lappend(sighting->present, pstrdup(instance_id));
+	MemoryContextSwitchTo(before);
+}
+
+/* Take note of what one row says about a create. */
+static void
+add_to_create(PartnerApiTransfer *transfer, const PartnerApiMarkedRow *marked)
+{
+	PartnerApiSighting *sighting = transfer->sighting;
+
+	if (!marked->has_nonce || !sighting->has_nonce ||
+		strcmp(marked->nonce.installation, sighting->nonce.installation) != 0)
+		return;
+	if (marked->nonce.unmodified)
+		sighting->nonce_seen = true;
+	if (partner_api_nonce_equal(&marked->nonce, &sighting->nonce))
+		take_created(transfer, marked->row);
+}
+
+/* Take note of what one row says about the action. */
+void
+partner_api_sighting_add(PartnerApiTransfer *transfer,
+						 const PartnerApiMarkedRow *marked)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+	PartnerApiSighting *sighting = transfer->sighting;
+	const char *instance_id = marked->row->instance_id;
+
+	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
+		add_to_create(transfer, marked);
+	else if (claim->kind == PARTNER_API_DELETE_INSTANCES)
+	{
+		if (is_in_bulk(transfer, instance_id))
+			take_present(transfer, instance_id);
+	}
+	else if (sighting->found == NULL &&
+			 strcmp(instance_id, claim->instance_id) == 0)
+		sighting->found = copy_row(transfer, marked->row);
+}
+
+/* ---- what the list tells ---- */
+
+/* What the instance's row, or the lack of it, shows of a sign. */
+static PartnerApiFinding
+judge_sign(const PartnerApiListRow *row)
+{
+	if (row == NULL)
+		return PARTNER_API_FINDING_NO_EFFECT;
+	switch (row->subscription)
+	{
+		case PARTNER_API_SUBSCRIPTION_SIGNED:
+			return PARTNER_API_FINDING_EFFECT;
+		case PARTNER_API_SUBSCRIPTION_TRIAL:
+		case PARTNER_API_SUBSCRIPTION_UNKNOWN:
+			return PARTNER_API_FINDING_NO_EFFECT;
+		case PARTNER_API_SUBSCRIPTION_CANCELLING:
+		case PARTNER_API_SUBSCRIPTION_CANCELLED:
+			break;
+	}
+	return PARTNER_API_FINDING_CONTRADICTION;
+}
+
+/* The same of a cancel: an instance that is gone is cancelled too. */
+static PartnerApiFinding
+judge_cancel(const PartnerApiListRow *row)
+{
+	bool		cancelled = row == NULL ||
+	row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLING ||
+	row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLED;
+
+	return cancelled ? PARTNER_API_FINDING_EFFECT :
+		PARTNER_API_FINDING_NO_EFFECT;
+}
+
+/* The list has been read whole: what does it show of the action? */
+PartnerApiFinding
+partner_api_sighting_judge(const PartnerApiTransfer *transfer)
+{
+	const PartnerApiSighting *sighting = transfer->sighting;
+	bool		effect = false;
+
+	switch (transfer->claim->kind)
+	{
+		case PARTNER_API_CREATE_INSTANCE:
+			effect = sighting->found != NULL;
+			break;
+		case PARTNER_API_SIGN_INSTANCE:
+			return judge_sign(sighting->found);
+		case PARTNER_API_CANCEL_INSTANCE:
+			return judge_cancel(sighting->found);
+		case PARTNER_API_DELETE_INSTANCE:
+			effect = sighting->found == NULL;
+			break;
+		case PARTNER_API_DELETE_INSTANCES:
+			effect = sighting->present == NIL;
+			break;
+		case PARTNER_API_UPDATE_SUBSCRIPTION:
+		case PARTNER_API_DISCONNECT_INSTANCE:
+			break;				/* the list does not show it */
+	}
+	return effect ? PARTNER_API_FINDING_EFFECT :
+		PARTNER_API_FINDING_NO_EFFECT;
+}
