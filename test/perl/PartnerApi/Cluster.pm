@@ -263,14 +263,17 @@ sub listen
 {
 	my ($self, %params) = @_;
 	my ($database, $extra) = _target(%params);
-	my %listener = (in => '', out => '');
+	my %listener = (
+		in => '', out => '',
+		timer =>
+		  IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
 	local %ENV = $self->_get_env();
 	$listener{run} = IPC::Run::start(
 		[   $self->installed_command('psql'), '-XAtq',
 			'-d', $self->connstr($database), @$extra ],
 		'<', \$listener{in}, '>', \$listener{out}, '2>&1',
-		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+		$listener{timer});
 	my $listener = bless \%listener, 'PartnerApi::Cluster::Listener';
 
 	$listener->_run('LISTEN partner_api;');
@@ -465,6 +468,7 @@ sub _run
 	my ($self, $statement) = @_;
 	my $mark = 'ran ' . ++$self->{statements};
 
+	$self->{timer}->start;
 	$self->{in} .= "$statement\n\\echo $mark\n";
 	$self->{run}->pump until $self->{out} =~ /^$mark$/m;
 	return;
