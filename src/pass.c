@@ -480,8 +480,8 @@ count_pass(void)
  * Find out whether this worker may act here; if so, settle what the one before
  * it left.
  */
-void
-partner_api_pass_take_over(void)
+static void
+take_over(void)
 {
 	int			orphans = 0;
 	bool		may_act;
@@ -513,7 +513,7 @@ partner_api_pass_run(void)
 	int64		ahead_before = clock_ahead;
 
 	if (!partner_api_identity_is_settled())
-		partner_api_pass_take_over();
+		take_over();
 	if (!partner_api_identity_is_settled())
 	{
 		partner_api_slots_refuse_all(partner_api_answer_unconfirmed());

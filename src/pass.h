@@ -17,7 +17,6 @@
 
 extern void partner_api_pass_init(PartnerApiWorkerEntry *worker,
 								  PartnerApiHttp *engine, int connections);
-extern void partner_api_pass_take_over(void);
 extern void partner_api_pass_run(void);
 extern void partner_api_pass_failed(void);
 extern bool partner_api_pass_take_finished(void);

@@ -325,6 +325,5 @@ partner_api_worker_main(Datum index)
 	connections = reserve_descriptors();
 	http = partner_api_http_create(TopMemoryContext, connections);
 	partner_api_pass_init(entry, http, connections);
-	partner_api_pass_take_over();
 	loop();
 }

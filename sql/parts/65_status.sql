@@ -65,7 +65,8 @@ FROM (
 				THEN 'due since ' || (c.now - p.run_at)::text
 		   END AS reason
 	FROM instances i
-	CROSS JOIN (SELECT clock() AS now, identity_change()) c
+	/* OFFSET 0: asked once, not once for each trial */
+	CROSS JOIN (SELECT clock() AS now, identity_change() OFFSET 0) c
 	LEFT JOIN LATERAL (
 		SELECT a.* FROM pending_actions a
 		WHERE a.server = i.server AND a.instance_id = i.instance_id
