@@ -63,6 +63,7 @@
 	"WITH due AS MATERIALIZED (" \
 	" SELECT p.action_id FROM partner_api.pending_actions p" \
 	"  WHERE p.server = $1 AND p.state = 'waiting' AND p.run_at <= $2" \
+	"    AND (p.run_at, p.action_id) > ($4, $5)" \
 	"    AND " condition " AND " NOT_BLOCKED " AND " NOT_IN_BULK \
 	"  ORDER BY " order " LIMIT $3 FOR UPDATE SKIP LOCKED)," \
 	" c AS (UPDATE partner_api.pending_actions p" \
@@ -71,8 +72,8 @@
 	"  FROM due WHERE p.action_id = due.action_id RETURNING p.*)"
 
 /*
- * The columns that read_claim() expects, of a CTE named c.  The last counts
- * the requests whose answer was lost: each was looked for.
+ * The columns that read_claim() expects, of a CTE named c.  The last but one
+ * counts the requests whose answer was lost: each was looked for.
  */
 #define CLAIMED \
 	" SELECT c.action_id, c.lease, c.attempts, c.kind, c.server," \
@@ -94,7 +95,8 @@
 	"         SELECT pg_catalog.count(DISTINCT a.attempt)" \
 	"           FROM partner_api.action_attempts a" \
 	"          WHERE a.action_id = c.action_id AND a.purpose = 'look'" \
-	"            AND a.attempt < c.attempts)::pg_catalog.int4 END" \
+	"            AND a.attempt < c.attempts)::pg_catalog.int4 END," \
+	"        c.run_at" \
 	"   FROM c" \
 	"   LEFT JOIN partner_api.instance_secrets s" \
 	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
@@ -165,6 +167,7 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	claim->automatic = DatumGetBool(partner_api_field(row, 16, &isnull));
 	claim->tokens = copy_tokens(row, 17);
 	claim->lost = DatumGetInt32(partner_api_field(row, 18, &isnull));
+	claim->run_at = copy_time(row, 19);
 	MemoryContextSwitchTo(before);
 	return claim;
 }
@@ -181,36 +184,38 @@ read_claims(MemoryContext parent, uint64 rows, PartnerApiPurpose purpose)
 }
 
 /*
- * Claim up to "limit" due actions of a server: those with a deadline, the
- * earliest first, or those without, the oldest first.  Each claim has a
- * context under "parent".
+ * Claim up to "limit" due actions of a server that come after a position:
+ * those with a deadline, the earliest first, or those without, the oldest
+ * first.  Each claim has a context under "parent".
  */
 List *
 partner_api_claim_due(MemoryContext parent, const char *server,
-					  TimestampTz now, int limit, bool with_deadline)
+					  const PartnerApiPosition *after, TimestampTz now,
+					  int limit, bool with_deadline)
 {
-	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID, INT4OID};
+	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID, INT4OID,
+	TIMESTAMPTZOID, INT8OID};
 
 	/* not by the index on deadline: most with one are not due for days */
 	static PartnerApiStatement by_deadline = {
 		CLAIM("p.deadline IS NOT NULL AND p.deadline > $2",
 			  "p.deadline + interval '0', p.run_at, p.action_id") CLAIMED
-		" ORDER BY c.deadline, c.action_id", 3, types, NULL
+		" ORDER BY c.deadline, c.action_id", 5, types, NULL
 	};
 	static PartnerApiStatement by_age = {
 		CLAIM("p.deadline IS NULL", "p.run_at, p.action_id") CLAIMED
-		" ORDER BY c.run_at, c.action_id", 3, types, NULL
+		" ORDER BY c.run_at, c.action_id", 5, types, NULL
 	};
 	NameData	name;
-	Datum		values[3];
+	Datum		values[5];
 	uint64		rows;
 
-	if (limit <= 0)
-		return NIL;
 	namestrcpy(&name, server);
 	values[0] = NameGetDatum(&name);
 	values[1] = TimestampTzGetDatum(now);
 	values[2] = Int32GetDatum(limit);
+	values[3] = TimestampTzGetDatum(after->run_at);
+	values[4] = Int64GetDatum(after->action_id);
 	rows = partner_api_execute(with_deadline ? &by_deadline : &by_age,
 							   values, NULL, SPI_OK_SELECT);
 	return read_claims(parent, rows, PARTNER_API_SEND);
@@ -265,8 +270,6 @@ partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
 	Datum		values[2];
 	uint64		rows;
 
-	if (limit <= 0)
-		return NIL;
 	values[0] = TimestampTzGetDatum(now);
 	values[1] = Int32GetDatum(limit);
 	rows = partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);

@@ -45,11 +45,19 @@ typedef struct PartnerApiClaim
 	char	   *role;
 	TimestampTz deadline;		/* 0: none */
 	TimestampTz sent_at;
+	TimestampTz run_at;			/* when it fell due */
 	int			looks;
 	int			lost;			/* requests whose answer was lost */
 	bool		automatic;
 	json_t	   *tokens;			/* bulk actions: id -> token */
 } PartnerApiClaim;
+
+/* A place in the order (run_at, action_id) in which actions fall due. */
+typedef struct PartnerApiPosition
+{
+	TimestampTz run_at;
+	int64		action_id;
+} PartnerApiPosition;
 
 /* Actions that a worker which is gone left, with the leases they had. */
 typedef struct PartnerApiOrphans
@@ -59,6 +67,7 @@ typedef struct PartnerApiOrphans
 } PartnerApiOrphans;
 
 extern List *partner_api_claim_due(MemoryContext parent, const char *server,
+								   const PartnerApiPosition *after,
 								   TimestampTz now, int limit,
 								   bool with_deadline);
 extern List *partner_api_claim_looks(MemoryContext parent, TimestampTz now,

@@ -15,6 +15,7 @@
 
 #include "actions.h"
 #include "catalog/pg_type.h"
+#include "clock.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json.h"
@@ -218,7 +219,10 @@ enqueue(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 	if (existing != 0)
 		PG_RETURN_INT64(existing);
 	partner_api_action_check(&action);
-	partner_api_wake_worker_at_commit();
+	if (action.has_run_at || action.has_deadline)
+		partner_api_wake_worker_at_commit();
+	else
+		partner_api_wake_worker_for_new(partner_api_clock_now());
 	PG_RETURN_INT64(partner_api_action_enqueue(&action).action_id);
 }
 

@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "due.h"
 #include "mirror.h"
 #include "transfers.h"
 #include "utils/memutils.h"
@@ -147,7 +148,7 @@ List *
 partner_api_looks_claim(PartnerApiAccounts *accounts, MemoryContext parent,
 						TimestampTz now, int limit)
 {
-	List	   *claims = partner_api_claim_looks(parent, now, limit);
+	List	   *claims = partner_api_due_claim_looks(parent, now, limit);
 	List	   *groups = NIL;
 	List	   *transfers = NIL;
 	ListCell   *lc;

@@ -127,22 +127,33 @@ static PartnerApiStatement lock_rows = {
 	" FOR UPDATE NOWAIT", 1, event_types, NULL
 };
 
+/* Events, and what they may ask of the mirror. */
+typedef struct Events
+{
+	Datum		ids;			/* bigint array */
+	int			needs;
+} Events;
+
 /*
- * Apply events to the mirror and to the actions that follow from them.
- * event_ids: bigint array.  Raises ERROR, at once, if a row is held by a
- * session.
+ * Apply events to the mirror and to the actions that follow from them.  Raises
+ * ERROR, at once, if a row is held by a session.
  */
 static void
-apply_events(Datum event_ids)
+apply_events(const Events *events)
 {
+	Datum		ids = events->ids;
 	Datum		values[2];
 
-	partner_api_execute(&lock_rows, &event_ids, NULL, SPI_OK_SELECT);
-	partner_api_execute(&create_rows, &event_ids, NULL, SPI_OK_INSERT);
-	partner_api_execute(&change_rows, &event_ids, NULL, SPI_OK_UPDATE);
-	partner_api_execute(&schedule_signs, &event_ids, NULL, SPI_OK_SELECT);
+	partner_api_execute(&lock_rows, &ids, NULL, SPI_OK_SELECT);
+	partner_api_execute(&create_rows, &ids, NULL, SPI_OK_INSERT);
+	if (events->needs & PARTNER_API_MIRROR_CHANGES)
+		partner_api_execute(&change_rows, &ids, NULL, SPI_OK_UPDATE);
+	if (events->needs & PARTNER_API_MIRROR_SIGNS)
+		partner_api_execute(&schedule_signs, &ids, NULL, SPI_OK_SELECT);
+	if ((events->needs & PARTNER_API_MIRROR_CHANGES) == 0)
+		return;
 	values[0] = TimestampTzGetDatum(partner_api_clock_now());
-	values[1] = event_ids;
+	values[1] = ids;
 	partner_api_execute(&withdraw_signs, values, NULL,
 						SPI_OK_INSERT_RETURNING);
 }
@@ -151,7 +162,7 @@ apply_events(Datum event_ids)
 static void
 apply_in_subtransaction(void *arg)
 {
-	apply_events(*(Datum *) arg);
+	apply_events(arg);
 }
 
 /* Is there anything that could not be applied so far? */
@@ -167,18 +178,19 @@ has_backlog(void)
 
 /*
  * Apply events; those that cannot be applied now are left for later, and so
- * are those that would overtake them.
+ * are those that would overtake them.  needs: PARTNER_API_MIRROR_... of them.
  */
 void
-partner_api_mirror_apply_or_defer(Datum event_ids)
+partner_api_mirror_apply_or_defer(Datum event_ids, int needs)
 {
+	Events		events = {event_ids, needs};
 	static PartnerApiStatement defer = {
 		"INSERT INTO partner_api.mirror_backlog (event_id)"
 		" SELECT unnest($1)", 1, event_types, NULL
 	};
 
 	if (!has_backlog() &&
-		partner_api_try(apply_in_subtransaction, &event_ids) == NULL)
+		partner_api_try(apply_in_subtransaction, &events) == NULL)
 		return;
 	partner_api_execute(&defer, &event_ids, NULL, SPI_OK_INSERT);
 	partner_api_mirror_apply_backlog();
@@ -192,7 +204,7 @@ partner_api_mirror_apply_or_defer(Datum event_ids)
 /* One event of the backlog. */
 typedef struct BacklogEvent
 {
-	Datum		event_ids;		/* array of this one */
+	Events		events;			/* this one */
 	char	   *instance;		/* server and instance */
 } BacklogEvent;
 
@@ -206,8 +218,8 @@ apply_one_of_backlog(void *arg)
 	};
 	BacklogEvent *event = arg;
 
-	partner_api_execute(&take, &event->event_ids, NULL, SPI_OK_DELETE);
-	apply_events(event->event_ids);
+	partner_api_execute(&take, &event->events.ids, NULL, SPI_OK_DELETE);
+	apply_events(&event->events);
 }
 
 /* The backlog in order, palloc'd. */
@@ -228,7 +240,8 @@ list_backlog(void)
 	{
 		BacklogEvent *event = palloc(sizeof(BacklogEvent));
 
-		event->event_ids = partner_api_field(row, 1, &isnull);
+		event->events.ids = partner_api_field(row, 1, &isnull);
+		event->events.needs = PARTNER_API_MIRROR_ALL;
 		event->instance = partner_api_field_text(row, 2);
 		events = lappend(events, event);
 	}

@@ -15,7 +15,12 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-extern void partner_api_mirror_apply_or_defer(Datum event_ids);
+/* What events ask of the mirror beside the rows of new instances. */
+#define PARTNER_API_MIRROR_CHANGES 1	/* rows change, signs are withdrawn */
+#define PARTNER_API_MIRROR_SIGNS 2	/* signs are scheduled */
+#define PARTNER_API_MIRROR_ALL 3
+
+extern void partner_api_mirror_apply_or_defer(Datum event_ids, int needs);
 extern void partner_api_mirror_apply_backlog(void);
 extern ErrorData *partner_api_mirror_pass_time(TimestampTz now);
 extern char *partner_api_mirror_row(const char *server,

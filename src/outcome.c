@@ -37,16 +37,18 @@ put_time(json_t *object, const char *key, TimestampTz time)
 static void
 put_trial(json_t *details, const PartnerApiTransfer *transfer,
 		  TimestampTz trial_ends_at, bool estimated, int64 provider_skew_us,
-		  const char *trial_end)
+		  const char *trial_end, PartnerApiSettlement *settlement)
 {
 	const PartnerApiServer *server = transfer->account->server;
 
+	settlement->trial_ends_at = trial_ends_at;
 	put_time(details, "trial_ends_at", trial_ends_at);
 	partner_api_json_put_bool(details, "trial_estimated", estimated);
 	partner_api_json_put_text(details, "trial_end", trial_end);
-	if (strcmp(trial_end, "lapse") != 0)
-		put_time(details, "sign_at",
-				 trial_ends_at - server->sign_lead - provider_skew_us);
+	if (strcmp(trial_end, "lapse") == 0)
+		return;
+	settlement->sign_at = trial_ends_at - server->sign_lead - provider_skew_us;
+	put_time(details, "sign_at", settlement->sign_at);
 }
 
 /* A new instance: everything that its mirror row begins with. */
@@ -77,7 +79,7 @@ describe_new(const PartnerApiTransfer *transfer,
 		partner_api_timestamp_from_unix_ms(verdict->due_ms);
 
 		put_trial(details, transfer, ends_at, estimated, provider_skew_us,
-				  trial_end != NULL ? trial_end : server->trial_end);
+				  trial_end != NULL ? trial_end : server->trial_end, settlement);
 	}
 }
 

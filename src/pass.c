@@ -20,6 +20,7 @@
 #include "answers.h"
 #include "clock.h"
 #include "commands/extension.h"
+#include "due.h"
 #include "identity.h"
 #include "owner.h"
 #include "pass.h"
@@ -45,7 +46,6 @@ static MemoryContext pass_context;	/* reset before each pass */
 static MemoryContext claims_context;	/* parent of all claims in flight */
 static MemoryContext new_claims;	/* of those that are not committed yet */
 static int	most_connections;	/* as of the start */
-static TimestampTz next_due = DT_NOBEGIN;	/* by our clock */
 static int64 clock_ahead = 0;	/* as of the last pass */
 
 /*
@@ -179,7 +179,7 @@ claim_for_server(const char *server)
 		bool		with_deadline = (i == 0);
 		List	   *claims;
 
-		claims = partner_api_claim_due(new_claims, server, pass.now,
+		claims = partner_api_due_claim(new_claims, server, pass.now,
 									   lanes_left(server, with_deadline),
 									   with_deadline);
 		partner_api_settle_jumped_signs(claims, pass.now);
@@ -284,11 +284,18 @@ serve_slot(int index)
 
 /* ---- one pass ---- */
 
+/* When the next pass has to be, by our clock. */
+static TimestampTz
+next_due(void)
+{
+	return Min(partner_api_due_next(), partner_api_surveys_next_due());
+}
+
 /* Has a due time come, has the clock been turned, or is it time to be safe? */
 static bool
 time_has_passed(int64 ahead_before)
 {
-	return pass.now >= next_due || clock_ahead != ahead_before ||
+	return pass.now >= next_due() || clock_ahead != ahead_before ||
 		partner_api_upkeep_is_due();
 }
 
@@ -319,8 +326,10 @@ try_to_claim(void (*work) (void *arg), void *arg)
 {
 	int			before = list_length(pass.transfers);
 
-	if (partner_api_note_error(entry, partner_api_try(work, arg)))
-		pass.transfers = list_truncate(pass.transfers, before);
+	if (!partner_api_note_error(entry, partner_api_try(work, arg)))
+		return;
+	pass.transfers = list_truncate(pass.transfers, before);
+	partner_api_due_claim_failed();
 }
 
 /* Claim what can be sent now: calls that wait, due actions, looks. */
@@ -492,6 +501,7 @@ take_over(void)
 	{
 		partner_api_surveys_load();
 		orphans = partner_api_upkeep_take_over(pass.now);
+		partner_api_due_anything();
 	}
 	end_pass();
 	entry->unconfirmed = !may_act;
@@ -517,12 +527,12 @@ partner_api_pass_run(void)
 	if (!partner_api_identity_is_settled())
 	{
 		partner_api_slots_refuse_all(partner_api_answer_unconfirmed());
-		next_due = DT_NOEND;
 		count_pass();
 		return;
 	}
 	MemoryContextReset(pass_context);
 	start_transfers();			/* of a pass that failed after its commit */
+	partner_api_due_begin_pass(partner_api_woken_for(entry));
 	begin_pass();
 	if (partner_api_upkeep_is_due())
 	{
@@ -531,16 +541,21 @@ partner_api_pass_run(void)
 		entry->unconfirmed = !partner_api_identity_check(pass.now);
 	}
 	if (partner_api_surveys_to_take_in())
+	{
 		partner_api_surveys_take_in_all(entry, pass.now);
+		partner_api_due_anything();
+	}
 	written = partner_api_unwritten_write(entry);
 	pass.answers = make_answers(written);
 	if (time_has_passed(ahead_before))
+	{
 		pass.answers = list_concat(pass.answers,
 								   partner_api_upkeep(entry, pass.now));
+		partner_api_due_anything();
+	}
 	if (partner_api_enabled && partner_api_identity_is_settled())
 		claim_work();
-	next_due = Min(partner_api_next_due(pass.now),
-				   partner_api_surveys_next_due());
+	partner_api_due_end_pass(pass.now);
 	end_pass();
 
 	answer_calls();
@@ -581,16 +596,29 @@ partner_api_pass_take_finished(void)
 }
 
 /* Milliseconds until the next due time, at most the safety pass. */
+static long
+time_to_next_due(void)
+{
+	TimestampTz now = our_time();
+	TimestampTz next = next_due();
+
+	if (TIMESTAMP_NOT_FINITE(next))
+		return PARTNER_API_SAFETY_PASS_MS;
+	if (next <= now)
+		return 0;
+	return (long) Min((next - now) / 1000 + 1, PARTNER_API_SAFETY_PASS_MS);
+}
+
+/* Milliseconds until the next pass, if nothing happens. */
 long
 partner_api_pass_time_to_sleep(void)
 {
-	TimestampTz now = our_time();
+	int64		time_to_look = partner_api_due_time_to_look_ms();
 
-	if (TIMESTAMP_NOT_FINITE(next_due))
+	if (!partner_api_identity_is_settled())
 		return PARTNER_API_SAFETY_PASS_MS;
-	if (next_due <= now)
-		return 0;
-	return (long) Min((next_due - now) / 1000 + 1, PARTNER_API_SAFETY_PASS_MS);
+	return time_to_look < 0 ? time_to_next_due() :
+		(long) Min(time_to_look, time_to_next_due());
 }
 
 /*
@@ -603,5 +631,6 @@ partner_api_pass_failed(void)
 	if (!pass.committed)
 		discard_claims();
 	partner_api_surveys_pass_failed();
+	partner_api_due_claim_failed();
 	partner_api_accounts_end_pass(&accounts);
 }

@@ -19,6 +19,7 @@
 #include "answers.h"
 #include "catalog/pg_type.h"
 #include "closing.h"
+#include "due.h"
 #include "mirror.h"
 #include "owner.h"
 #include "redact.h"
@@ -286,6 +287,47 @@ announce_settlement(const PartnerApiSettlement *settlement)
 						  settlement->event_instance));
 }
 
+/*
+ * What follows from a settlement that was written: the action's next try or
+ * look, the end of a trial and its sign, and actions that have waited for this
+ * one to let their instance go.
+ */
+static void
+note_due(const PartnerApiSettlement *settlement, TimestampTz now)
+{
+	const PartnerApiClaim *claim = settlement->claim;
+
+	if (!settlement->recorded || claim->instance_id != NULL ||
+		claim->kind == PARTNER_API_DELETE_INSTANCES)
+		partner_api_due_anything();
+	if (strcmp(settlement->state, "waiting") == 0 ||
+		strcmp(settlement->state, "unknown") == 0)
+		partner_api_due_at(settlement->run_at, now);
+	if (settlement->trial_ends_at != 0)
+		partner_api_due_at(settlement->trial_ends_at, now);
+	if (settlement->sign_at != 0)
+		partner_api_due_at(settlement->sign_at, now);
+}
+
+/* What a group's events ask of the mirror beside new rows. */
+static int
+event_needs(List *settlements)
+{
+	int			needs = 0;
+	ListCell   *lc;
+
+	foreach(lc, settlements)
+	{
+		const PartnerApiSettlement *settlement = lfirst(lc);
+
+		if (settlement->sign_at != 0)
+			needs |= PARTNER_API_MIRROR_SIGNS;
+		if (settlement->claim->kind != PARTNER_API_CREATE_INSTANCE)
+			needs |= PARTNER_API_MIRROR_CHANGES;
+	}
+	return needs;
+}
+
 /* Work for partner_api_try(): keep what a list has proved. */
 static void
 note_nonce_seen(void *arg)
@@ -324,7 +366,7 @@ partner_api_settle(List *settlements, TimestampTz now)
 							   SPI_OK_SELECT);
 	events = read_settled(settlements, rows);
 	if (events != (Datum) 0)
-		partner_api_mirror_apply_or_defer(events);
+		partner_api_mirror_apply_or_defer(events, event_needs(settlements));
 	foreach(lc, settlements)
 	{
 		PartnerApiSettlement *settlement = lfirst(lc);
@@ -335,6 +377,7 @@ partner_api_settle(List *settlements, TimestampTz now)
 		if (settlement->recorded)
 			announce_settlement(settlement);
 		fetch_result(settlement);
+		note_due(settlement, now);
 	}
 }
 

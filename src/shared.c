@@ -96,21 +96,48 @@ partner_api_worker_running(Oid database)
 	return running;
 }
 
-/* Wake the worker of a database, if it has one. */
+/*
+ * Wake the worker of a database, if it has one, for actions without a deadline
+ * that are due from a time on.  DT_NOBEGIN: for anything that may have
+ * changed; DT_NOEND: for no action.
+ */
 void
-partner_api_wake_worker(Oid database)
+partner_api_wake_worker_for(Oid database, TimestampTz due_from)
 {
 	PartnerApiWorkerEntry *entry;
 	int			process = PARTNER_API_NO_PROCESS;
 
 	if (partner_api_shared == NULL)
 		return;
-	LWLockAcquire(partner_api_shared->lock, LW_SHARED);
+	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
 	entry = running_worker(database);
 	if (entry != NULL)
+	{
 		process = entry->process;
+		entry->woken_for = Min(entry->woken_for, due_from);
+	}
 	LWLockRelease(partner_api_shared->lock);
 	partner_api_wake_process(process);
+}
+
+/* Wake the worker of a database, if it has one, for whatever there may be. */
+void
+partner_api_wake_worker(Oid database)
+{
+	partner_api_wake_worker_for(database, DT_NOBEGIN);
+}
+
+/* What a worker was woken for since this was last asked. */
+TimestampTz
+partner_api_woken_for(PartnerApiWorkerEntry *entry)
+{
+	TimestampTz woken_for;
+
+	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
+	woken_for = entry->woken_for;
+	entry->woken_for = DT_NOEND;
+	LWLockRelease(partner_api_shared->lock);
+	return woken_for;
 }
 
 /* Tell the launcher that a database may have the extension now. */

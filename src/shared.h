@@ -52,6 +52,7 @@ typedef struct PartnerApiWorkerEntry
 	TimestampTz started_at;
 	TimestampTz ended_at;
 	TimestampTz last_pass_at;
+	TimestampTz woken_for;		/* see partner_api_wake_worker_for() */
 	int64		passes;
 	int64		requests;
 	int			in_flight;
@@ -74,6 +75,8 @@ extern void partner_api_shared_request(void);
 extern void partner_api_shared_startup(void);
 extern bool partner_api_worker_running(Oid database);
 extern void partner_api_wake_worker(Oid database);
+extern void partner_api_wake_worker_for(Oid database, TimestampTz due_from);
+extern TimestampTz partner_api_woken_for(PartnerApiWorkerEntry *entry);
 extern void partner_api_extension_installed(void);
 extern void partner_api_wake_process(int process);
 extern void partner_api_worker_error(PartnerApiWorkerEntry *entry,

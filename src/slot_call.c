@@ -314,7 +314,7 @@ ask_and_wait(const StringInfo message, TimestampTz give_up_at)
 
 	PG_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));
 	{
-		partner_api_wake_worker(MyDatabaseId);
+		partner_api_wake_worker_for(MyDatabaseId, DT_NOEND);
 		answer = wait_with_cleanup(index, give_up_at);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(leave_on_exit, Int32GetDatum(index));

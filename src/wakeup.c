@@ -25,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(partner_api_installed);
 
+static TimestampTz woken_for = DT_NOEND;
 static bool wake_worker = false;
 static bool installed = false;
 
@@ -53,7 +54,7 @@ on_transaction_end(XactEvent event, void *arg)
 			return;
 		case XACT_EVENT_COMMIT:
 			if (wake_worker)
-				partner_api_wake_worker(MyDatabaseId);
+				partner_api_wake_worker_for(MyDatabaseId, woken_for);
 			if (installed)
 				partner_api_extension_installed();
 			break;
@@ -63,6 +64,7 @@ on_transaction_end(XactEvent event, void *arg)
 		default:
 			return;
 	}
+	woken_for = DT_NOEND;
 	wake_worker = false;
 	installed = false;
 }
@@ -78,12 +80,26 @@ register_once(void)
 	registered = true;
 }
 
-/* Wake this database's worker when the running transaction commits. */
+/*
+ * Wake this database's worker when the running transaction commits, for
+ * whatever it has changed.
+ */
 void
 partner_api_wake_worker_at_commit(void)
 {
+	partner_api_wake_worker_for_new(DT_NOBEGIN);
+}
+
+/*
+ * The same where it has only recorded a new action without a deadline, due at
+ * a time that has come.
+ */
+void
+partner_api_wake_worker_for_new(TimestampTz run_at)
+{
 	register_once();
 	wake_worker = true;
+	woken_for = Min(woken_for, run_at);
 }
 
 /* Tell the launcher of a CREATE EXTENSION when it commits. */

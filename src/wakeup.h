@@ -12,6 +12,9 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 extern void partner_api_wake_worker_at_commit(void);
+extern void partner_api_wake_worker_for_new(TimestampTz run_at);
 
 #endif							/* PARTNER_API_WAKEUP_H */

@@ -94,6 +94,7 @@ attach_worker(void)
 		entry->database_oid = MyDatabaseId;
 		entry->process = MyProc->pgprocno;
 		entry->pid = MyProcPid;
+		entry->woken_for = DT_NOEND;
 		entry->starts++;
 		entry->started_at = GetCurrentTimestamp();
 		entry->last_error[0] = '\0';

@@ -51,7 +51,7 @@ BEGIN
 		END IF;
 		SELECT array_agg(claimed_id), array_agg(claimed_lease)
 		  INTO ids, leases
-		  FROM bench.claim('bench', clock_timestamp(), batch);
+		  FROM bench.claim('bench', clock_timestamp(), batch, '-infinity', 0);
 		COMMIT;
 		EXIT WHEN ids IS NULL;
 	END LOOP;
@@ -60,7 +60,7 @@ END $$;
 /* One action alone, for calls that are waited for: claim, then record. */
 CREATE FUNCTION bench.claim_one() RETURNS bigint
 LANGUAGE sql AS $$
-	SELECT claimed_id FROM bench.claim('bench', clock_timestamp(), 1);
+	SELECT claimed_id FROM bench.claim('bench', clock_timestamp(), 1, '-infinity', 0);
 $$;
 
 CREATE FUNCTION bench.record_one(id bigint) RETURNS void

@@ -33,7 +33,7 @@ END LOOP';
 my @functions = (
 	[   'claim',
 		qr/\AWITH due AS .*p\.deadline IS NULL AND.*RETURNING p\.\*/,
-		'name, timestamptz, integer',
+		'name, timestamptz, integer, timestamptz, bigint',
 		'TABLE (claimed_id bigint, claimed_lease bigint)',
 		$CLAIMED ],
 	[   'settle',
