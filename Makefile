@@ -67,7 +67,7 @@ clean: stop-before-clean
 # default is looked up anew, since packages may be installed meanwhile.
 
 .PHONY: help prefix-install sandbox demo demo-stop stop-before-clean \
-	test regress isolation tap unit fuzz lint format bench
+	test test-faults regress isolation tap unit fuzz lint format bench
 
 help:
 	@sed -n 's/^#: /  make /p' Makefile
@@ -94,6 +94,12 @@ demo-stop:
 test:
 	@test/bin/install-packages test
 	+@test/bin/run-tests
+
+#: test-faults     the whole fault matrix; FAULT_RUNS=n, FAULT_SEED=n
+test-faults:
+	@test/bin/install-packages test
+	+@$(MAKE) --no-print-directory prefix-install sandbox
+	@test/bin/run-faults
 
 #: regress         regression tests only; REGRESS="a b" selects
 regress: prefix-install

@@ -1,0 +1,338 @@
+# PartnerApi::Faults::Rig
+#	  What the runs of the fault matrix share: a cluster, a sandbox, a gate
+#	  between them, and the means to stop, break and mend each.
+#
+# One run follows another on the same rig; clean() makes them independent.  A
+# promotion replaces the cluster by what was its standby.
+
+package PartnerApi::Faults::Rig;
+
+use strict;
+use warnings;
+
+use File::Path qw(rmtree);
+use PartnerApi::Cluster;
+use PartnerApi::Gate;
+use PartnerApi::Sandbox;
+use PostgreSQL::Test::Utils;
+
+# Between two looks of a poll; a test never depends on its length.
+my $POLL_SECONDS = 0.02;
+
+# No trial ends and nothing lags unless a run wants it.
+my %CONFIGURATION = (trial_seconds => 10 * 365 * 86400);
+
+my %OPTIONS = (
+	trial_end => 'lapse',
+	max_concurrency => 8,
+	timeout_ms => 60000,
+	connect_timeout_ms => 60000);
+
+# Advisory locks of the test.
+our $GATE_LOCK = 471101;    # who writes the history waits for it
+our $HERE_LOCK = 471102;    # held by whoever waits
+
+# A pause inside the transaction that writes verdicts.  Not by waiting for a
+# lock: the worker would give up.
+my $STOP_WRITING = <<"END";
+CREATE FUNCTION public.stop_writing() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	IF NOT pg_try_advisory_xact_lock_shared($GATE_LOCK) THEN
+		PERFORM pg_advisory_xact_lock_shared($HERE_LOCK);
+		WHILE NOT pg_try_advisory_xact_lock_shared($GATE_LOCK) LOOP
+			PERFORM pg_sleep(0.005);
+		END LOOP;
+	END IF;
+	RETURN NEW;
+END \$\$;
+CREATE TRIGGER stop_writing BEFORE INSERT ON partner_api.action_history
+	FOR EACH ROW EXECUTE FUNCTION public.stop_writing();
+END
+
+my $rigs = 0;
+
+# A rig that is ready for its first run.
+sub new
+{
+	my ($class) = @_;
+	my $sandbox = PartnerApi::Sandbox->new;
+	my $gate = PartnerApi::Gate->new($sandbox);
+	my $self = bless { name => 'rig' . ++$rigs, promotions => 0,
+		sandbox => $sandbox, gate => $gate, }, $class;
+	my $node = PartnerApi::Cluster->new($self->{name});
+	my %options = (%OPTIONS, base_url => $gate->url);
+
+	$node->init(allows_streaming => 1, conf => <<'END');
+restart_after_crash = on
+max_wal_size = 1GB
+checkpoint_timeout = 1h
+END
+	$node->start;
+	$self->{node} = $node;
+	$node->install;
+	$node->create_server($sandbox, %options);
+	$self->{options} = {%options};
+	$node->sql($STOP_WRITING);
+	$sandbox->config(%CONFIGURATION);
+	$self->_gain_evidence;
+	return $self;
+}
+
+sub node { return $_[0]{node} }
+sub gate { return $_[0]{gate} }
+sub sandbox { return $_[0]{sandbox} }
+
+# A create is sent again only where a list has shown a nonce of ours: let one
+# be found by it.
+sub _gain_evidence
+{
+	my ($self) = @_;
+
+	$self->{gate}->hold('pass', 1, 'reset_after');
+	my $action = $self->{node}->sql(
+		"SELECT partner_api.enqueue_create_instance('zapi', 'evidence')");
+
+	$self->{node}->wait_for_state($action, 'needs_attention') eq 'done'
+	  or die 'the first create was not found again';
+	$self->{gate}->release;
+	return;
+}
+
+# Nothing of the run before is left: neither rows nor instances nor options.
+# The clock goes on, and idle connections stay.
+sub clean
+{
+	my ($self) = @_;
+	my $node = $self->{node};
+
+	$self->{sandbox}->reset_all;
+	$self->{sandbox}->config(%CONFIGURATION);
+	$self->options(%OPTIONS, base_url => $self->{gate}->url);
+	$node->sql('TRUNCATE ' . join ', ', map { "partner_api.$_" } qw(
+		pending_actions action_history action_attempts idempotency_keys
+		instances instance_secrets instance_events mirror_backlog
+		trial_approvals));
+	if (delete $self->{restart})
+	{
+		$node->restart;
+		$node->wait_for_worker;
+	}
+	$node->set_clock($self->{sandbox}, 'partner_api.clock()');
+	$self->{log_from} = -s $node->logfile;
+	return;
+}
+
+# Set options of the server, where they are not so already.
+sub options
+{
+	my ($self, %options) = @_;
+
+	foreach my $name (sort keys %options)
+	{
+		next if $self->{options}{$name} eq $options{$name};
+		$self->{node}->set_option($name => $options{$name});
+		$self->{options}{$name} = $options{$name};
+	}
+	return;
+}
+
+# Instances that exist before the run; returns their ids.
+sub seed
+{
+	my ($self, @states) = @_;
+	my @ids = map { $self->{sandbox}->seed(name => "given $_", state => $_)->{id} }
+	  @states;
+
+	$self->{node}->sql("SELECT * FROM partner_api.sync_instances('zapi')")
+	  if @ids;
+	return @ids;
+}
+
+# ---- waiting ----
+
+# Wait until something is so, for some seconds if it need not be; returns
+# whether it is.
+sub wait_until
+{
+	my ($self, $what, $condition, $seconds) = @_;
+	my $give_up_at =
+	  time + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
+
+	until ($condition->())
+	{
+		if (time > $give_up_at)
+		{
+			return 0 if defined $seconds;
+			die "timed out waiting until $what\n";
+		}
+		select undef, undef, undef, $POLL_SECONDS;
+	}
+	return 1;
+}
+
+# Wait until the server answers and has a worker, another one than this.
+sub wait_until_up
+{
+	my ($self, $old) = @_;
+
+	return $self->{node}->poll('SELECT pid FROM partner_api.worker_status'
+		  . ' WHERE pid IS DISTINCT FROM ' . ($old // 0), qr/^\d+$/);
+}
+
+# ---- sessions that hold something ----
+
+# A session that does something in a transaction and keeps that open.
+sub occupy
+{
+	my ($self, $sql) = @_;
+	my $session =
+	  $self->{node}->start_sql("BEGIN; $sql; SELECT pg_sleep(86400);");
+
+	$self->{node}->wait_for('SELECT count(*) = 1 FROM pg_stat_activity'
+		  . " WHERE application_name = '$session->{name}'"
+		  . " AND state = 'active' AND query LIKE 'SELECT pg_sleep%'");
+	push @{ $self->{occupants} }, $session;
+	return;
+}
+
+# End these sessions, those that are still there.
+sub vacate
+{
+	my ($self) = @_;
+
+	foreach my $session (splice @{ $self->{occupants} //= [] })
+	{
+		$self->{node}->psql('postgres',
+			'SELECT pg_terminate_backend(pid) FROM pg_stat_activity'
+			  . " WHERE application_name = '$session->{name}'");
+		$session->{run}->finish;
+	}
+	return;
+}
+
+# ---- the worker as a process ----
+
+sub worker
+{
+	my ($self) = @_;
+
+	return $self->{node}->wait_for_worker;
+}
+
+# Stop the worker where it is, and let it go on.
+sub freeze
+{
+	my ($self) = @_;
+
+	$self->{frozen} = $self->worker;
+	kill 'STOP', $self->{frozen};
+	return;
+}
+
+sub thaw
+{
+	my ($self) = @_;
+	my $pid = delete $self->{frozen} // return;
+
+	kill 'CONT', $pid;
+	return;
+}
+
+# Let the worker have no more memory than it has; without an argument: as much
+# as it wants.
+sub limit_memory
+{
+	my ($self, $limited) = @_;
+	my $limit = ':';
+
+	if ($limited)
+	{
+		$self->{limited} = $self->worker;
+		my ($kb) = slurp_file("/proc/$self->{limited}/status") =~
+		  /^VmSize:\s+(\d+)/m;
+		$limit = $kb * 1024 . $limit;
+	}
+	elsif (!$self->{limited} || !-e "/proc/$self->{limited}")
+	{
+		return;
+	}
+	else
+	{
+		$limit = 'unlimited:';
+	}
+	system 'prlimit', "--pid=$self->{limited}", "--as=$limit";
+	return;
+}
+
+# Has the worker run out of memory, or even ended?
+sub lacks_memory
+{
+	my ($self) = @_;
+
+	return !-e "/proc/$self->{limited}"
+	  || $self->log_text =~ /out of memory/
+	  || $self->{node}->sql('SELECT count(*) FROM partner_api.worker_status'
+		  . " WHERE last_error LIKE '%out of memory%'");
+}
+
+# What the server has logged since clean().
+sub log_text
+{
+	my ($self) = @_;
+
+	return slurp_file($self->{node}->logfile, $self->{log_from});
+}
+
+# ---- the cluster as a whole ----
+
+# End every process of the cluster at once, a stopped one too.
+sub crash
+{
+	my ($self) = @_;
+	my $node = $self->{node};
+	my ($postmaster) =
+	  slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+
+	kill 'QUIT', $postmaster;
+	$self->thaw;
+	$self->wait_until('the postmaster has ended',
+		sub { !kill 0, $postmaster });
+	$node->_update_pid(0);
+	return;
+}
+
+# A standby without which nothing is committed.
+sub add_standby
+{
+	my ($self) = @_;
+	my $node = $self->{node};
+	my $name = "$self->{name}_" . ++$self->{promotions};
+	my $standby = PartnerApi::Cluster->new($name);
+
+	$node->backup($name);
+	$standby->init_from_backup($node, $name, has_streaming => 1);
+	$standby->start;
+	$node->sql("ALTER SYSTEM SET synchronous_standby_names = '*'");
+	$node->reload;
+	$node->wait_for('SELECT count(*) = 1 FROM pg_stat_replication'
+		  . " WHERE sync_state = 'sync'");
+	$self->{standby} = $standby;
+	return;
+}
+
+# The cluster is gone; its standby takes over.
+sub promote
+{
+	my ($self) = @_;
+	my $old = $self->{node};
+	my $node = delete $self->{standby};
+
+	$self->crash;
+	$self->{log_from} = 0;
+	$node->promote;
+	$self->{node} = $node;
+	rmtree([ $old->data_dir, $old->backup_dir ]);
+	return;
+}
+
+1;

@@ -1,0 +1,204 @@
+# PartnerApi::Faults::Verify
+#	  What must be true after a run, whatever the step and the fault.
+#
+# The sandbox's own counters are the judge: exactly one effect for each
+# intent that was recorded, none for one that was not.
+
+package PartnerApi::Faults::Verify;
+
+use strict;
+use warnings;
+
+# What the mirror calls a state of the sandbox.
+my %STATUS = (
+	trial => 'trial',
+	signed => 'signed',
+	cancelling => 'cancelling');
+
+my %EFFECT = (sign_instance => 'signs', cancel_instance => 'cancels');
+
+# What a call may be told instead of its result: that its outcome is unknown,
+# that nothing was sent, or nothing any more.
+my $EXCUSE = qr{
+	\b(?:08007|08001|57P0[123]|55000|54000|HV000|HV00N)\b:
+	| server\ closed\ the\ connection | could\ not\ (?:connect|receive)
+	| connection\ to\ server .* failed
+}x;
+
+# All that is wrong, as sentences.
+sub problems
+{
+	my ($run) = @_;
+	my $facts = _facts($run);
+
+	return (
+		_open($facts),
+		(map { _intent($run, $facts, $_) } $run->intents),
+		_attempts($facts),
+		_mirror($run, $facts),
+		_keys($run),
+		_secrets($run, $facts));
+}
+
+# What is there to be looked at.
+sub _facts
+{
+	my ($run) = @_;
+	my $node = $run->rig->node;
+
+	return {
+		instances => [ $run->rig->sandbox->instances ],
+		twice => $run->rig->sandbox->names_created_twice,
+		pending => [ $node->rows('SELECT action_id, state, last_error'
+			  . ' FROM partner_api.pending_actions') ],
+		history => [ $node->rows(
+			"SELECT h.*, arguments->>'name' AS name, (SELECT count(*)"
+			  . '   FROM partner_api.action_attempts t'
+			  . '   WHERE t.action_id = h.action_id'
+			  . "   AND verdict IN ('done', 'found')) AS proofs,"
+			  . ' (SELECT count(*) - count(DISTINCT lease)'
+			  . '   FROM partner_api.action_attempts t'
+			  . '   WHERE t.action_id = h.action_id) AS shared_leases'
+			  . ' FROM partner_api.action_history h') ],
+		mirror => { map { $_->{instance_id} => $_ }
+			  $node->rows('SELECT instance_id, status'
+				  . ' FROM partner_api.instances') } };
+}
+
+# Nothing is left open.
+sub _open
+{
+	my ($facts) = @_;
+
+	return map { "action $_->{action_id} is $_->{state}: "
+		  . ($_->{last_error} // '') } @{ $facts->{pending} };
+}
+
+# One intent: recorded once, done, with one effect.
+sub _intent
+{
+	my ($run, $facts, $intent) = @_;
+	my $what = "$intent->{function} of "
+	  . ($intent->{name} // $intent->{instance});
+	my @recorded = grep { _is_of($intent, $_) } @{ $facts->{history} };
+	my $effects = _effects($facts, $intent);
+	my @wrong;
+
+	push @wrong, "recorded " . @recorded . " times" if @recorded > 1;
+	push @wrong, "is $_->{state}: " . ($_->{last_error} // '')
+	  foreach grep { $_->{state} ne 'done' } @recorded;
+	push @wrong, "$effects effects, " . @recorded . " recorded"
+	  if $effects != @recorded || $effects > 1;
+	push @wrong, 'was acknowledged, but is not recorded'
+	  if !@recorded && !$intent->{error};
+	push @wrong, _excuse($intent, scalar @recorded);
+	return map { "$what: $_" } @wrong;
+}
+
+sub _is_of
+{
+	my ($intent, $row) = @_;
+
+	return $row->{kind} eq $intent->{function}
+	  && (defined $intent->{name}
+		? $row->{name} eq $intent->{name}
+		: ($row->{instance_id} // '') eq $intent->{instance});
+}
+
+# Effects that the sandbox has counted.
+sub _effects
+{
+	my ($facts, $intent) = @_;
+	my @instances = @{ $facts->{instances} };
+
+	return scalar grep {
+		$_->{requested_name} =~ /^\Q$intent->{name}\E(?: \[[^\]]+\])?$/
+	} @instances if defined $intent->{name};
+	my ($instance) = grep { $_->{id} eq $intent->{instance} } @instances;
+
+	return $instance->{effects}{ $EFFECT{ $intent->{function} } };
+}
+
+# What a caller was told is true.
+sub _excuse
+{
+	my ($intent, $recorded) = @_;
+	my $error = $intent->{error} // return;
+	my @wrong;
+
+	push @wrong, "the caller was told: $error->{text}"
+	  if $error->{text} !~ $EXCUSE || $intent->{holds};
+	push @wrong, "the caller was told that it goes on: $error->{text}"
+	  if !$recorded && ($error->{detail} // '') =~ /^Action \d+ goes on/;
+	return @wrong;
+}
+
+# No lease was used twice, and every outcome was proved once.
+sub _attempts
+{
+	my ($facts) = @_;
+	my @wrong;
+
+	foreach my $row (@{ $facts->{history} })
+	{
+		push @wrong, "action $row->{action_id}: $row->{proofs} proofs"
+		  if $row->{proofs} != 1;
+		push @wrong, "action $row->{action_id}: a lease was used twice"
+		  if $row->{shared_leases};
+	}
+	push @wrong, "$facts->{twice} names were created twice"
+	  if $facts->{twice};
+	return @wrong;
+}
+
+# The mirror shows what there is, and nothing else.
+sub _mirror
+{
+	my ($run, $facts) = @_;
+	my %mirror = %{ $facts->{mirror} };
+	my @wrong;
+
+	foreach my $instance (@{ $facts->{instances} })
+	{
+		my $row = delete $mirror{ $instance->{id} };
+		my $status = $row ? $row->{status} : 'missing';
+
+		push @wrong, "$instance->{requested_name} is $instance->{state},"
+		  . " but $status in the mirror"
+		  if $status ne ($STATUS{ $instance->{state} } // '?');
+	}
+	push @wrong, "the mirror has $_, which does not exist"
+	  foreach sort keys %mirror;
+	return @wrong;
+}
+
+# Who asks again with the same key is given the same action.
+sub _keys
+{
+	my ($run) = @_;
+	my @wrong;
+
+	foreach my $intent (grep { $_->{key} } $run->intents)
+	{
+		my $again = $run->rig->node->sql('SELECT partner_api.enqueue_'
+			  . "$intent->{function}($intent->{arguments})");
+
+		push @wrong, "key $intent->{key}: action $intent->{action},"
+		  . " then $again" if $again ne $intent->{action};
+	}
+	return @wrong;
+}
+
+# No token is in the server's log.
+sub _secrets
+{
+	my ($run, $facts) = @_;
+	my $log = $run->rig->log_text;
+
+	return map { 'a token is in the server log' }
+	  grep { index($log, $_) >= 0 } (
+		$PartnerApi::Sandbox::TOKEN, $PartnerApi::Sandbox::CLIENT_TOKEN,
+		map { $_->{token} } @{ $facts->{instances} });
+}
+
+1;
