@@ -539,11 +539,16 @@ partner_api_http_next_finished(PartnerApiHttp *http)
 	return call;
 }
 
-/* Sleep until a transfer can go on, a signal arrives, or the time is over. */
+/*
+ * Sleep until a transfer can go on, a signal arrives, the time is over, or
+ * there is something to read from "fd", unless that is negative.
+ */
 void
-partner_api_http_wait(PartnerApiHttp *http, int timeout_ms)
+partner_api_http_wait(PartnerApiHttp *http, int timeout_ms, int fd)
 {
-	CURLMcode	code = curl_multi_poll(http->multi, NULL, 0, timeout_ms, NULL);
+	struct curl_waitfd more = {.fd = fd,.events = CURL_WAIT_POLLIN};
+	CURLMcode	code = curl_multi_poll(http->multi, &more, fd >= 0 ? 1 : 0,
+									   timeout_ms, NULL);
 
 	if (code != CURLM_OK)
 		ereport(ERROR,

@@ -40,7 +40,8 @@ extern PartnerApiCall *partner_api_http_start(PartnerApiHttp *http,
 											  const PartnerApiRequest *request,
 											  bool mutating, void *arg);
 extern PartnerApiCall *partner_api_http_next_finished(PartnerApiHttp *http);
-extern void partner_api_http_wait(PartnerApiHttp *http, int timeout_ms);
+extern void partner_api_http_wait(PartnerApiHttp *http, int timeout_ms,
+								  int fd);
 extern void *partner_api_call_arg(const PartnerApiCall *call);
 extern const PartnerApiResponse *partner_api_call_response(const PartnerApiCall *call);
 

@@ -68,7 +68,7 @@ partner_api_live_fetch(const PartnerApiServer *server,
 	while (partner_api_http_next_finished(engine) != call)
 	{
 		CHECK_FOR_INTERRUPTS();
-		partner_api_http_wait(engine, POLL_SLICE_MS);
+		partner_api_http_wait(engine, POLL_SLICE_MS, -1);
 	}
 	return partner_api_call_response(call);
 }

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -105,7 +107,6 @@ void
 partner_api_wake_worker_for(Oid database, TimestampTz due_from)
 {
 	PartnerApiWorkerEntry *entry;
-	int			process = PARTNER_API_NO_PROCESS;
 
 	if (partner_api_shared == NULL)
 		return;
@@ -113,11 +114,13 @@ partner_api_wake_worker_for(Oid database, TimestampTz due_from)
 	entry = running_worker(database);
 	if (entry != NULL)
 	{
-		process = entry->process;
 		entry->woken_for = Min(entry->woken_for, due_from);
+		partner_api_wake_process(entry->process);
+		/* it cannot end before it has had the lock */
+		if (entry->listening)
+			kill(entry->pid, SIGUSR2);
 	}
 	LWLockRelease(partner_api_shared->lock);
-	partner_api_wake_process(process);
 }
 
 /* Wake the worker of a database, if it has one, for whatever there may be. */

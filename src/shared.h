@@ -53,6 +53,7 @@ typedef struct PartnerApiWorkerEntry
 	TimestampTz ended_at;
 	TimestampTz last_pass_at;
 	TimestampTz woken_for;		/* see partner_api_wake_worker_for() */
+	volatile bool listening;	/* for SIGUSR2; see doorbell.c */
 	int64		passes;
 	int64		requests;
 	int			in_flight;

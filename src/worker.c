@@ -16,6 +16,7 @@
 
 #include "access/xact.h"
 #include "clock.h"
+#include "doorbell.h"
 #include "http.h"
 #include "launcher.h"
 #include "miscadmin.h"
@@ -36,8 +37,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* While requests are in flight, the latch is looked at this often. */
-#define POLL_SLICE_MS 1
+/*
+ * While requests are in flight, whatever has no way to ring is looked at this
+ * often: the postmaster, and signals that came a moment too early.
+ */
+#define POLL_SLICE_MS 100
 /* A pass that fails is tried again after this, doubling up to the last. */
 #define FIRST_FAILURE_PAUSE_MS 100
 #define LAST_FAILURE_PAUSE_MS 10000
@@ -95,6 +99,7 @@ attach_worker(void)
 		entry->process = MyProc->pgprocno;
 		entry->pid = MyProcPid;
 		entry->woken_for = DT_NOEND;
+		entry->listening = false;
 		entry->starts++;
 		entry->started_at = GetCurrentTimestamp();
 		entry->last_error[0] = '\0';
@@ -158,7 +163,9 @@ sleep_for(long sleep_ms, bool alert)
 			proc_exit(1);
 		if (partner_api_pass_in_flight() > 0)
 		{
-			partner_api_http_wait(http, POLL_SLICE_MS);
+			partner_api_doorbell_wait(entry, http,
+									  (int) Min(left / 1000 + 1,
+												POLL_SLICE_MS));
 			if (partner_api_pass_take_finished() && alert)
 				break;
 		}
@@ -167,9 +174,9 @@ sleep_for(long sleep_ms, bool alert)
 			(void) WaitLatch(MyLatch,
 							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 							 (long) (left / 1000 + 1), PG_WAIT_EXTENSION);
-			if (!alert)
-				ResetLatch(MyLatch);
 		}
+		if (!alert)
+			ResetLatch(MyLatch);
 	}
 	ResetLatch(MyLatch);
 }
@@ -301,6 +308,8 @@ reserve_descriptors(void)
 {
 	int			count = 0;
 
+	for (int i = 0; i < PARTNER_API_DOORBELL_FDS; i++)
+		ReserveExternalFD();
 	while (count < partner_api_max_connections && AcquireExternalFD())
 		count++;
 	return Max(count, 1);
@@ -316,6 +325,7 @@ partner_api_worker_main(Datum index)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	partner_api_doorbell_init();
 	BackgroundWorkerUnblockSignals();
 	before_shmem_exit(detach_worker, (Datum) 0);
 	BackgroundWorkerInitializeConnection(NameStr(entry->database), NULL, 0);
