@@ -13,8 +13,8 @@
 /* The columns that both tables have and that closing does not change. */
 #define PARTNER_API_SHARED_COLUMNS(p) \
 	p "action_id, " p "server, " p "kind, " p "customer_ref, " \
-	p "arguments, " p "deadline, " p "held_for, " p "nonce, " \
-	p "fingerprint, " p "requested_by, " p "automatic, " \
+	p "arguments, " p "deadline, " p "announced, " p "held_for, " \
+	p "nonce, " p "fingerprint, " p "requested_by, " p "automatic, " \
 	p "idempotency_key, " p "lease, " p "sent_at, " p "enqueued_at"
 
 #define PARTNER_API_HISTORY_COLUMNS \

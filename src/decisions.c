@@ -198,6 +198,7 @@ rearm(int64 action_id)
 	static PartnerApiStatement resume = {
 		"UPDATE partner_api.pending_actions"
 		"   SET state = 'waiting', held_for = NULL, run_at = $2, looks = 0,"
+		"       announced = 'nothing',"
 		"       nonce = CASE kind WHEN 'create_instance' THEN $3"
 		"               ELSE nonce END"
 		" WHERE action_id = $1", 3, types, NULL

@@ -17,11 +17,14 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "closing.h"
+#include "fmgr.h"
 #include "mirror.h"
 #include "owner.h"
 #include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(partner_api_withdraw_signs);
 
 static const Oid event_types[] = {INT8ARRAYOID};
 
@@ -101,22 +104,43 @@ static PartnerApiStatement schedule_signs = {
 };
 
 /* A subscription that exists, or an end, leaves nothing to be signed. */
-static const Oid withdraw_types[] = {TIMESTAMPTZOID, INT8ARRAYOID};
-static PartnerApiStatement withdraw_signs = {
-	PARTNER_API_CLOSE(" SELECT p.action_id"
-					  "   FROM partner_api.instance_events e"
-					  "   JOIN partner_api.pending_actions p"
-					  "     ON p.server = e.server"
-					  "    AND p.instance_id = e.instance_id"
-					  "  WHERE e.event_id = ANY ($2)"
-					  "    AND e.kind IN ('signed', 'cancelled', 'deleted')"
-					  "    AND p.kind = 'sign_instance'"
-					  "    AND (p.automatic OR (e.kind <> 'signed'"
-					  "                         AND p.action_id < e.action_id))"
-					  "    AND p.state IN ('waiting', 'held')",
-					  "'cancelled'", "'not needed any more'"),
-	2, withdraw_types, NULL
-};
+static void
+withdraw_signs(Datum event_ids)
+{
+	static const Oid types[] = {TIMESTAMPTZOID, INT8ARRAYOID};
+	static PartnerApiStatement statement = {
+		PARTNER_API_CLOSE(" SELECT p.action_id"
+						  "   FROM partner_api.instance_events e"
+						  "   JOIN partner_api.pending_actions p"
+						  "     ON p.server = e.server"
+						  "    AND p.instance_id = e.instance_id"
+						  "  WHERE e.event_id = ANY ($2)"
+						  "    AND e.kind IN ('signed', 'cancelled', 'deleted')"
+						  "    AND p.kind = 'sign_instance'"
+						  "    AND (p.automatic OR (e.kind <> 'signed'"
+						  "                         AND p.action_id < e.action_id))"
+						  "    AND p.state IN ('waiting', 'held')",
+						  "'cancelled'", "'not needed any more'"),
+		2, types, NULL
+	};
+	Datum		values[2];
+
+	values[0] = TimestampTzGetDatum(partner_api_clock_now());
+	values[1] = event_ids;
+	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT_RETURNING);
+}
+
+/* SQL: withdraw_signs(event_ids): the same for events that a list showed. */
+Datum
+partner_api_withdraw_signs(PG_FUNCTION_ARGS)
+{
+	PartnerApiOwnerScope scope;
+
+	partner_api_owner_begin(&scope);
+	withdraw_signs(PG_GETARG_DATUM(0));
+	partner_api_owner_end(&scope);
+	PG_RETURN_VOID();
+}
 
 /* The rows that the events change, if no session holds them. */
 static PartnerApiStatement lock_rows = {
@@ -142,7 +166,6 @@ static void
 apply_events(const Events *events)
 {
 	Datum		ids = events->ids;
-	Datum		values[2];
 
 	partner_api_execute(&lock_rows, &ids, NULL, SPI_OK_SELECT);
 	partner_api_execute(&create_rows, &ids, NULL, SPI_OK_INSERT);
@@ -150,12 +173,8 @@ apply_events(const Events *events)
 		partner_api_execute(&change_rows, &ids, NULL, SPI_OK_UPDATE);
 	if (events->needs & PARTNER_API_MIRROR_SIGNS)
 		partner_api_execute(&schedule_signs, &ids, NULL, SPI_OK_SELECT);
-	if ((events->needs & PARTNER_API_MIRROR_CHANGES) == 0)
-		return;
-	values[0] = TimestampTzGetDatum(partner_api_clock_now());
-	values[1] = ids;
-	partner_api_execute(&withdraw_signs, values, NULL,
-						SPI_OK_INSERT_RETURNING);
+	if (events->needs & PARTNER_API_MIRROR_CHANGES)
+		withdraw_signs(ids);
 }
 
 /* Work for partner_api_try(): all events or none. */

@@ -56,6 +56,8 @@ static const PartnerApiOption options_table[] = {
 	SPECIAL("base_url", PARTNER_API_OPTION_URL),
 	TEXT(SERVER, "ca_file", true),
 	INTEGER("connect_timeout_ms", "10000", 1, 600000),
+	DURATION("deadline_alarm", "30 min"),
+	DURATION("deadline_warning", "2 h"),
 	DURATION("list_lag", "60 s"),
 	INTEGER("max_concurrency", "4", 1, 1000),
 	INTEGER("max_response_bytes", "16777216", 1024, 1073741823),
@@ -368,6 +370,27 @@ check_not_both(List *options, const char *one, const char *other)
 				errhint("Drop one of them; a file keeps the token out of catalogs, dumps and logs."));
 }
 
+/* Refuse an alarm that comes before its warning; 0 is none. */
+static void
+check_deadlines(List *options)
+{
+	int64		warning = partner_api_option_interval(options,
+													  "deadline_warning");
+	int64		alarm = partner_api_option_interval(options,
+													"deadline_alarm");
+
+	if (warning != 0 && alarm > warning)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				errmsg("option \"%s\" must not be longer than \"%s\"",
+					   "deadline_alarm", "deadline_warning"),
+				errdetail("They are %s and %s before the deadline.",
+						  partner_api_option_text(options, "deadline_alarm"),
+						  partner_api_option_text(options,
+												  "deadline_warning")),
+				errhint("Set both; 0 switches one off."));
+}
+
 /* Refuse options that are right one by one but not together. */
 static void
 check_whole(List *options, Oid catalog)
@@ -378,6 +401,8 @@ check_whole(List *options, Oid catalog)
 				errmsg("option \"%s\" is required", "provider"),
 				errhint("Known providers are: %s.",
 						partner_api_provider_names()));
+	if (catalog == SERVER)
+		check_deadlines(options);
 	if (catalog != MAPPING)
 		return;
 	if (find_def(options, "token") == NULL &&

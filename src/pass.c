@@ -288,7 +288,9 @@ serve_slot(int index)
 static TimestampTz
 next_due(void)
 {
-	return Min(partner_api_due_next(), partner_api_surveys_next_due());
+	TimestampTz next = Min(partner_api_due_next(), partner_api_upkeep_next());
+
+	return Min(next, partner_api_surveys_next_due());
 }
 
 /* Has a due time come, has the clock been turned, or is it time to be safe? */
@@ -550,7 +552,8 @@ partner_api_pass_run(void)
 	if (time_has_passed(ahead_before))
 	{
 		pass.answers = list_concat(pass.answers,
-								   partner_api_upkeep(entry, pass.now));
+								   partner_api_upkeep(entry, pass.now,
+													  clock_ahead != ahead_before));
 		partner_api_due_anything();
 	}
 	if (partner_api_enabled && partner_api_identity_is_settled())
@@ -602,7 +605,7 @@ time_to_next_due(void)
 	TimestampTz now = our_time();
 	TimestampTz next = next_due();
 
-	if (TIMESTAMP_NOT_FINITE(next))
+	if (TIMESTAMP_IS_NOEND(next))
 		return PARTNER_API_SAFETY_PASS_MS;
 	if (next <= now)
 		return 0;

@@ -20,12 +20,17 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "compat.h"
+#include "fmgr.h"
 #include "foreign/foreign.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "redact.h"
 #include "servers.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(partner_api_server_deadlines_sql);
 
 /* Is it a server of our wrapper? */
 static bool
@@ -241,6 +246,45 @@ partner_api_server_lanes(const char *name)
 	if (foreign == NULL || !is_ours(foreign))
 		return 0;
 	return partner_api_option_integer(foreign->options, "max_concurrency");
+}
+
+/*
+ * When the deadlines of a server's actions are announced; one that is gone
+ * has the defaults.
+ */
+PartnerApiDeadlines
+partner_api_server_deadlines(const char *name)
+{
+	ForeignServer *foreign = GetForeignServerByName(name, true);
+	List	   *options = foreign != NULL && is_ours(foreign) ?
+	foreign->options : NIL;
+	PartnerApiDeadlines times;
+
+	times.warning = partner_api_option_interval(options, "deadline_warning");
+	times.alarm = partner_api_option_interval(options, "deadline_alarm");
+	return times;
+}
+
+/*
+ * SQL: server_deadlines(server) -> warning, alarm: null where they are
+ * switched off.
+ */
+Datum
+partner_api_server_deadlines_sql(PG_FUNCTION_ARGS)
+{
+	PartnerApiDeadlines times =
+	partner_api_server_deadlines(NameStr(*PG_GETARG_NAME(0)));
+	Interval	warning = {.time = times.warning};
+	Interval	alarm = {.time = times.alarm};
+	Datum		values[2] = {IntervalPGetDatum(&warning),
+	IntervalPGetDatum(&alarm)};
+	bool		nulls[2] = {times.warning == 0, times.alarm == 0};
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values,
+											 nulls));
 }
 
 /* Names of all servers of the wrapper, palloc'd. */

@@ -34,6 +34,13 @@ typedef struct PartnerApiServer
 	char	   *token_fingerprint;	/* NULL if not asked for */
 } PartnerApiServer;
 
+/* Times before a deadline at which it is announced; 0: never. */
+typedef struct PartnerApiDeadlines
+{
+	int64		warning;		/* microseconds */
+	int64		alarm;
+} PartnerApiDeadlines;
+
 /* servers.c */
 extern PartnerApiServer *partner_api_server_load(const char *name, Oid role);
 extern void partner_api_server_load_credential(PartnerApiServer *server,
@@ -45,6 +52,7 @@ extern List *partner_api_server_names(void);
 extern bool partner_api_server_exists(const char *name);
 extern bool partner_api_server_is_usable(const char *name, Oid role);
 extern int	partner_api_server_lanes(const char *name);
+extern PartnerApiDeadlines partner_api_server_deadlines(const char *name);
 
 /* options.c */
 typedef enum PartnerApiOptionKind

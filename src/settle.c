@@ -16,7 +16,6 @@
 
 #include "access/htup_details.h"
 #include "announce.h"
-#include "answers.h"
 #include "catalog/pg_type.h"
 #include "closing.h"
 #include "due.h"
@@ -276,6 +275,10 @@ announce(const PartnerApiSettlement *settlement, const char *event,
 static void
 announce_settlement(const PartnerApiSettlement *settlement)
 {
+	if (strcmp(settlement->state, "missed") == 0)
+		announce(settlement, "missed",
+				 psprintf("action " INT64_FORMAT " is missed: %s",
+						  settlement->action_id, settlement->error));
 	if (strcmp(settlement->state, "needs_attention") == 0)
 		announce(settlement, "needs_attention",
 				 psprintf("action " INT64_FORMAT " needs attention: %s",
@@ -415,51 +418,6 @@ partner_api_settle_jumped_signs(List *claims, TimestampTz now)
 		partner_api_execute(&statement, values, NULL,
 							SPI_OK_INSERT_RETURNING);
 	}
-}
-
-/* Say that the action of a row of the last result was not sent in time. */
-static void
-announce_missed(int row, const PartnerApiAnswer *answer)
-{
-	partner_api_announce(WARNING, "missed", partner_api_field_text(row, 4),
-						 answer->action_id, partner_api_field_text(row, 5),
-						 psprintf("%s: %s", answer->message, answer->detail));
-}
-
-/*
- * Close what was not sent before its deadline.  A sign that nobody approved
- * was not missed: it was not wanted.  Returns answers, in the current
- * context, for calls that wait.
- */
-List *
-partner_api_settle_deadlines(TimestampTz now)
-{
-	static const Oid types[] = {TIMESTAMPTZOID};
-	static PartnerApiStatement statement = {
-		PARTNER_API_CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
-						  "  WHERE p.state IN ('waiting', 'held') AND p.deadline <= $1",
-						  "CASE held_for WHEN 'approval' THEN 'cancelled' ELSE 'missed' END",
-						  "CASE held_for WHEN 'approval'"
-						  " THEN 'the trial was not approved before it ended'"
-						  " ELSE coalesce('the deadline has passed; last error: '"
-						  "               || last_error, 'the deadline has passed') END"),
-		1, types, NULL
-	};
-	Datum		value = TimestampTzGetDatum(now);
-	List	   *answers = NIL;
-	uint64		rows = partner_api_execute(&statement, &value, NULL,
-										   SPI_OK_INSERT_RETURNING);
-
-	for (int row = 0; row < (int) rows; row++)
-	{
-		PartnerApiAnswer *answer;
-
-		answer = partner_api_answer_of_row(row, CurrentMemoryContext);
-		answers = lappend(answers, answer);
-		if (strcmp(partner_api_field_text(row, 2), "missed") == 0)
-			announce_missed(row, answer);
-	}
-	return answers;
 }
 
 /* Say so on actions whose server is gone: they wait until it is back. */

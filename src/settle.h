@@ -56,7 +56,6 @@ typedef struct PartnerApiSettlement
 
 extern void partner_api_settle(List *settlements, TimestampTz now);
 extern void partner_api_settle_jumped_signs(List *claims, TimestampTz now);
-extern List *partner_api_settle_deadlines(TimestampTz now);
 extern void partner_api_note_unsendable(void);
 extern void partner_api_release_approved(void);
 

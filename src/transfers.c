@@ -207,22 +207,10 @@ is_obsolete(const PartnerApiClaim *claim)
 		 strcmp(claim->instance_status, "trial") != 0);
 }
 
-/* Close it as cancelled; nothing was sent. */
-static PartnerApiSettlement *
-settle_obsolete(const PartnerApiTransfer *transfer, TimestampTz now)
-{
-	PartnerApiClaim *claim = transfer->claim;
-	PartnerApiNextStep next = {.state = "cancelled",
-		.attempts = claim->attempts - 1
-	};
-	PartnerApiSettlement *settlement = partner_api_settlement_new(transfer,
-																  &next, now);
-
-	settlement->error = "not needed any more: the instance is no trial";
-	return settlement;
-}
-
-/* Has the deadline passed since the claim?  Its commit may have waited. */
+/*
+ * The deadline may pass between the claim and here, while the claim's commit
+ * waits for a disk or a standby.
+ */
 static bool
 is_too_late(const PartnerApiClaim *claim, TimestampTz now)
 {
@@ -230,18 +218,18 @@ is_too_late(const PartnerApiClaim *claim, TimestampTz now)
 		claim->deadline <= now;
 }
 
-/* Back to where the deadline closes it; nothing was sent. */
+/* Close it without an attempt; nothing was sent. */
 static PartnerApiSettlement *
-settle_too_late(const PartnerApiTransfer *transfer, TimestampTz now)
+settle_unsent(const PartnerApiTransfer *transfer, const char *state,
+			  const char *why, TimestampTz now)
 {
-	PartnerApiClaim *claim = transfer->claim;
-	PartnerApiNextStep next = {.state = "waiting",.run_at = now,
-		.attempts = claim->attempts - 1
+	PartnerApiNextStep next = {.state = state,
+		.attempts = transfer->claim->attempts - 1
 	};
 	PartnerApiSettlement *settlement = partner_api_settlement_new(transfer,
 																  &next, now);
 
-	settlement->error = "claimed in time, but not sent before its deadline";
+	settlement->error = why;
 	return settlement;
 }
 
@@ -378,9 +366,13 @@ partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
 	transfer->started_at = now;
 	transfer->started_us = partner_api_monotonic_us();
 	if (is_obsolete(transfer->claim))
-		return list_make1(settle_obsolete(transfer, now));
+		return list_make1(settle_unsent(transfer, "cancelled",
+										"not needed any more: the instance is no trial",
+										now));
 	if (is_too_late(transfer->claim, now))
-		return list_make1(settle_too_late(transfer, now));
+		return list_make1(settle_unsent(transfer, "missed",
+										"the deadline has passed; claimed in time, but not sent before it",
+										now));
 	if (transfer->account->error != NULL)
 		return settle_local_failures(transfer, transfer->account->error,
 									 false, now);

@@ -15,6 +15,7 @@
 
 #include "claims.h"
 #include "clock.h"
+#include "deadlines.h"
 #include "mirror.h"
 #include "settle.h"
 #include "subtransaction.h"
@@ -25,6 +26,8 @@
 typedef struct Upkeep
 {
 	TimestampTz now;
+	bool		safety;			/* a safety pass, or the clock was turned */
+	bool		more;			/* more are missed than were closed */
 	List	   *answers;		/* for calls whose action was missed */
 	ErrorData  *error;			/* of a part of a step */
 } Upkeep;
@@ -32,6 +35,8 @@ typedef struct Upkeep
 /* Orphans that a session held when this worker started; NULL: none. */
 static PartnerApiOrphans *held_orphans = NULL;
 static int64 last_upkeep = 0;	/* monotonic, us */
+static TimestampTz next_announcement = DT_NOEND;	/* by our clock */
+static bool more_missed = false;	/* than the last upkeep has closed */
 
 /* Work for partner_api_try(): close what is past its deadline. */
 static void
@@ -39,7 +44,22 @@ close_missed(void *arg)
 {
 	Upkeep	   *upkeep = arg;
 
-	upkeep->answers = partner_api_settle_deadlines(upkeep->now);
+	upkeep->answers = partner_api_close_missed(upkeep->now, &upkeep->more);
+}
+
+/*
+ * Work for partner_api_try(): announce deadlines that are near.  What was
+ * enqueued since the last safety pass has to wait for the next.
+ */
+static void
+announce_deadlines(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+
+	if (!upkeep->safety && upkeep->now < next_announcement)
+		return;
+	next_announcement = DT_NOEND;	/* if this fails */
+	next_announcement = partner_api_announce_deadlines(upkeep->now);
 }
 
 /* Work for partner_api_try(): lapsed trials, ended services. */
@@ -107,22 +127,34 @@ partner_api_upkeep_is_due(void)
 }
 
 /*
- * Do what time brings, in the running transaction.  Returns answers, in the
- * current context, for calls whose action was missed.
+ * Do what time brings, in the running transaction; clock_turned: it may have
+ * brought anything.  Returns answers, in the current context, for calls whose
+ * action was missed.
  */
 List *
-partner_api_upkeep(PartnerApiWorkerEntry *entry, TimestampTz now)
+partner_api_upkeep(PartnerApiWorkerEntry *entry, TimestampTz now,
+				   bool clock_turned)
 {
 	static void (*const steps[]) (void *arg) = {
 		close_missed, end_instances, apply_backlog, note_unsendable,
-		release_approved, claim_orphans
+		release_approved, claim_orphans, announce_deadlines
 	};
-	Upkeep		upkeep = {.now = now};
+	Upkeep		upkeep = {.now = now,
+		.safety = clock_turned || partner_api_upkeep_is_due()
+	};
 
 	last_upkeep = partner_api_monotonic_us();
 	for (int i = 0; i < (int) lengthof(steps); i++)
 		(void) partner_api_note_error(entry,
 									  partner_api_try(steps[i], &upkeep));
 	(void) partner_api_note_error(entry, upkeep.error);
+	more_missed = upkeep.more;
 	return upkeep.answers;
+}
+
+/* When there is something to do that partner_api_next_due() does not know. */
+TimestampTz
+partner_api_upkeep_next(void)
+{
+	return more_missed ? DT_NOBEGIN : next_announcement;
 }

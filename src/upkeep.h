@@ -22,6 +22,7 @@
 extern int	partner_api_upkeep_take_over(TimestampTz now);
 extern bool partner_api_upkeep_is_due(void);
 extern List *partner_api_upkeep(PartnerApiWorkerEntry *entry,
-								TimestampTz now);
+								TimestampTz now, bool clock_turned);
+extern TimestampTz partner_api_upkeep_next(void);
 
 #endif							/* PARTNER_API_UPKEEP_H */

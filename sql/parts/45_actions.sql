@@ -32,6 +32,8 @@ CREATE TABLE pending_actions (
 	looks			integer		NOT NULL DEFAULT 0,
 	sent_at			timestamptz,
 	enqueued_at		timestamptz	NOT NULL,
+	announced		text		NOT NULL DEFAULT 'nothing'
+		CHECK (announced IN ('nothing', 'warning', 'alarm')),
 	CHECK ((state = 'held') = (held_for IS NOT NULL))
 ) WITH (autovacuum_vacuum_scale_factor = 0.02,
 		autovacuum_vacuum_threshold = 200, fillfactor = 70);
@@ -44,6 +46,10 @@ CREATE INDEX pending_actions_due_by_deadline
 	WHERE state = 'waiting' AND deadline IS NOT NULL;
 CREATE INDEX pending_actions_deadline ON pending_actions (deadline)
 	WHERE state IN ('waiting', 'held') AND deadline IS NOT NULL;
+/* which deadlines are to be announced next, server by server */
+CREATE INDEX pending_actions_announced
+	ON pending_actions (server, announced, deadline)
+	WHERE deadline IS NOT NULL;
 /* what is unknown, by the time of the next look */
 CREATE INDEX pending_actions_unknown ON pending_actions (run_at)
 	WHERE state = 'unknown';
@@ -101,6 +107,8 @@ COMMENT ON COLUMN pending_actions.sent_at IS
 'when the last attempt was claimed for sending';
 COMMENT ON COLUMN pending_actions.enqueued_at IS
 'when the action was wanted';
+COMMENT ON COLUMN pending_actions.announced IS
+'what has been announced of its deadline: nothing, warning or alarm';
 
 CREATE TABLE action_history (
 	action_id		bigint		PRIMARY KEY,
@@ -125,6 +133,7 @@ CREATE TABLE action_history (
 	looks			integer		NOT NULL,
 	sent_at			timestamptz,
 	enqueued_at		timestamptz	NOT NULL,
+	announced		text		NOT NULL DEFAULT 'nothing',
 	closed_at		timestamptz	NOT NULL,
 	outcome			jsonb
 );

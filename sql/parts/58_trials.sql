@@ -47,30 +47,9 @@ COMMENT ON FUNCTION schedule_signs(bigint[]) IS
 REVOKE ALL ON FUNCTION schedule_signs(bigint[]) FROM PUBLIC;
 
 /* A subscription that exists, or an end, leaves no automatic sign to be sent. */
-CREATE FUNCTION withdraw_signs(of_server name, of_instance text, event text)
-RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	WITH gone AS (
-		DELETE FROM partner_api.pending_actions p
-		WHERE p.server = of_server AND p.instance_id = of_instance
-		  AND p.kind = 'sign_instance' AND p.automatic
-		  AND p.state IN ('waiting', 'held')
-		RETURNING p.*)
-	INSERT INTO partner_api.action_history (action_id, server, kind, state,
-		instance_id, arguments, customer_ref, run_at, deadline, attempts,
-		last_error, held_for, nonce, fingerprint, requested_by, automatic,
-		idempotency_key, lease, looks, sent_at, enqueued_at, closed_at)
-	SELECT action_id, server, kind, 'cancelled', instance_id, arguments,
-		   customer_ref, run_at, deadline, attempts,
-		   'not needed any more: the list shows it ' || event, held_for,
-		   nonce, fingerprint, requested_by, automatic, idempotency_key,
-		   lease, looks, sent_at, enqueued_at, partner_api.clock()
-	FROM gone;
-END
-$$;
-COMMENT ON FUNCTION withdraw_signs(name, text, text) IS
-'withdraws the automatic signs of an instance that a list shows signed or cancelled';
-REVOKE ALL ON FUNCTION withdraw_signs(name, text, text) FROM PUBLIC;
+CREATE FUNCTION withdraw_signs(event_ids bigint[]) RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_withdraw_signs'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION withdraw_signs(bigint[]) IS
+'withdraws the sign actions that these events leave without a use';
+REVOKE ALL ON FUNCTION withdraw_signs(bigint[]) FROM PUBLIC;

@@ -137,10 +137,9 @@ BEGIN
 				'provider_due_at', row.due_at));
 			INSERT INTO partner_api.instance_events
 				(server, instance_id, kind, occurred_at, details)
-			VALUES (of_server, row.instance_id, event, moment, changes);
-			PERFORM partner_api.withdraw_signs(of_server, row.instance_id,
-											   event)
-			WHERE event IN ('signed', 'cancelled');
+			VALUES (of_server, row.instance_id, event, moment, changes)
+			RETURNING instance_events.event_id INTO event_id;
+			PERFORM partner_api.withdraw_signs(ARRAY[event_id]);
 		END IF;
 		UPDATE partner_api.instances i
 		SET status = CASE event WHEN 'signed' THEN 'signed'

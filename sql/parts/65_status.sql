@@ -20,9 +20,99 @@ FROM worker_status() w;
 COMMENT ON VIEW worker_status IS
 'the workers of the databases in partner_api.databases; times are real time';
 
+/* what deadlines are measured by */
+CREATE FUNCTION server_deadlines(server name,
+	OUT warning interval, OUT alarm interval)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_server_deadlines_sql'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION server_deadlines(name) IS
+'how long before a deadline its warning and its alarm are due, by the options of the server; null: never';
+
+REVOKE ALL ON FUNCTION server_deadlines(name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION server_deadlines(name) TO partner_api_reader;
+
+/*
+ * From the tables alone, so that it is right while no worker runs.  The worker
+ * asks for single actions: nothing volatile may keep the planner from putting
+ * the action's id to the index (so worker_status() has a subquery of its own).
+ */
+CREATE VIEW stalled_actions AS
+SELECT t.action_id, t.server, t.kind, t.state, t.instance_id, t.customer_ref,
+	   t.run_at, t.deadline, t.deadline - t.now AS slack,
+	   CASE WHEN t.deadline <= t.now + d.alarm THEN 'alarm'
+			WHEN t.deadline <= t.now + d.warning THEN 'warning'
+	   END AS level,
+	   t.reason
+FROM (
+	SELECT p.*, c.now, coalesce(
+		   /* what somebody, or a look, has to settle */
+		   CASE
+		   WHEN p.held_for = 'approval' THEN 'waits for approval'
+		   WHEN p.state = 'needs_attention' THEN 'needs attention: '
+				|| coalesce(p.last_error, 'unknown outcome')
+		   WHEN p.state = 'unknown' THEN 'the outcome is not known'
+		   END,
+		   nullif(pg_catalog.concat_ws('; ',
+		   /* what stops all the actions of a server, or of the database */
+		   CASE
+		   WHEN f.oid IS NULL THEN 'the server does not exist'
+		   WHEN NOT EXISTS (
+				SELECT FROM pg_catalog.pg_user_mappings m
+				WHERE m.srvid = f.oid
+				  AND m.umuser IN (0, CASE WHEN p.automatic THEN f.srvowner
+									  ELSE (SELECT r.oid
+											FROM pg_catalog.pg_roles r
+											WHERE r.rolname = p.requested_by)
+									  END))
+				THEN CASE WHEN p.automatic
+						  THEN 'the owner of the server has no user mapping'
+						  ELSE 'its role has no user mapping' END
+		   WHEN pg_catalog.current_setting('partner_api.enabled', true) = 'off'
+				THEN 'sending is switched off'
+		   WHEN NOT c.worker_runs THEN 'no worker runs in this database'
+		   WHEN c.identity_change IS NOT NULL
+				THEN 'the identity of this installation is not confirmed: '
+				|| c.identity_change
+		   WHEN EXISTS (
+				SELECT FROM server_surveys s
+				WHERE s.server = p.server AND s.listed_at IS NULL)
+				THEN 'the server was not listed since the identity changed'
+		   END,
+		   CASE WHEN p.state = 'waiting' AND f.oid IS NOT NULL
+				THEN 'last try: ' || p.last_error END), ''),
+		   /* what is late for no reason that is known here */
+		   CASE
+		   WHEN p.state <> 'waiting' OR p.run_at > c.now THEN NULL
+		   WHEN EXISTS (
+				SELECT FROM pending_actions q
+				WHERE q.server = p.server AND q.instance_id = p.instance_id
+				  AND q.state = 'unknown')
+				THEN 'the outcome of another action of the instance is not known'
+		   WHEN p.run_at < c.now - interval '1 minute'
+				THEN 'due since '
+					 || pg_catalog.date_trunc('second', c.now - p.run_at)::text
+		   END) AS reason
+	FROM pending_actions p
+	/* OFFSET 0: asked once, not once for each action */
+	CROSS JOIN (
+		SELECT clock() AS now, identity_change() AS identity_change,
+			   pg_catalog.pg_is_in_recovery() OR EXISTS (
+				SELECT FROM worker_status() w
+				WHERE w.database = pg_catalog.current_database()
+				  AND w.pid IS NOT NULL) AS worker_runs OFFSET 0) c
+	LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server) t
+LEFT JOIN LATERAL server_deadlines(t.server) d ON true
+WHERE t.reason IS NOT NULL;
+COMMENT ON VIEW stalled_actions IS
+'open actions that something keeps from being done: what it is, and how much time is left';
+
 CREATE VIEW trials_at_risk AS
 SELECT t.server, t.instance_id, t.name, t.customer_ref, t.trial_ends_at,
-	   t.slack, t.reason, t.action_id
+	   t.slack,
+	   CASE WHEN t.slack <= d.alarm THEN 'alarm'
+			WHEN t.slack <= d.warning THEN 'warning' END AS level,
+	   t.reason, t.action_id
 FROM (
 	SELECT i.server, i.instance_id, i.name, i.customer_ref, i.trial_ends_at,
 		   i.trial_ends_at - c.now AS slack, p.action_id,
@@ -31,50 +121,21 @@ FROM (
 		   WHEN p.action_id IS NULL AND i.origin = 'imported'
 				THEN 'not created here: nothing signs it'
 		   WHEN p.action_id IS NULL THEN 'no sign action is open'
-		   WHEN p.state = 'held' THEN 'waits for approval'
-		   WHEN p.state = 'needs_attention' THEN 'the sign needs attention: '
-				|| coalesce(p.last_error, 'unknown outcome')
-		   WHEN p.state = 'unknown' THEN 'the outcome of the sign is not known'
-		   WHEN p.run_at >= i.trial_ends_at THEN 'signed too late by schedule'
-		   WHEN p.last_error IS NOT NULL THEN 'last try: ' || p.last_error
-		   WHEN NOT EXISTS (
-				SELECT FROM pg_catalog.pg_foreign_server f
-				WHERE f.srvname = i.server)
-				THEN 'the server does not exist'
-		   WHEN p.automatic AND NOT EXISTS (
-				SELECT FROM pg_catalog.pg_foreign_server f
-				JOIN pg_catalog.pg_user_mappings m
-				  ON m.srvid = f.oid AND m.umuser IN (0, f.srvowner)
-				WHERE f.srvname = i.server)
-				THEN 'the owner of the server has no user mapping'
-		   WHEN pg_catalog.current_setting('partner_api.enabled', true) = 'off'
-				THEN 'sending is switched off'
-		   WHEN NOT pg_catalog.pg_is_in_recovery() AND NOT EXISTS (
-				SELECT FROM worker_status() w
-				WHERE w.database = pg_catalog.current_database()
-				  AND w.pid IS NOT NULL)
-				THEN 'no worker runs in this database'
-		   WHEN c.identity_change IS NOT NULL
-				THEN 'the identity of this installation is not confirmed: '
-				|| c.identity_change
-		   WHEN EXISTS (
-				SELECT FROM server_surveys s
-				WHERE s.server = i.server AND s.listed_at IS NULL)
-				THEN 'the server was not listed since the identity changed'
-		   WHEN p.state = 'waiting' AND p.run_at < c.now - interval '1 minute'
-				THEN 'due since ' || (c.now - p.run_at)::text
-		   END AS reason
+		   WHEN p.run_at >= i.trial_ends_at AND p.state = 'waiting'
+				THEN 'signed too late by schedule'
+		   ELSE s.reason END AS reason
 	FROM instances i
-	/* OFFSET 0: asked once, not once for each trial */
-	CROSS JOIN (SELECT clock() AS now, identity_change() OFFSET 0) c
+	CROSS JOIN (SELECT clock() AS now) c
 	LEFT JOIN LATERAL (
 		SELECT a.* FROM pending_actions a
 		WHERE a.server = i.server AND a.instance_id = i.instance_id
 		  AND a.kind = 'sign_instance'
 		ORDER BY a.run_at LIMIT 1) p ON true
+	LEFT JOIN stalled_actions s ON s.action_id = p.action_id
 	WHERE i.status = 'trial'
 	  AND (i.trial_ends_at > c.now OR i.trial_ends_at IS NULL)
 	  AND i.trial_end IS DISTINCT FROM 'lapse') t
+LEFT JOIN LATERAL server_deadlines(t.server) d ON true
 WHERE t.reason IS NOT NULL;
 COMMENT ON VIEW trials_at_risk IS
 'trials that will lapse unless something is done: how much time is left, and why';

@@ -9,8 +9,9 @@ GRANT partner_api_reader TO partner_api_operator;
 GRANT partner_api_operator TO partner_api_admin;
 
 GRANT SELECT ON instances, instance_events, pending_actions, action_history,
-	action_attempts, worker_status, trials_at_risk, token_usage,
-	unmatched_instances, server_surveys, billing_rules, billing_bands, billing_prices,
+	action_attempts, worker_status, stalled_actions, trials_at_risk,
+	token_usage, unmatched_instances, server_surveys, billing_rules,
+	billing_bands, billing_prices,
 	billing_rules_in_force, billing_terms, billing_gaps, billing_lines, billing_cycles
 	TO partner_api_reader;
 

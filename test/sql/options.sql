@@ -105,6 +105,15 @@ SELECT refused($$SELECT partner_api.test_connection('here')$$);
 DROP USER MAPPING FOR CURRENT_USER SERVER here;
 DROP SERVER here;
 
+-- deadlines: the alarm comes after the warning, the defaults counted in
+SELECT refused_server($$deadline_alarm '1 h', deadline_warning '59 min'$$);
+SELECT refused_server($$deadline_warning '10 min'$$);
+SELECT refused_server($$deadline_alarm '3 h'$$);
+SELECT refused_server($$deadline_alarm '1 month'$$);
+SELECT refused_server($$deadline_alarm '1 h', deadline_warning '1 h'$$);
+SELECT refused_server($$deadline_alarm '0', deadline_warning '1 min'$$);
+SELECT refused_server($$deadline_alarm '3 h', deadline_warning '0'$$);
+
 -- numbers
 SELECT refused_server($$timeout_ms '0'$$);
 SELECT refused_server($$timeout_ms '3600001'$$);

@@ -95,6 +95,38 @@ SET ROLE regress_reader;
 SELECT count(*) FROM partner_api.trials_at_risk;
 RESET ROLE;
 
+/* ---- stalled_actions ---- */
+
+-- signs and others, with and without a deadline; levels by the server's options
+CREATE PROCEDURE enqueued(kind text, id text, ends interval,
+						  state text DEFAULT 'waiting')
+LANGUAGE sql AS $$
+	INSERT INTO partner_api.pending_actions
+		(action_id, server, kind, state, instance_id, arguments, run_at,
+		 deadline, nonce, fingerprint, requested_by, enqueued_at)
+	SELECT nextval('partner_api.action_id_seq'), 'zapi', kind, state, id,
+		   '{}', partner_api.clock() - interval '2 minutes',
+		   partner_api.clock() + ends, 'n', 'f', current_user,
+		   partner_api.clock()
+$$;
+TRUNCATE partner_api.instances, partner_api.pending_actions;
+ALTER SERVER zapi OPTIONS (ADD deadline_warning '3 h',
+						   ADD deadline_alarm '1 h');
+CALL enqueued('create_instance', NULL, NULL);
+CALL enqueued('create_instance', NULL, '4 hours');
+CALL enqueued('cancel_instance', 'a', '2 hours');
+CALL enqueued('delete_instance', 'b', '1 minute', 'unknown');
+CALL enqueued('delete_instance', 'c', '-1 minute');
+SELECT kind, state, instance_id, date_trunc('minute', slack) AS slack, level,
+	   reason
+FROM partner_api.stalled_actions ORDER BY action_id;
+ALTER SERVER zapi OPTIONS (SET deadline_alarm '0');
+SELECT level, count(*) FROM partner_api.stalled_actions GROUP BY 1 ORDER BY 1;
+SELECT * FROM partner_api.server_deadlines('zapi');
+SELECT * FROM partner_api.server_deadlines('no such server');
+CALL trial('zapi', 'at risk', NULL, NULL, '0', '2 hours');
+SELECT level, reason FROM partner_api.trials_at_risk;
+
 /* ---- token_usage ---- */
 
 TRUNCATE partner_api.instances, partner_api.pending_actions;
@@ -195,6 +227,6 @@ FROM partner_api.pending_actions;
 
 TRUNCATE partner_api.pending_actions;
 SET client_min_messages = warning;
-DROP PROCEDURE trial;
+DROP PROCEDURE trial, enqueued;
 DROP EXTENSION partner_api CASCADE;
 DROP ROLE regress_owner, regress_reader;
