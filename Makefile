@@ -67,7 +67,7 @@ clean: stop-before-clean
 # default is looked up anew, since packages may be installed meanwhile.
 
 .PHONY: help prefix-install sandbox demo demo-stop stop-before-clean \
-	test test-faults regress isolation tap unit fuzz lint format bench
+	test test-faults regress isolation tap unit fuzz model lint format bench
 
 help:
 	@sed -n 's/^#: /  make /p' Makefile
@@ -120,6 +120,11 @@ unit:
 #: fuzz            fuzz targets only; FUZZ_SECONDS=n each
 fuzz:
 	+@test/bin/run-fuzz
+
+#: model           check the model of an action's life, see test/model
+model:
+	@test/bin/install-packages test
+	+@test/model/run
 
 #: lint            format, warnings, analyzer and the rules of the project
 lint:
