@@ -496,7 +496,7 @@ DECLARE
 	left_over interval := NEW.deadline - partner_api.clock();
 BEGIN
 	WHILE clock_timestamp() <= statement_timestamp() + left_over LOOP
-		PERFORM pg_sleep(0.01);
+		NULL;
 	END LOOP;
 	RETURN NEW;
 END
