@@ -67,16 +67,17 @@ sub choose
 
 # ---- intents ----
 
-# What the run is about: one to three, one of them waited for where the fault
-# is about the caller.
+# What the run is about: a create, which alone can be doubled at the provider,
+# and at most two more; it is waited for where the fault is about the caller.
 sub _plan
 {
 	my ($self) = @_;
 	my @kinds = map { $self->choose(sort keys %KINDS) } 0 .. $self->draw(3);
 
-	$kinds[0] = $self->choose(qw(create_call sign_call))
-	  if PartnerApi::Faults::Strikes::wants_caller($self->{fault});
+	$kinds[0] = $self->choose(qw(create create_call));
 	$kinds[0] = 'create' if $self->{fault} eq 'out_of_memory';
+	$kinds[0] = 'create_call'
+	  if PartnerApi::Faults::Strikes::wants_caller($self->{fault});
 	my @given = grep { defined } map { $KINDS{$_}{given} } @kinds;
 	my @ids = $self->{rig}->seed(@given);
 

@@ -2,7 +2,8 @@
 #	  What must be true after a run, whatever the step and the fault.
 #
 # The sandbox's own counters are the judge: exactly one effect for each
-# intent that was recorded, none for one that was not.
+# intent that was recorded, none for one that was not, and no request that
+# came after the effect.
 
 package PartnerApi::Faults::Verify;
 
@@ -35,6 +36,7 @@ sub problems
 		_open($facts),
 		(map { _intent($run, $facts, $_) } $run->intents),
 		_attempts($facts),
+		_repeats($facts),
 		_mirror($run, $facts),
 		_keys($run),
 		_secrets($run, $facts));
@@ -48,7 +50,7 @@ sub _facts
 
 	return {
 		instances => [ $run->rig->sandbox->instances ],
-		twice => $run->rig->sandbox->names_created_twice,
+		counters => $run->rig->sandbox->control('counters?names=false'),
 		pending => [ $node->rows('SELECT action_id, state, last_error'
 			  . ' FROM partner_api.pending_actions') ],
 		history => [ $node->rows(
@@ -146,8 +148,26 @@ sub _attempts
 		push @wrong, "action $row->{action_id}: a lease was used twice"
 		  if $row->{shared_leases};
 	}
-	push @wrong, "$facts->{twice} names were created twice"
-	  if $facts->{twice};
+	return @wrong;
+}
+
+# Whatever reached the provider whole had an effect: what has had its effect
+# is not sent again, even where the provider would refuse it.
+sub _repeats
+{
+	my ($facts) = @_;
+	my $operations = $facts->{counters}{operations};
+	my $twice = $facts->{counters}{names_created_more_than_once};
+	my @wrong;
+
+	foreach my $name (qw(create_instance sign_instance cancel_instance))
+	{
+		my ($requests, $effects) = @{ $operations->{$name} }{qw(requests effects)};
+
+		push @wrong, "$requests requests of $name for $effects effects"
+		  if $requests != $effects;
+	}
+	push @wrong, "$twice names were created twice" if $twice;
 	return @wrong;
 }
 
