@@ -43,7 +43,7 @@ sub said
 {
 	my ($event, $action) = @_;
 
-	$listener->_run('SELECT;');
+	$listener->run('SELECT;');
 	return scalar(
 		() = $listener->{out} =~ /"$event", "server": "\w+", "action_id": $action\b/g);
 }

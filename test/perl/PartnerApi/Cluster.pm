@@ -258,26 +258,34 @@ sub start_sql
 	return bless \%session, 'PartnerApi::Cluster::Session';
 }
 
-# Listen to what the extension announces: see PartnerApi::Cluster::Listener.
-sub listen
+# Open a session that takes one statement after the other: see
+# PartnerApi::Cluster::Console.
+sub console
 {
 	my ($self, %params) = @_;
 	my ($database, $extra) = _target(%params);
-	my %listener = (
+	my %console = (
 		in => '', out => '',
 		timer =>
 		  IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
 	local %ENV = $self->_get_env();
-	$listener{run} = IPC::Run::start(
+	$console{run} = IPC::Run::start(
 		[   $self->installed_command('psql'), '-XAtq',
 			'-d', $self->connstr($database), @$extra ],
-		'<', \$listener{in}, '>', \$listener{out}, '2>&1',
-		$listener{timer});
-	my $listener = bless \%listener, 'PartnerApi::Cluster::Listener';
+		'<', \$console{in}, '>', \$console{out}, '2>&1',
+		$console{timer});
+	return bless \%console, 'PartnerApi::Cluster::Console';
+}
 
-	$listener->_run('LISTEN partner_api;');
-	return $listener;
+# One that hears what the extension announces.
+sub listen
+{
+	my ($self, %params) = @_;
+	my $console = $self->console(%params);
+
+	$console->run('LISTEN partner_api;');
+	return $console;
 }
 
 # ---- waiting ----
@@ -297,8 +305,12 @@ sub poll
 		  . ($err // '')
 		  if time > $give_up_at;
 		select undef, undef, undef, $POLL_SECONDS if defined $status;
-		($status, $out, $err) =
-		  $self->psql($database, $query, extra_params => $extra);
+		# psql may end before it has read the query: that kills the writer
+		($status, $out, $err) = eval {
+			$self->psql($database, $query, extra_params => $extra);
+		};
+		$err //= $@;
+		$status //= -1;
 	} until $status == 0 && $out =~ $pattern;
 	return $out;
 }
@@ -458,20 +470,22 @@ sub error
 	return PartnerApi::Cluster::_parse_error($self->{err});
 }
 
-# A session that hears what is announced.
+# A session that takes one statement after the other, and shows what it hears.
 
-package PartnerApi::Cluster::Listener;
+package PartnerApi::Cluster::Console;
 
 # Run a statement and wait for its end; psql shows notifications with it.
-sub _run
+# Returns what it printed.
+sub run
 {
 	my ($self, $statement) = @_;
 	my $mark = 'ran ' . ++$self->{statements};
+	my $before = length $self->{out};
 
 	$self->{timer}->start;
 	$self->{in} .= "$statement\n\\echo $mark\n";
 	$self->{run}->pump until $self->{out} =~ /^$mark$/m;
-	return;
+	return substr($self->{out}, $before) =~ s/^$mark\n//mr;
 }
 
 # Wait until something was heard that matches; returns all that was heard.
@@ -481,10 +495,20 @@ sub heard
 
 	until ($self->{out} =~ $pattern)
 	{
-		$self->_run('SELECT;');
+		$self->run('SELECT;');
 		select undef, undef, undef, $POLL_SECONDS;
 	}
 	return $self->{out};
+}
+
+# End it, whatever it has open, also if its server has gone.
+sub end
+{
+	my ($self) = @_;
+
+	$self->{timer}->start;
+	$self->{run}->finish;
+	return;
 }
 
 1;

@@ -28,21 +28,15 @@ my %OPTIONS = (
 	timeout_ms => 60000,
 	connect_timeout_ms => 60000);
 
-# Advisory locks of the test.
-our $GATE_LOCK = 471101;    # who writes the history waits for it
-our $HERE_LOCK = 471102;    # held by whoever waits
+# Who writes the history waits for this advisory lock, inside the transaction
+# that writes, and longer than the worker waits for a lock.
+our $GATE_LOCK = 471101;
 
-# A pause inside the transaction that writes verdicts.  Not by waiting for a
-# lock: the worker would give up.
 my $STOP_WRITING = <<"END";
-CREATE FUNCTION public.stop_writing() RETURNS trigger LANGUAGE plpgsql AS \$\$
+CREATE FUNCTION public.stop_writing() RETURNS trigger LANGUAGE plpgsql
+SET lock_timeout = 0 AS \$\$
 BEGIN
-	IF NOT pg_try_advisory_xact_lock_shared($GATE_LOCK) THEN
-		PERFORM pg_advisory_xact_lock_shared($HERE_LOCK);
-		WHILE NOT pg_try_advisory_xact_lock_shared($GATE_LOCK) LOOP
-			PERFORM pg_sleep(0.005);
-		END LOOP;
-	END IF;
+	PERFORM pg_advisory_xact_lock_shared($GATE_LOCK);
 	RETURN NEW;
 END \$\$;
 CREATE TRIGGER stop_writing BEFORE INSERT ON partner_api.action_history
@@ -181,18 +175,16 @@ sub wait_until_up
 
 # ---- sessions that hold something ----
 
-# A session that does something in a transaction and keeps that open.
+# A session that does something in a transaction and keeps that open; returns
+# the process id of its backend.
 sub occupy
 {
 	my ($self, $sql) = @_;
-	my $session =
-	  $self->{node}->start_sql("BEGIN; $sql; SELECT pg_sleep(86400);");
+	my $console = $self->{node}->console;
 
-	$self->{node}->wait_for('SELECT count(*) = 1 FROM pg_stat_activity'
-		  . " WHERE application_name = '$session->{name}'"
-		  . " AND state = 'active' AND query LIKE 'SELECT pg_sleep%'");
-	push @{ $self->{occupants} }, $session;
-	return;
+	push @{ $self->{occupants} }, $console;
+	$console->run("BEGIN; $sql;");
+	return $console->run('SELECT pg_backend_pid();') + 0;
 }
 
 # End these sessions, those that are still there.
@@ -200,13 +192,7 @@ sub vacate
 {
 	my ($self) = @_;
 
-	foreach my $session (splice @{ $self->{occupants} //= [] })
-	{
-		$self->{node}->psql('postgres',
-			'SELECT pg_terminate_backend(pid) FROM pg_stat_activity'
-			  . " WHERE application_name = '$session->{name}'");
-		$session->{run}->finish;
-	}
+	$_->end foreach splice @{ $self->{occupants} //= [] };
 	return;
 }
 

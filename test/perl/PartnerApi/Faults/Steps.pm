@@ -70,8 +70,8 @@ my %STEPS = (
 			"SELECT pg_advisory_lock($PartnerApi::Faults::Rig::GATE_LOCK)");
 		$run->launch($run->intents);
 		$run->rig->node->wait_for('SELECT count(*) > 0 FROM pg_locks'
-			  . " WHERE locktype = 'advisory' AND granted"
-			  . " AND objid = $PartnerApi::Faults::Rig::HERE_LOCK");
+			  . " WHERE locktype = 'advisory' AND NOT granted"
+			  . " AND objid = $PartnerApi::Faults::Rig::GATE_LOCK");
 	},
 
 	# Verdict and history are committed; the mirror's table is locked.

@@ -182,9 +182,7 @@ sub _caller
 	my $find = 'SELECT pid FROM pg_stat_activity WHERE application_name = ';
 
 	my $pid = $rig->node->sql("$find'$intent->{session}{name}'");
-	return $pid if $pid;
-	$rig->occupy('SELECT 1');
-	return $rig->node->sql("$find'$rig->{occupants}[-1]{name}'");
+	return $pid || $rig->occupy('SELECT 1');
 }
 
 # The sender has gone: its requests arrive, or they do not.
