@@ -94,25 +94,34 @@ find_loaded(const PartnerApiAccounts *accounts, const char *server,
 }
 
 /*
- * The account of a server and a role, held until the context "user" goes.
- * Needs a transaction.
+ * The account of a server and a role, for the rest of the pass.  Needs a
+ * transaction.
  */
+PartnerApiAccount *
+partner_api_account_get(PartnerApiAccounts *accounts, const char *server,
+						const char *role)
+{
+	PartnerApiAccount *account = find_loaded(accounts, server, role);
+	MemoryContext before;
+
+	if (account != NULL)
+		return account;
+	before = MemoryContextSwitchTo(accounts->parent);
+	account = load_account(accounts, server, role);
+	accounts->loaded = lappend(accounts->loaded, account);
+	MemoryContextSwitchTo(before);
+	return account;
+}
+
+/* The same, held until the context "user" goes. */
 PartnerApiAccount *
 partner_api_account_use(PartnerApiAccounts *accounts, MemoryContext user,
 						const char *server, const char *role)
 {
-	PartnerApiAccount *account = find_loaded(accounts, server, role);
-	Hold	   *hold;
+	PartnerApiAccount *account = partner_api_account_get(accounts, server,
+														 role);
+	Hold	   *hold = MemoryContextAllocZero(user, sizeof(Hold));
 
-	if (account == NULL)
-	{
-		MemoryContext before = MemoryContextSwitchTo(accounts->parent);
-
-		account = load_account(accounts, server, role);
-		accounts->loaded = lappend(accounts->loaded, account);
-		MemoryContextSwitchTo(before);
-	}
-	hold = MemoryContextAllocZero(user, sizeof(Hold));
 	hold->account = account;
 	hold->release.func = release_hold;
 	hold->release.arg = hold;

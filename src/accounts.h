@@ -35,6 +35,9 @@ typedef struct PartnerApiAccounts
 	List	   *loaded;			/* in this pass */
 } PartnerApiAccounts;
 
+extern PartnerApiAccount *partner_api_account_get(PartnerApiAccounts *accounts,
+												  const char *server,
+												  const char *role);
 extern PartnerApiAccount *partner_api_account_use(PartnerApiAccounts *accounts,
 												  MemoryContext user,
 												  const char *server,

@@ -18,6 +18,7 @@
 #include "json.h"
 #include "owner.h"
 #include "redact.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -59,12 +60,24 @@
 	"      AND q.state IN ('sending', 'unknown')" \
 	"      AND p.arguments->'instance_ids' ? q.instance_id))"
 
+/* Whose right and mapping an action is sent with. */
+#define SENDER(p) \
+	" CASE WHEN " p ".automatic THEN (" \
+	"  SELECT pg_catalog.pg_get_userbyid(f.srvowner)" \
+	"    FROM pg_catalog.pg_foreign_server f" \
+	"   WHERE f.srvname = " p ".server) ELSE " p ".requested_by END"
+
+#define IN_SCOPE \
+	" ($5 IS NULL OR p.kind <> ALL ($5))" \
+	" AND ($6 IS NULL OR (" SENDER("p") " = ANY ($6)) = $7)"
+
 #define CLAIM(condition, order) \
 	"WITH due AS MATERIALIZED (" \
 	" SELECT p.action_id FROM partner_api.pending_actions p" \
 	"  WHERE p.server = $1 AND p.state = 'waiting' AND p.run_at <= $2" \
-	"    AND (p.run_at, p.action_id) > ($4, $5)" \
-	"    AND " condition " AND " NOT_BLOCKED " AND " NOT_IN_BULK \
+	"    AND (p.run_at, p.action_id) > ($8, $9)" \
+	"    AND " condition " AND " IN_SCOPE \
+	"    AND " NOT_BLOCKED " AND " NOT_IN_BULK \
 	"  ORDER BY " order " LIMIT $3 FOR UPDATE SKIP LOCKED)," \
 	" c AS (UPDATE partner_api.pending_actions p" \
 	"  SET state = 'sending', lease = p.lease + 1," \
@@ -79,10 +92,7 @@
 	" SELECT c.action_id, c.lease, c.attempts, c.kind, c.server," \
 	"        c.instance_id, s.token, i.status, c.arguments, c.nonce," \
 	"        c.customer_ref," \
-	"        CASE WHEN c.automatic THEN (" \
-	"         SELECT pg_catalog.pg_get_userbyid(f.srvowner)" \
-	"           FROM pg_catalog.pg_foreign_server f" \
-	"          WHERE f.srvname = c.server) ELSE c.requested_by END," \
+	SENDER("c") "," \
 	"        c.deadline, c.sent_at," \
 	"        c.looks, c.automatic," \
 	"        CASE WHEN c.kind = 'delete_instances' THEN" \
@@ -183,42 +193,127 @@ read_claims(MemoryContext parent, uint64 rows, PartnerApiPurpose purpose)
 	return claims;
 }
 
+/* The kinds that lead to a bill, as text[] that lives as long as the process. */
+static Datum
+paid_kinds(void)
+{
+	static Datum array = (Datum) 0;
+	MemoryContext before;
+	Datum		names[PARTNER_API_KINDS];
+	int			count = 0;
+
+	if (array != (Datum) 0)
+		return array;
+	before = MemoryContextSwitchTo(TopMemoryContext);
+	for (int kind = 0; kind < PARTNER_API_KINDS; kind++)
+	{
+		if (partner_api_kind_is_paid((PartnerApiKind) kind))
+			names[count++] =
+				CStringGetTextDatum(partner_api_kind_name((PartnerApiKind) kind));
+	}
+	array = PointerGetDatum(construct_array(names, count, TEXTOID, -1, false,
+											TYPALIGN_INT));
+	MemoryContextSwitchTo(before);
+	return array;
+}
+
 /*
- * Claim up to "limit" due actions of a server that come after a position:
- * those with a deadline, the earliest first, or those without, the oldest
- * first.  Each claim has a context under "parent".
+ * Claim due actions of a server: those with a deadline, the earliest first, or
+ * those without, the oldest first.  Each claim has a context under "parent".
  */
 List *
-partner_api_claim_due(MemoryContext parent, const char *server,
-					  const PartnerApiPosition *after, TimestampTz now,
-					  int limit, bool with_deadline)
+partner_api_claim_due(MemoryContext parent, const PartnerApiClaimScope *scope)
 {
 	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID, INT4OID,
-	TIMESTAMPTZOID, INT8OID};
+		TIMESTAMPTZOID, TEXTARRAYOID, NAMEARRAYOID, BOOLOID,
+		TIMESTAMPTZOID, INT8OID
+	};
 
 	/* not by the index on deadline: most with one are not due for days */
 	static PartnerApiStatement by_deadline = {
-		CLAIM("p.deadline IS NOT NULL AND p.deadline > $2",
+		CLAIM("p.deadline IS NOT NULL AND p.deadline > $2"
+			  " AND p.deadline <= $4",
 			  "p.deadline + interval '0', p.run_at, p.action_id") CLAIMED
-		" ORDER BY c.deadline, c.action_id", 5, types, NULL
+		" ORDER BY c.deadline, c.action_id", 9, types, NULL
 	};
 	static PartnerApiStatement by_age = {
 		CLAIM("p.deadline IS NULL", "p.run_at, p.action_id") CLAIMED
-		" ORDER BY c.run_at, c.action_id", 5, types, NULL
+		" ORDER BY c.run_at, c.action_id", 9, types, NULL
 	};
 	NameData	name;
-	Datum		values[5];
+	Datum		values[9];
+	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 	uint64		rows;
 
-	namestrcpy(&name, server);
+	if (scope->limit <= 0)
+		return NIL;
+	namestrcpy(&name, scope->server);
 	values[0] = NameGetDatum(&name);
-	values[1] = TimestampTzGetDatum(now);
-	values[2] = Int32GetDatum(limit);
-	values[3] = TimestampTzGetDatum(after->run_at);
-	values[4] = Int64GetDatum(after->action_id);
-	rows = partner_api_execute(with_deadline ? &by_deadline : &by_age,
-							   values, NULL, SPI_OK_SELECT);
+	values[1] = TimestampTzGetDatum(scope->now);
+	values[2] = Int32GetDatum(scope->limit);
+	values[3] = TimestampTzGetDatum(scope->latest_deadline);
+	nulls[4] = scope->paid ? 'n' : ' ';
+	values[4] = scope->paid ? (Datum) 0 : paid_kinds();
+	nulls[5] = scope->roles == (Datum) 0 ? 'n' : ' ';
+	values[5] = scope->roles;
+	values[6] = BoolGetDatum(scope->roles_only);
+	values[7] = TimestampTzGetDatum(scope->after.run_at);
+	values[8] = Int64GetDatum(scope->after.action_id);
+	rows = partner_api_execute(scope->with_deadline ? &by_deadline : &by_age,
+							   values, nulls, SPI_OK_SELECT);
 	return read_claims(parent, rows, PARTNER_API_SEND);
+}
+
+/* The numbers of claims as bigint[]. */
+static Datum
+claim_ids(const List *claims)
+{
+	Datum	   *ids = palloc(list_length(claims) * sizeof(Datum));
+	int			count = 0;
+	ListCell   *lc;
+
+	foreach(lc, claims)
+		ids[count++] =
+		Int64GetDatum(((const PartnerApiClaim *) lfirst(lc))->action_id);
+	return PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * Undo claims of the running transaction that cannot be sent now: the actions
+ * wait as before, and have not been tried.
+ */
+void
+partner_api_claims_put_back(const List *claims)
+{
+	static const Oid types[] = {INT8ARRAYOID};
+	static PartnerApiStatement statement = {
+		"UPDATE partner_api.pending_actions"
+		"   SET state = 'waiting', attempts = attempts - 1"
+		" WHERE action_id = ANY ($1)", 1, types, NULL
+	};
+	Datum		value;
+
+	if (claims == NIL)
+		return;
+	value = claim_ids(claims);
+	partner_api_execute(&statement, &value, NULL, SPI_OK_UPDATE);
+}
+
+/* The same for looks, which are due again at a time. */
+void
+partner_api_looks_put_back(const List *claims, TimestampTz until)
+{
+	static const Oid types[] = {INT8ARRAYOID, TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"UPDATE partner_api.pending_actions SET run_at = $2"
+		" WHERE action_id = ANY ($1)", 2, types, NULL
+	};
+	Datum		values[2];
+
+	values[0] = claim_ids(claims);
+	values[1] = TimestampTzGetDatum(until);
+	partner_api_execute(&statement, values, NULL, SPI_OK_UPDATE);
 }
 
 /*
@@ -289,11 +384,7 @@ partner_api_claim_more_looks(MemoryContext parent,
 	static const Oid types[] = {TIMESTAMPTZOID, INT4OID, NAMEOID, NAMEOID,
 	BOOLOID};
 	static PartnerApiStatement statement = {
-		CLAIM_LOOKS("p.server = $3 AND $4 = CASE WHEN p.automatic THEN ("
-					"     SELECT pg_catalog.pg_get_userbyid(f.srvowner)"
-					"       FROM pg_catalog.pg_foreign_server f"
-					"      WHERE f.srvname = p.server)"
-					"     ELSE p.requested_by END"
+		CLAIM_LOOKS("p.server = $3 AND $4 = " SENDER("p")
 					" AND ($5 OR p.kind NOT IN ('sign_instance',"
 					"      'update_subscription', 'disconnect_instance'))"),
 		5, types, NULL

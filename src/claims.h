@@ -59,6 +59,20 @@ typedef struct PartnerApiPosition
 	int64		action_id;
 } PartnerApiPosition;
 
+/* Which of a server's due actions to claim. */
+typedef struct PartnerApiClaimScope
+{
+	const char *server;
+	TimestampTz now;
+	PartnerApiPosition after;	/* only what comes after it */
+	int			limit;
+	bool		with_deadline;	/* those that have one, or those that do not */
+	TimestampTz latest_deadline;	/* DT_NOEND: any */
+	bool		paid;			/* also what leads to a bill */
+	Datum		roles;			/* name[]; 0: whoever asked for them */
+	bool		roles_only;		/* of these roles, or of all others */
+} PartnerApiClaimScope;
+
 /* Actions that a worker which is gone left, with the leases they had. */
 typedef struct PartnerApiOrphans
 {
@@ -66,10 +80,10 @@ typedef struct PartnerApiOrphans
 	Datum		leases;			/* bigint[] */
 } PartnerApiOrphans;
 
-extern List *partner_api_claim_due(MemoryContext parent, const char *server,
-								   const PartnerApiPosition *after,
-								   TimestampTz now, int limit,
-								   bool with_deadline);
+extern List *partner_api_claim_due(MemoryContext parent,
+								   const PartnerApiClaimScope *scope);
+extern void partner_api_claims_put_back(const List *claims);
+extern void partner_api_looks_put_back(const List *claims, TimestampTz until);
 extern List *partner_api_claim_looks(MemoryContext parent, TimestampTz now,
 									 int limit);
 extern List *partner_api_claim_more_looks(MemoryContext parent,

@@ -90,29 +90,68 @@ ask_from(Queue *queue, TimestampTz run_at)
 	queue->after.action_id = 0;
 }
 
+/* May there be something to claim? */
+bool
+partner_api_due_may_be(const char *server, bool with_deadline)
+{
+	return find_queue(server, with_deadline)->ask;
+}
+
+/* Nothing is left that is due now. */
+static void
+note_exhausted(Queue *queue, TimestampTz now)
+{
+	queue->ask = false;
+	queue->after.run_at = now;
+	queue->after.action_id = PG_INT64_MAX;
+}
+
+/* The same, found out by claims that left nothing out together. */
+void
+partner_api_due_exhausted(const char *server, bool with_deadline,
+						  TimestampTz now)
+{
+	note_exhausted(find_queue(server, with_deadline), now);
+}
+
+/* What was claimed is waiting again. */
+void
+partner_api_due_put_back(const char *server, bool with_deadline)
+{
+	ask_from(find_queue(server, with_deadline), DT_NOBEGIN);
+}
+
+/* Does the scope leave out actions that are due? */
+static bool
+leaves_out(const PartnerApiClaimScope *scope)
+{
+	return scope->roles != (Datum) 0 || !scope->paid ||
+		!TIMESTAMP_IS_NOEND(scope->latest_deadline);
+}
+
 /*
- * Claim up to "limit" actions of a server that are due, as
- * partner_api_claim_due() does, if there may be any.
+ * Claim actions of a server that are due, as partner_api_claim_due() does, if
+ * there may be any.  A scope that leaves some out is searched from the
+ * beginning, and says nothing of what is left.
  */
 List *
-partner_api_due_claim(MemoryContext parent, const char *server,
-					  TimestampTz now, int limit, bool with_deadline)
+partner_api_due_claim(MemoryContext parent, PartnerApiClaimScope *scope)
 {
-	Queue	   *queue = find_queue(server, with_deadline);
+	Queue	   *queue = find_queue(scope->server, scope->with_deadline);
 	List	   *claims;
 
-	if (!queue->ask || limit <= 0)
+	if (!queue->ask || scope->limit <= 0)
 		return NIL;
-	claims = partner_api_claim_due(parent, server, &queue->after, now, limit,
-								   with_deadline);
-	queue->ask = list_length(claims) == limit;
+	if (leaves_out(scope))
+		ask_from(queue, DT_NOBEGIN);
+	scope->after = queue->after;
+	claims = partner_api_claim_due(parent, scope);
+	if (leaves_out(scope))
+		return claims;
+	queue->ask = list_length(claims) == scope->limit;
 	if (!queue->ask)
-	{
-		/* nothing is left that is due now */
-		queue->after.run_at = now;
-		queue->after.action_id = PG_INT64_MAX;
-	}
-	else if (!with_deadline)
+		note_exhausted(queue, scope->now);
+	else if (!scope->with_deadline)
 	{
 		const PartnerApiClaim *last = llast(claims);
 

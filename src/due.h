@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "claims.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
@@ -20,9 +21,12 @@ extern void partner_api_due_new(TimestampTz run_at);
 extern void partner_api_due_at(TimestampTz at, TimestampTz now);
 
 extern void partner_api_due_begin_pass(TimestampTz woken_for);
-extern List *partner_api_due_claim(MemoryContext parent, const char *server,
-								   TimestampTz now, int limit,
-								   bool with_deadline);
+extern bool partner_api_due_may_be(const char *server, bool with_deadline);
+extern List *partner_api_due_claim(MemoryContext parent,
+								   PartnerApiClaimScope *scope);
+extern void partner_api_due_put_back(const char *server, bool with_deadline);
+extern void partner_api_due_exhausted(const char *server, bool with_deadline,
+									  TimestampTz now);
 extern List *partner_api_due_claim_looks(MemoryContext parent,
 										 TimestampTz now, int limit);
 extern void partner_api_due_claim_failed(void);

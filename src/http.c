@@ -24,9 +24,11 @@
 
 #include <curl/curl.h>
 #include <signal.h>
+#include <time.h>
 
 #include "compat.h"
 #include "http.h"
+#include "http_headers.h"
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
@@ -66,6 +68,7 @@ struct PartnerApiCall
 	size_t		body_size;
 	char		content_type[128];
 	int64		date_ms;
+	PartnerApiHeaders rate_limit;
 	PartnerApiResponse response;
 	void	   *arg;
 	MemoryContextCallback release;
@@ -233,7 +236,10 @@ parse_date(PartnerApiHttp *http, const char *date, size_t len)
 	return http->last_date_ms;
 }
 
-/* The Date header tells how far the provider's clock is from ours. */
+/*
+ * The Date header tells how far the provider's clock is from ours; others may
+ * tell of its rate limit.
+ */
 static size_t
 on_header(char *data, size_t size, size_t count, void *arg)
 {
@@ -243,6 +249,8 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	if (len > 5 && len < sizeof(call->http->last_date) &&
 		strncasecmp(data, "date:", 5) == 0)
 		call->date_ms = parse_date(call->http, data + 5, len - 5);
+	else
+		partner_api_headers_add(&call->rate_limit, data, len);
 	return len;
 }
 
@@ -442,6 +450,23 @@ transport_error(const PartnerApiCall *call, CURLcode code)
 	return curl_easy_strerror(code);
 }
 
+/* When we may come again, as far as the provider says. */
+static void
+note_limits(PartnerApiCall *call, curl_off_t retry_after)
+{
+	PartnerApiResponse *response = &call->response;
+	int64		now_ms = call->date_ms != 0 ? call->date_ms :
+	(int64) time(NULL) * 1000;
+	int64		reset_ms = partner_api_headers_reset_ms(&call->rate_limit, now_ms);
+
+	response->retry_after_ms = retry_after > 0 ?
+		Min(retry_after, MOST_RETRY_AFTER_S) * 1000 : -1;
+	if (response->retry_after_ms < 0 && response->status == 429)
+		response->retry_after_ms = reset_ms;
+	response->used_up_ms =
+		partner_api_headers_used_up(&call->rate_limit) ? reset_ms : -1;
+}
+
 /* Take down what a finished transfer brought. */
 static void
 finish_call(PartnerApiCall *call, CURLcode code)
@@ -473,9 +498,8 @@ finish_call(PartnerApiCall *call, CURLcode code)
 	}
 	response->body = call->body != NULL ? call->body : "";
 	response->body_len = call->body_len;
-	response->retry_after_ms = retry_after > 0 ?
-		Min(retry_after, MOST_RETRY_AFTER_S) * 1000 : -1;
 	response->date_ms = call->date_ms;
+	note_limits(call, retry_after);
 	if (!response->complete)
 		response->transport_error = transport_error(call, code);
 

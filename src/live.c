@@ -12,11 +12,13 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "listing.h"
 #include "live.h"
 #include "miscadmin.h"
 #include "policy.h"
 #include "redact.h"
+#include "storage/condition_variable.h"
 #include "utils/memutils.h"
 
 /* A backend reads one thing at a time. */
@@ -50,13 +52,87 @@ partner_api_live_server(const char *name)
 	return server;
 }
 
+/* ---- limits ---- */
+
+/* Words for what keeps reads away for a time. */
+static const char *
+shut_words(PartnerApiShut shut)
+{
+	switch (shut)
+	{
+		case PARTNER_API_SHUT_RETRY_AFTER:
+			return "The provider asked to be left alone (Retry-After).";
+		case PARTNER_API_SHUT_USED_UP:
+			return "The provider's rate limit is used up until its reset.";
+		case PARTNER_API_SHUT_BUSY:
+			return "The provider said that there are too many requests.";
+		case PARTNER_API_SHUT_RATE:
+			return "The server's rate_limit is used up.";
+		default:
+			return "As many requests are in flight as max_concurrency allows.";
+	}
+}
+
+static void refuse(const PartnerApiServer *server,
+				   const PartnerApiRefusal *refusal)
+			pg_attribute_noreturn();
+
+/* Raise ERROR for a read that may not start in time. */
+static void
+refuse(const PartnerApiServer *server, const PartnerApiRefusal *refusal)
+{
+	if (refusal->shut == PARTNER_API_SHUT_CIRCUIT)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+				errmsg("server \"%s\" is not reached", server->name),
+				errdetail("%d requests in a row failed, the last with: %s.  Nothing was sent; the next probe is due in %d s.",
+						  refusal->failures, refusal->last_error,
+						  (int) (refusal->probe_in_us / 1000000)),
+				errhint("Check the network; partner_api.test_connection('%s') tries at once.",
+						server->name));
+	ereport(ERROR,
+			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			errmsg("server \"%s\" takes no request now", server->name),
+			errdetail("%s  Nothing was sent.", shut_words(refusal->shut)),
+			refusal->wait_us > 0 ?
+			errhint("Try again in %d s; see partner_api.server_health.",
+					(int) (refusal->wait_us / 1000000) + 1) :
+			errhint("Try again, or raise max_concurrency of the server; see partner_api.server_health."));
+}
+
 /*
- * Send a read and wait for its answer, interruptibly.  The answer lives in
- * the current context; it may be none (see "complete").
+ * Take a place among the requests of the credential, interruptibly.  Waits no
+ * longer than a request may take; raises ERROR if none is to be had until then.
  */
-const PartnerApiResponse *
-partner_api_live_fetch(const PartnerApiServer *server,
-					   const PartnerApiRequest *request)
+static void
+enter(const PartnerApiServer *server, PartnerApiUrgency urgency,
+	  PartnerApiPermit *permit)
+{
+	int64		give_up_at = 0;
+	PartnerApiRefusal refusal;
+
+	while (!partner_api_limits_enter(&server->limits, urgency, permit,
+									 &refusal))
+	{
+		int64		now = partner_api_monotonic_us();
+
+		if (give_up_at == 0)
+			give_up_at = now + server->endpoint.timeout_ms * INT64CONST(1000);
+		if (refusal.shut == PARTNER_API_SHUT_CIRCUIT ||
+			now >= give_up_at || now + refusal.wait_us > give_up_at)
+			refuse(server, &refusal);
+		partner_api_limits_sleep(&refusal, refusal.wait_us > 0 ?
+								 refusal.wait_us : give_up_at - now);
+	}
+	if (give_up_at != 0)
+		ConditionVariableCancelSleep();
+}
+
+/* ---- requests ---- */
+
+/* Send a read and wait for its answer, interruptibly. */
+static const PartnerApiResponse *
+exchange(const PartnerApiServer *server, const PartnerApiRequest *request)
 {
 	PartnerApiHttp *engine = backend_engine();
 	PartnerApiCall *call = partner_api_http_start(engine,
@@ -71,6 +147,34 @@ partner_api_live_fetch(const PartnerApiServer *server,
 		partner_api_http_wait(engine, POLL_SLICE_MS, -1);
 	}
 	return partner_api_call_response(call);
+}
+
+/*
+ * Send a read, as soon as the limits of its credential allow it, and wait for
+ * its answer, interruptibly.  The answer lives in the current context; it may
+ * be none (see "complete").
+ */
+const PartnerApiResponse *
+partner_api_live_fetch(const PartnerApiServer *server,
+					   PartnerApiUrgency urgency,
+					   const PartnerApiRequest *request)
+{
+	const PartnerApiResponse *volatile response = NULL;
+	PartnerApiPermit permit;
+
+	enter(server, urgency, &permit);
+	PG_TRY();
+	{
+		response = exchange(server, request);
+	}
+	PG_CATCH();
+	{
+		partner_api_limits_leave(&permit, NULL);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	partner_api_limits_leave(&permit, response);
+	return response;
 }
 
 /* ---- errors ---- */
@@ -152,7 +256,7 @@ read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
 	MemoryContextSwitchTo(call_context);
 	server->provider->build_list(filter, number, &server->credential,
 								 &request);
-	response = partner_api_live_fetch(server, &request);
+	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
 	partner_api_live_check(server, NULL, response);
 	MemoryContextSwitchTo(rows_context);
 	readable = server->provider->parse_list(response, number, page, &message);

@@ -17,6 +17,7 @@
 
 extern PartnerApiServer *partner_api_live_server(const char *name);
 extern const PartnerApiResponse *partner_api_live_fetch(const PartnerApiServer *server,
+														PartnerApiUrgency urgency,
 														const PartnerApiRequest *request);
 extern void partner_api_live_check(const PartnerApiServer *server,
 								   const char *instance_token,

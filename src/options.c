@@ -33,6 +33,9 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
 /* The longest interval that an option can be. */
 #define MOST_DAYS 365
 
+/* About one request a day. */
+#define LEAST_RATE 0.00001
+
 #define SERVER ForeignServerRelationId
 #define MAPPING UserMappingRelationId
 
@@ -40,6 +43,8 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
 	{name, catalog, PARTNER_API_OPTION_TEXT, superuser_only, NULL, 0, 0, NULL}
 #define INTEGER(name, fallback, min, max) \
 	{name, SERVER, PARTNER_API_OPTION_INTEGER, false, fallback, min, max, NULL}
+#define RATE(name, fallback, max) \
+	{name, SERVER, PARTNER_API_OPTION_RATE, false, fallback, 0, max, NULL}
 #define DURATION(name, fallback) \
 	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, NULL}
 #define CHOICE(name, fallback, choices) \
@@ -54,7 +59,10 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
  */
 static const PartnerApiOption options_table[] = {
 	SPECIAL("base_url", PARTNER_API_OPTION_URL),
+	INTEGER("burst", NULL, 1, 100000),
 	TEXT(SERVER, "ca_file", true),
+	INTEGER("circuit_failures", "5", 0, 1000000),
+	INTEGER("circuit_pause_ms", "10000", 1, 86400000),
 	INTEGER("connect_timeout_ms", "10000", 1, 600000),
 	DURATION("deadline_alarm", "30 min"),
 	DURATION("deadline_warning", "2 h"),
@@ -63,6 +71,7 @@ static const PartnerApiOption options_table[] = {
 	INTEGER("max_response_bytes", "16777216", 1024, 1073741823),
 	CHOICE("name_nonce", "on", "on,off"),
 	SPECIAL("provider", PARTNER_API_OPTION_PROVIDER),
+	RATE("rate_limit", "0", 100000),
 	DURATION("sign_lead", "6 h"),
 	INTEGER("timeout_ms", "30000", 1, 3600000),
 	CHOICE("trial_end", "sign", "sign,lapse,ask"),
@@ -138,6 +147,23 @@ parse_integer(const PartnerApiOption *option, const char *value)
 		bad_value(option, psprintf("It must be an integer from %d to %d.",
 								   option->min, option->max));
 	return (int) result;
+}
+
+/* A number of events per second, or 0; fractions are allowed. */
+static double
+parse_rate(const PartnerApiOption *option, const char *value)
+{
+	char	   *end;
+	double		result;
+
+	errno = 0;
+	result = strtod(value, &end);
+	if (errno != 0 || end == value || *end != '\0' ||
+		!(result == 0 || (result >= LEAST_RATE && result <= option->max)))
+		bad_value(option,
+				  psprintf("It must be 0 or a number from %g to %d.",
+						   LEAST_RATE, option->max));
+	return result;
 }
 
 /* An interval in microseconds; months have no fixed length. */
@@ -225,6 +251,9 @@ check_option(const PartnerApiOption *option, const char *value)
 			break;
 		case PARTNER_API_OPTION_INTEGER:
 			(void) parse_integer(option, value);
+			break;
+		case PARTNER_API_OPTION_RATE:
+			(void) parse_rate(option, value);
 			break;
 		case PARTNER_API_OPTION_INTERVAL:
 			(void) parse_interval(option, value);
@@ -458,6 +487,14 @@ partner_api_option_integer(List *options, const char *name)
 {
 	return parse_integer(find_option(name, SERVER),
 						 partner_api_option_text(options, name));
+}
+
+/* The value of an option that is a rate, or its default. */
+double
+partner_api_option_rate(List *options, const char *name)
+{
+	return parse_rate(find_option(name, SERVER),
+					  partner_api_option_text(options, name));
 }
 
 /* In microseconds. */

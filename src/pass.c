@@ -17,7 +17,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "admission.h"
 #include "answers.h"
+#include "circuits.h"
 #include "clock.h"
 #include "commands/extension.h"
 #include "due.h"
@@ -26,6 +28,7 @@
 #include "pass.h"
 #include "settings.h"
 #include "slots.h"
+#include "stalled.h"
 #include "storage/ipc.h"
 #include "subtransaction.h"
 #include "survey.h"
@@ -105,48 +108,14 @@ make_answers(const List *written)
 
 /* ---- claiming ---- */
 
-/* A transfer that is to be started after the commit. */
+/* Transfers to be started after the commit. */
 static void
-add_transfer(PartnerApiTransfer *transfer)
+add_transfers(const List *transfers)
 {
 	MemoryContext before = MemoryContextSwitchTo(claims_context);
-	ListCell   *lc;
 
-	partner_api_identity_require(transfer->claim->nonce);
-	foreach(lc, transfer->companions)
-		partner_api_identity_require(((PartnerApiTransfer *) lfirst(lc))->claim->nonce);
-	pass.transfers = lappend(pass.transfers, transfer);
+	pass.transfers = list_concat(pass.transfers, transfers);
 	MemoryContextSwitchTo(before);
-}
-
-/* Make claims ready to be sent after the commit. */
-static void
-prepare_claims(const List *claims)
-{
-	ListCell   *lc;
-
-	foreach(lc, claims)
-		add_transfer(partner_api_transfer_prepare(&accounts, lfirst(lc)));
-}
-
-/* Requests that will be in flight to a server after this pass. */
-static int
-server_load(const char *server)
-{
-	int			load = partner_api_transfers_count(server,
-												   PARTNER_API_SEND) +
-	partner_api_unwritten_count(server);
-	ListCell   *lc;
-
-	foreach(lc, pass.transfers)
-	{
-		PartnerApiTransfer *transfer = lfirst(lc);
-
-		if (transfer->claim->purpose == PARTNER_API_SEND &&
-			strcmp(transfer->claim->server, server) == 0)
-			load++;
-	}
-	return load;
 }
 
 /* Connections that are left for this pass. */
@@ -157,36 +126,6 @@ connections_left(void)
 		list_length(pass.transfers);
 }
 
-/* Lanes that are left to a server; one is kept for deadlines. */
-static int
-lanes_left(const char *server, bool with_deadline)
-{
-	int			lanes = partner_api_server_lanes(server);
-
-	if (!with_deadline && lanes > 1)
-		lanes--;
-	return Min(lanes - server_load(server), connections_left());
-}
-
-/* Claim what a server can take, deadlines first. */
-static void
-claim_for_server(const char *server)
-{
-	if (partner_api_survey_blocks(server))
-		return;
-	for (int i = 0; i < 2; i++)
-	{
-		bool		with_deadline = (i == 0);
-		List	   *claims;
-
-		claims = partner_api_due_claim(new_claims, server, pass.now,
-									   lanes_left(server, with_deadline),
-									   with_deadline);
-		partner_api_settle_jumped_signs(claims, pass.now);
-		prepare_claims(claims);
-	}
-}
-
 /* ---- waiting calls ---- */
 
 /* A request from a slot on its way to becoming a claim. */
@@ -195,9 +134,22 @@ typedef struct SlotClaim
 	PartnerApiTicket ticket;
 	PartnerApiNewAction *action;
 	TimestampTz now;
-	PartnerApiClaim *claim;		/* NULL: there was an earlier action */
-	PartnerApiAnswer *answer;	/* how that one went, if it is closed */
+	bool		stalled;		/* recorded, but not claimed */
+	PartnerApiTransfer *transfer;	/* NULL: it waits, or was there before */
+	PartnerApiAnswer *answer;	/* how that one went, or why it waits */
 } SlotClaim;
+
+/* Claim the action that was just recorded for a waiting call. */
+static void
+claim_slot(SlotClaim *slot, int64 action_id)
+{
+	PartnerApiClaim *claim = partner_api_claim_action(new_claims, action_id,
+													  slot->now);
+
+	if (claim == NULL)
+		elog(ERROR, "action " INT64_FORMAT " could not be claimed", action_id);
+	slot->transfer = partner_api_admit_call(claim);
+}
 
 /* Work for partner_api_try(): record and claim a waiting call. */
 static void
@@ -209,16 +161,11 @@ record_slot(void *arg)
 	partner_api_slot_bind(&slot->ticket, enqueued.action_id);
 	if (enqueued.existed)
 		slot->answer = partner_api_answer_of_closed(enqueued.action_id);
+	else if (slot->stalled)
+		slot->answer = partner_api_answer_of_stalled(&accounts,
+													 enqueued.action_id);
 	else
-	{
-		slot->claim = partner_api_claim_action(new_claims,
-											   enqueued.action_id, slot->now);
-		if (slot->claim == NULL)
-			elog(ERROR, "action " INT64_FORMAT " could not be claimed",
-				 enqueued.action_id);
-		partner_api_identity_require(slot->claim->nonce);
-		partner_api_settle_jumped_signs(list_make1(slot->claim), slot->now);
-	}
+		claim_slot(slot, enqueued.action_id);
 }
 
 /* Tell the caller that its request could not be recorded. */
@@ -236,10 +183,10 @@ refuse_slot(const PartnerApiTicket *ticket, const ErrorData *error)
 
 /*
  * A call may wait for an action that a session has closed meanwhile, by
- * cancel_action() for example.
+ * cancel_action() for example, or that nobody knows how long will wait.
  */
 static void
-answer_if_closed(int index)
+answer_if_idle(int index)
 {
 	int64		action_id = partner_api_slot_action(index);
 	PartnerApiAnswer *answer;
@@ -247,6 +194,8 @@ answer_if_closed(int index)
 	if (action_id == 0 || partner_api_transfer_in_flight(action_id))
 		return;
 	answer = partner_api_answer_of_closed(action_id);
+	if (answer == NULL)
+		answer = partner_api_answer_of_stalled(&accounts, action_id);
 	if (answer != NULL)
 		pass.answers = lappend(pass.answers, answer);
 }
@@ -256,16 +205,20 @@ static void
 serve_slot(int index)
 {
 	SlotClaim	slot = {.now = pass.now};
+	PartnerApiCallChance chance;
 	PartnerApiTicket *kept;
 	MemoryContext before;
 	ErrorData  *error;
 
 	slot.action = partner_api_slot_peek(index, &slot.ticket);
 	if (slot.action == NULL ||
-		partner_api_survey_blocks(slot.action->server) ||
-		(partner_api_server_exists(slot.action->server) &&
-		 lanes_left(slot.action->server, false) <= 0) ||
-		partner_api_action_has_to_wait(slot.action, pass.now) ||
+		partner_api_survey_blocks(slot.action->server))
+		return;
+	chance = partner_api_admission_chance(slot.action);
+	slot.stalled = chance == PARTNER_API_CALL_STALLED;
+	if (chance == PARTNER_API_CALL_WAITS ||
+		(!slot.stalled &&
+		 partner_api_action_has_to_wait(slot.action, pass.now)) ||
 		!partner_api_slot_take(&slot.ticket))
 		return;
 	before = MemoryContextSwitchTo(claims_context);
@@ -276,8 +229,8 @@ serve_slot(int index)
 	error = partner_api_try(record_slot, &slot);
 	if (error != NULL)
 		refuse_slot(&slot.ticket, error);
-	else if (slot.claim != NULL)
-		prepare_claims(list_make1(slot.claim));
+	else if (slot.transfer != NULL)
+		add_transfers(list_make1(slot.transfer));
 	else if (slot.answer != NULL)
 		pass.answers = lappend(pass.answers, slot.answer);
 }
@@ -290,7 +243,8 @@ next_due(void)
 {
 	TimestampTz next = Min(partner_api_due_next(), partner_api_upkeep_next());
 
-	return Min(next, partner_api_surveys_next_due());
+	next = Min(next, partner_api_surveys_next_due());
+	return Min(next, partner_api_admission_last_chance());
 }
 
 /* Has a due time come, has the clock been turned, or is it time to be safe? */
@@ -305,18 +259,15 @@ time_has_passed(int64 ahead_before)
 static void
 claim_server_work(void *server)
 {
-	claim_for_server(server);
+	if (!partner_api_survey_blocks(server))
+		add_transfers(partner_api_admit_due(server));
 }
 
 /* Work for partner_api_try(): looks, as many as may begin. */
 static void
 claim_look_work(void *looks)
 {
-	ListCell   *lc;
-
-	foreach(lc, partner_api_looks_claim(&accounts, new_claims, pass.now,
-										*(int *) looks))
-		add_transfer(lfirst(lc));
+	add_transfers(partner_api_admit_looks(*(int *) looks));
 }
 
 /*
@@ -336,23 +287,24 @@ try_to_claim(void (*work) (void *arg), void *arg)
 
 /* Claim what can be sent now: calls that wait, due actions, looks. */
 static void
-claim_work(void)
+claim_work(bool safety)
 {
 	ListCell   *lc;
 	int			looks;
 
 	partner_api_surveys_prepare(&accounts, pass.now);
+	partner_api_admission_begin(&accounts, new_claims, pass.now,
+								connections_left(), safety);
 	for (int i = 0; i < partner_api_slot_count(); i++)
 	{
-		answer_if_closed(i);
+		answer_if_idle(i);
 		serve_slot(i);
 	}
 	foreach(lc, partner_api_server_names())
 		try_to_claim(claim_server_work, lfirst(lc));
-	looks = Min(MOST_LOOKS - partner_api_transfers_count(NULL,
-														 PARTNER_API_LOOK),
-				connections_left());
+	looks = MOST_LOOKS - partner_api_transfers_count(NULL, PARTNER_API_LOOK);
 	try_to_claim(claim_look_work, &looks);
+	partner_api_admission_end();
 }
 
 /* The extension may have been dropped since: then this worker is done. */
@@ -417,6 +369,7 @@ end_pass(void)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pass.committed = true;
+	partner_api_limits_announced();
 	keep_claims();
 	foreach(lc, pass.slots)
 		partner_api_slot_committed(lfirst(lc));
@@ -523,6 +476,7 @@ partner_api_pass_run(void)
 {
 	List	   *written;
 	int64		ahead_before = clock_ahead;
+	bool		safety;
 
 	if (!partner_api_identity_is_settled())
 		take_over();
@@ -536,7 +490,10 @@ partner_api_pass_run(void)
 	start_transfers();			/* of a pass that failed after its commit */
 	partner_api_due_begin_pass(partner_api_woken_for(entry));
 	begin_pass();
-	if (partner_api_upkeep_is_due())
+	if (clock_ahead > ahead_before)
+		partner_api_limits_turn(clock_ahead - ahead_before);
+	safety = partner_api_upkeep_is_due();
+	if (safety)
 	{
 		entry->last_error[0] = '\0';	/* unless it goes wrong again */
 		/* a dump may have been restored since */
@@ -556,8 +513,9 @@ partner_api_pass_run(void)
 													  clock_ahead != ahead_before));
 		partner_api_due_anything();
 	}
+	partner_api_circuits_tend(entry, &accounts, pass.now);
 	if (partner_api_enabled && partner_api_identity_is_settled())
-		claim_work();
+		claim_work(safety);
 	partner_api_due_end_pass(pass.now);
 	end_pass();
 
@@ -565,6 +523,7 @@ partner_api_pass_run(void)
 	partner_api_unwritten_forget(written);
 	start_transfers();
 	partner_api_surveys_start(http, pass.now);
+	partner_api_probes_start(http);
 	partner_api_accounts_end_pass(&accounts);
 	count_pass();
 }
@@ -575,7 +534,8 @@ partner_api_pass_run(void)
 int
 partner_api_pass_in_flight(void)
 {
-	return partner_api_transfers_total() + partner_api_surveys_running();
+	return partner_api_transfers_total() + partner_api_surveys_running() +
+		partner_api_probes_running();
 }
 
 /* Take in what has finished since; returns whether anything has. */
@@ -589,6 +549,11 @@ partner_api_pass_take_finished(void)
 	{
 		List	   *settlements;
 
+		if (partner_api_probe_finish(call))
+		{
+			any = true;
+			continue;
+		}
 		if (partner_api_survey_finish(http, call))
 			continue;
 		settlements = partner_api_transfer_finish(call, our_time());
@@ -612,16 +577,33 @@ time_to_next_due(void)
 	return (long) Min((next - now) / 1000 + 1, PARTNER_API_SAFETY_PASS_MS);
 }
 
-/* Milliseconds until the next pass, if nothing happens. */
+/* Milliseconds until a monotonic time; the safety pass if it is 0. */
+static long
+time_until(int64 monotonic_us)
+{
+	int64		left = monotonic_us - partner_api_monotonic_us();
+
+	if (monotonic_us == 0)
+		return PARTNER_API_SAFETY_PASS_MS;
+	return left <= 0 ? 0 : (long) (left / 1000 + 1);
+}
+
+/*
+ * Milliseconds until the next pass, if nothing happens: something falls due,
+ * or a limit lets through what is due.
+ */
 long
 partner_api_pass_time_to_sleep(void)
 {
 	int64		time_to_look = partner_api_due_time_to_look_ms();
+	long		sleep_ms = time_to_next_due();
 
 	if (!partner_api_identity_is_settled())
 		return PARTNER_API_SAFETY_PASS_MS;
-	return time_to_look < 0 ? time_to_next_due() :
-		(long) Min(time_to_look, time_to_next_due());
+	if (time_to_look >= 0)
+		sleep_ms = (long) Min(time_to_look, sleep_ms);
+	sleep_ms = Min(sleep_ms, time_until(partner_api_admission_opens_at()));
+	return Min(sleep_ms, time_until(partner_api_probes_next_at()));
 }
 
 /*

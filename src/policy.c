@@ -16,7 +16,6 @@
 #define FIRST_BACKOFF (1 * USECS_PER_SEC)
 #define LAST_BACKOFF (5 * USECS_PER_MINUTE)
 #define SHORTEST_RETRY (1 * USECS_PER_SEC)
-#define LAST_CHANCE (5 * USECS_PER_SEC)
 
 /*
  * Lost answers after which it is a person's to settle, where no deadline
@@ -55,8 +54,8 @@ retry_time(const PartnerApiClaim *claim, int64 retry_after_ms,
 	if (retry_after_ms > 0)
 		delay = Max(delay, retry_after_ms * 1000);
 	/* sent away until it is too late: try once more before that */
-	if (claim->deadline != 0 && now + delay > claim->deadline - LAST_CHANCE)
-		delay = Max(claim->deadline - LAST_CHANCE - now, SHORTEST_RETRY);
+	if (claim->deadline != 0 && now + delay > claim->deadline - PARTNER_API_LAST_CHANCE_US)
+		delay = Max(claim->deadline - PARTNER_API_LAST_CHANCE_US - now, SHORTEST_RETRY);
 	return now + delay;
 }
 

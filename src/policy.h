@@ -14,6 +14,13 @@
 
 #include "claims.h"
 #include "servers.h"
+#include "utils/timestamp.h"
+
+/*
+ * An action that a provider sends away until after its deadline is tried once
+ * more so long before that.
+ */
+#define PARTNER_API_LAST_CHANCE_US (5 * USECS_PER_SEC)
 
 /* What becomes of an action; states as in the table. */
 typedef struct PartnerApiNextStep

@@ -97,7 +97,8 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 	bool		ok;
 
 	server->provider->build_list(&filter, 1, &server->credential, &request);
-	response = partner_api_live_fetch(server, &request);
+	/* whoever asks wants to know now: it probes an open circuit */
+	response = partner_api_live_fetch(server, PARTNER_API_PROBE, &request);
 	ok = partner_api_response_reason(response) == PARTNER_API_REASON_NONE &&
 		server->provider->parse_list(response, 1, &page, &message);
 
@@ -272,7 +273,7 @@ read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
 	token = instance_token(server->name, instance_id);
 	server->provider->build_read(read, instance_id, token, parameter,
 								 &server->credential, &request);
-	response = partner_api_live_fetch(server, &request);
+	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
 	partner_api_live_check(server, token, response);
 	if (!server->provider->parse_read(read, response, result, &message))
 		partner_api_live_refused(server, token, response, message);

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/reloptions.h"
@@ -81,6 +83,22 @@ prefers_repeat(List *options, const char *name)
 				  "prefer_repeat") == 0;
 }
 
+/* How many requests the server's options let through. */
+static void
+load_gate_rules(PartnerApiGateRules *rules, List *options)
+{
+	rules->lanes = partner_api_option_integer(options, "max_concurrency");
+	rules->rate = partner_api_option_rate(options, "rate_limit");
+	if (partner_api_option_text(options, "burst") != NULL)
+		rules->burst = partner_api_option_integer(options, "burst");
+	else
+		rules->burst = Max((int) ceil(rules->rate), 1);
+	rules->circuit_failures =
+		partner_api_option_integer(options, "circuit_failures");
+	rules->circuit_pause_us =
+		partner_api_option_integer(options, "circuit_pause_ms") * INT64CONST(1000);
+}
+
 /*
  * Configuration of a server as "role" may use it, palloc'd, without the
  * credential.  Raises ERROR if it does not exist, is not ours, may not be
@@ -113,8 +131,7 @@ partner_api_server_load(const char *name, Oid role)
 		partner_api_option_integer(options, "timeout_ms");
 	server->endpoint.max_response_bytes =
 		partner_api_option_integer(options, "max_response_bytes");
-	server->max_concurrency =
-		partner_api_option_integer(options, "max_concurrency");
+	load_gate_rules(&server->limits.rules, options);
 	server->list_lag = partner_api_option_interval(options, "list_lag");
 	server->sign_lead = partner_api_option_interval(options, "sign_lead");
 	server->trial_end = pstrdup(partner_api_option_text(options, "trial_end"));
@@ -189,6 +206,11 @@ partner_api_server_load_credential(PartnerApiServer *server, Oid role)
 				errmsg("user mapping for server \"%s\" has no token",
 					   server->name),
 				errhint("Set its option \"token_file\"."));
+	server->limits.key.server = server->oid;
+	server->limits.key.token =
+		partner_api_limits_hash(server->credential.token);
+	server->limits.role = role;
+	server->limits.token = server->credential.token;
 }
 
 /*
@@ -235,17 +257,6 @@ partner_api_server_is_usable(const char *name, Oid role)
 
 	return foreign != NULL && is_ours(foreign) &&
 		partner_api_server_usable_compat(foreign->serverid, role);
-}
-
-/* How many requests a server may have in flight; 0 if there is no server. */
-int
-partner_api_server_lanes(const char *name)
-{
-	ForeignServer *foreign = GetForeignServerByName(name, true);
-
-	if (foreign == NULL || !is_ours(foreign))
-		return 0;
-	return partner_api_option_integer(foreign->options, "max_concurrency");
 }
 
 /*

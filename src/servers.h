@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "http.h"
+#include "limits_shared.h"
 #include "providers/provider.h"
 
 typedef struct PartnerApiServer
@@ -22,7 +23,6 @@ typedef struct PartnerApiServer
 	char	   *name;
 	const PartnerApiProvider *provider;
 	PartnerApiEndpoint endpoint;
-	int			max_concurrency;
 	int64		list_lag;		/* microseconds */
 	int64		sign_lead;		/* microseconds */
 	char	   *trial_end;		/* sign, lapse or ask */
@@ -31,6 +31,7 @@ typedef struct PartnerApiServer
 	bool		repeats_unknown_create;
 	bool		repeats_unknown_sign;
 	PartnerApiCredential credential;	/* after ..._load_credential */
+	PartnerApiLimits limits;	/* the same */
 	char	   *token_fingerprint;	/* NULL if not asked for */
 } PartnerApiServer;
 
@@ -51,7 +52,6 @@ extern List *partner_api_server_secrets(const PartnerApiServer *server,
 extern List *partner_api_server_names(void);
 extern bool partner_api_server_exists(const char *name);
 extern bool partner_api_server_is_usable(const char *name, Oid role);
-extern int	partner_api_server_lanes(const char *name);
 extern PartnerApiDeadlines partner_api_server_deadlines(const char *name);
 
 /* options.c */
@@ -59,6 +59,7 @@ typedef enum PartnerApiOptionKind
 {
 	PARTNER_API_OPTION_TEXT,
 	PARTNER_API_OPTION_INTEGER,
+	PARTNER_API_OPTION_RATE,
 	PARTNER_API_OPTION_INTERVAL,
 	PARTNER_API_OPTION_CHOICE,
 	PARTNER_API_OPTION_URL,
@@ -80,6 +81,7 @@ typedef struct PartnerApiOption
 
 extern const char *partner_api_option_text(List *options, const char *name);
 extern int	partner_api_option_integer(List *options, const char *name);
+extern double partner_api_option_rate(List *options, const char *name);
 extern int64 partner_api_option_interval(List *options, const char *name);
 extern void partner_api_check_allowed_host(const char *base_url);
 

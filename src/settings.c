@@ -30,6 +30,7 @@ int			partner_api_call_timeout = 60000;
 char	   *partner_api_databases = NULL;
 bool		partner_api_enabled = true;
 int			partner_api_max_connections = 256;
+bool		partner_api_paid_calls = true;
 bool		partner_api_test_clock = false;
 
 static const struct config_enum_entry after_promotion_choices[] = {
@@ -141,6 +142,12 @@ partner_api_define_settings(void)
 							 "Lets the workers send requests.",
 							 "When off, actions are accepted and wait.",
 							 &partner_api_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("partner_api.paid_calls",
+							 "Lets the workers send what leads to a bill.",
+							 "When off, creates, signs and changes of subscriptions wait; everything else goes on.",
+							 &partner_api_paid_calls, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	if (process_shared_preload_libraries_in_progress)

@@ -25,6 +25,7 @@ extern int	partner_api_call_timeout;	/* ms */
 extern char *partner_api_databases;
 extern bool partner_api_enabled;
 extern int	partner_api_max_connections;
+extern bool partner_api_paid_calls;
 extern bool partner_api_test_clock;
 
 extern void partner_api_define_settings(void);

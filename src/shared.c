@@ -13,6 +13,7 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "limits_shared.h"
 #include "miscadmin.h"
 #include "shared.h"
 #include "slots.h"
@@ -32,8 +33,9 @@ void
 partner_api_shared_request(void)
 {
 	RequestAddinShmemSpace(MAXALIGN(sizeof(PartnerApiShared)) +
-						   partner_api_slots_size());
-	RequestNamedLWLockTranche("partner_api", 1);
+						   partner_api_slots_size() +
+						   partner_api_limits_size());
+	RequestNamedLWLockTranche("partner_api", 2);
 }
 
 /* Set the memory up, or find it; to be called from the startup hook. */
@@ -55,6 +57,7 @@ partner_api_shared_startup(void)
 			partner_api_shared->workers[i].process = PARTNER_API_NO_PROCESS;
 	}
 	partner_api_slots_startup();
+	partner_api_limits_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -156,6 +159,17 @@ partner_api_extension_installed(void)
 	launcher = partner_api_shared->launcher;
 	LWLockRelease(partner_api_shared->lock);
 	partner_api_wake_process(launcher);
+}
+
+/* Let the workers know that a pause was committed, or the end of one. */
+void
+partner_api_count_pause(void)
+{
+	if (partner_api_shared == NULL)
+		return;
+	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
+	partner_api_shared->pauses++;
+	LWLockRelease(partner_api_shared->lock);
 }
 
 /*

@@ -66,6 +66,7 @@ typedef struct PartnerApiShared
 	LWLock	   *lock;
 	int			launcher;		/* latch owner, or PARTNER_API_NO_PROCESS */
 	int64		installs;		/* CREATE EXTENSIONs committed so far */
+	int64		pauses;			/* transactions that paused or resumed */
 	PartnerApiWorkerEntry workers[PARTNER_API_MAX_WORKERS];
 } PartnerApiShared;
 
@@ -79,6 +80,7 @@ extern void partner_api_wake_worker(Oid database);
 extern void partner_api_wake_worker_for(Oid database, TimestampTz due_from);
 extern TimestampTz partner_api_woken_for(PartnerApiWorkerEntry *entry);
 extern void partner_api_extension_installed(void);
+extern void partner_api_count_pause(void);
 extern void partner_api_wake_process(int process);
 extern void partner_api_worker_error(PartnerApiWorkerEntry *entry,
 									 const char *message);

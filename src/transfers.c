@@ -235,7 +235,17 @@ settle_unsent(const PartnerApiTransfer *transfer, const char *state,
 
 /* ---- starting ---- */
 
-/* A claim made ready; needs the claiming transaction. */
+/* Reset callback: a transfer that never started gives its place back. */
+static void
+release_permit(void *permit)
+{
+	partner_api_limits_back_out(permit);
+}
+
+/*
+ * A claim made ready; needs the claiming transaction.  Its place is taken by
+ * the caller, and given back with the claim at the latest.
+ */
 PartnerApiTransfer *
 partner_api_transfer_prepare(PartnerApiAccounts *accounts,
 							 PartnerApiClaim *claim)
@@ -246,6 +256,9 @@ partner_api_transfer_prepare(PartnerApiAccounts *accounts,
 	transfer->claim = claim;
 	transfer->account = partner_api_account_use(accounts, claim->context,
 												claim->server, claim->role);
+	transfer->release.func = release_permit;
+	transfer->release.arg = &transfer->permit;
+	MemoryContextRegisterResetCallback(claim->context, &transfer->release);
 	return transfer;
 }
 
@@ -352,19 +365,14 @@ start(PartnerApiTransfer *transfer)
 	MemoryContextSwitchTo(before);
 }
 
-/*
- * Put a prepared transfer on the wire, after the claim is committed.  Returns
- * NIL, or settlements, in the current context, if that was not possible.
- */
-List *
-partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
+/* Start, or settle what cannot be started; NIL, or settlements. */
+static List *
+start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 {
 	MemoryContext context = transfer->claim->context;
 	MemoryContext before = CurrentMemoryContext;
 	ErrorData  *volatile error = NULL;
 
-	transfer->started_at = now;
-	transfer->started_us = partner_api_monotonic_us();
 	if (is_obsolete(transfer->claim))
 		return list_make1(settle_unsent(transfer, "cancelled",
 										"not needed any more: the instance is no trial",
@@ -392,9 +400,29 @@ partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
 		return settle_local_failures(transfer, error,
 									 transfer->claim->attempts >= MOST_LOCAL_FAILURES,
 									 now);
-	dlist_push_tail(&in_flight, &transfer->node);
-	total_in_flight++;
 	return NIL;
+}
+
+/*
+ * Put a prepared transfer on the wire, after the claim is committed.  Returns
+ * NIL, or settlements, in the current context, if that was not possible.
+ */
+List *
+partner_api_transfer_start(PartnerApiTransfer *transfer, TimestampTz now)
+{
+	List	   *settlements;
+
+	transfer->started_at = now;
+	transfer->started_us = partner_api_monotonic_us();
+	settlements = start_or_settle(transfer, now);
+	if (settlements != NIL)
+		partner_api_limits_back_out(&transfer->permit);
+	else
+	{
+		dlist_push_tail(&in_flight, &transfer->node);
+		total_in_flight++;
+	}
+	return settlements;
 }
 
 /* ---- finishing ---- */
@@ -509,6 +537,7 @@ partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 {
 	PartnerApiTransfer *transfer = partner_api_call_arg(call);
 	const PartnerApiResponse *response = partner_api_call_response(call);
+	PartnerApiResponse outside = *response; /* outlives the call of a page */
 	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
 	List	   *settlements;
 
@@ -533,7 +562,10 @@ partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 	{
 		dlist_delete(&transfer->node);
 		total_in_flight--;
+		partner_api_limits_leave(&transfer->permit, &outside);
 	}
+	else
+		partner_api_limits_go_on(&transfer->permit, &outside);
 	MemoryContextSwitchTo(before);
 	return settlements;
 }

@@ -25,6 +25,8 @@ typedef struct PartnerApiTransfer
 	dlist_node	node;			/* among those in flight */
 	PartnerApiClaim *claim;
 	PartnerApiAccount *account;
+	PartnerApiPermit permit;	/* its place among those of the credential */
+	MemoryContextCallback release;	/* gives that back */
 	json_t	   *arguments;
 	TimestampTz started_at;		/* by our clock */
 	int64		started_us;		/* monotonic */

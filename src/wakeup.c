@@ -28,6 +28,7 @@ PG_FUNCTION_INFO_V1(partner_api_installed);
 static TimestampTz woken_for = DT_NOEND;
 static bool wake_worker = false;
 static bool installed = false;
+static bool pauses_changed = false;
 
 /*
  * An intent that is committed must not be lost, whatever the session thinks of
@@ -53,6 +54,8 @@ on_transaction_end(XactEvent event, void *arg)
 				flush_intent();
 			return;
 		case XACT_EVENT_COMMIT:
+			if (pauses_changed)
+				partner_api_count_pause();
 			if (wake_worker)
 				partner_api_wake_worker_for(MyDatabaseId, woken_for);
 			if (installed)
@@ -67,6 +70,7 @@ on_transaction_end(XactEvent event, void *arg)
 	woken_for = DT_NOEND;
 	wake_worker = false;
 	installed = false;
+	pauses_changed = false;
 }
 
 /* One callback for the life of the backend. */
@@ -100,6 +104,14 @@ partner_api_wake_worker_for_new(TimestampTz run_at)
 	register_once();
 	wake_worker = true;
 	woken_for = Min(woken_for, run_at);
+}
+
+/* The same, and let it know that what is paused has changed. */
+void
+partner_api_pauses_changed_at_commit(void)
+{
+	partner_api_wake_worker_at_commit();
+	pauses_changed = true;
 }
 
 /* Tell the launcher of a CREATE EXTENSION when it commits. */

@@ -70,10 +70,17 @@ FROM (
 						  ELSE 'its role has no user mapping' END
 		   WHEN pg_catalog.current_setting('partner_api.enabled', true) = 'off'
 				THEN 'sending is switched off'
+		   WHEN pg_catalog.current_setting('partner_api.paid_calls', true) = 'off'
+			AND p.kind IN ('create_instance', 'sign_instance',
+						   'update_subscription')
+				THEN 'paid calls are switched off'
 		   WHEN NOT c.worker_runs THEN 'no worker runs in this database'
 		   WHEN c.identity_change IS NOT NULL
 				THEN 'the identity of this installation is not confirmed: '
 				|| c.identity_change
+		   WHEN p.server = ANY (c.paused) THEN 'the server is paused'
+		   WHEN p.server = ANY (c.unreached)
+				THEN 'the provider is not reached'
 		   WHEN EXISTS (
 				SELECT FROM server_surveys s
 				WHERE s.server = p.server AND s.listed_at IS NULL)
@@ -100,7 +107,11 @@ FROM (
 			   pg_catalog.pg_is_in_recovery() OR EXISTS (
 				SELECT FROM worker_status() w
 				WHERE w.database = pg_catalog.current_database()
-				  AND w.pid IS NOT NULL) AS worker_runs OFFSET 0) c
+				  AND w.pid IS NOT NULL) AS worker_runs,
+			   ARRAY(SELECT server FROM server_pauses) AS paused,
+			   ARRAY(SELECT srvname FROM server_limits()
+					 JOIN pg_catalog.pg_foreign_server ON oid = server_oid
+					 WHERE circuit <> 'closed') AS unreached OFFSET 0) c
 	LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server) t
 LEFT JOIN LATERAL server_deadlines(t.server) d ON true
 WHERE t.reason IS NOT NULL;

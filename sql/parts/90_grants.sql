@@ -10,8 +10,8 @@ GRANT partner_api_operator TO partner_api_admin;
 
 GRANT SELECT ON instances, instance_events, pending_actions, action_history,
 	action_attempts, worker_status, stalled_actions, trials_at_risk,
-	token_usage, unmatched_instances, server_surveys, billing_rules,
-	billing_bands, billing_prices,
+	token_usage, unmatched_instances, server_surveys, server_pauses,
+	server_health, billing_rules, billing_bands, billing_prices,
 	billing_rules_in_force, billing_terms, billing_gaps, billing_lines, billing_cycles
 	TO partner_api_reader;
 
@@ -33,6 +33,8 @@ GRANT EXECUTE ON FUNCTION
 	approve_trial(name, text),
 	cancel_action(bigint),
 	retry_action(bigint),
+	pause(name, text),
+	resume(name),
 	test_connection(name),
 	remote_instances(name, text, text),
 	sync_instances(name),

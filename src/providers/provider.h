@@ -103,6 +103,7 @@ typedef struct PartnerApiResponse
 	const char *body;			/* NUL-terminated for convenience */
 	size_t		body_len;
 	int64		retry_after_ms; /* -1 if absent */
+	int64		used_up_ms;		/* the rate limit is, for so long; else -1 */
 	int64		date_ms;		/* Date header, unix ms; 0 if absent */
 	const char *transport_error;	/* NULL if complete */
 } PartnerApiResponse;

@@ -434,6 +434,7 @@ is($node->wait_for_state($action, 'needs_attention'),
 my $gone = PartnerApi::Sandbox->new;
 
 $gone->stop;
+$node->set_option(circuit_failures => 0);
 $node->set_option(base_url => $gone->url);
 my @actions = map { enqueue('create_instance', "'unreached $_'") } 1 .. 6;
 my $waiting = 'SELECT t.attempt, p.run_at,'

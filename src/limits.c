@@ -1,0 +1,511 @@
+/*-------------------------------------------------------------------------
+ *
+ * limits.c
+ *	  The limits of each credential, shared by workers and backends.
+ *
+ * A credential is one token at one server of one database.  Roles that use
+ * the same token share its limits, since the provider counts what comes with
+ * the token; two databases do not, since neither knows the other's server.
+ * Shared memory holds a keyed hash of the token, never the token.
+ *
+ * A process enters before each request and leaves after it; what it holds
+ * when it ends is given back by an exit callback.  A crash sets shared memory
+ * up anew.  The lock is held for a few dozen instructions.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "common/hashfn.h"
+#include "limits_internal.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "redact.h"
+#include "shared.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* An answer 429 that does not say for how long. */
+#define BUSY_HOLD_US INT64CONST(1000000)
+
+Limits	   *partner_api_limits = NULL;
+
+/* What this process holds of each entry, and which it probes. */
+static int	held[MOST_CREDENTIALS];
+static int	probed = -1;
+
+/* ---- shared memory ---- */
+
+/* Bytes of shared memory that the limits take. */
+Size
+partner_api_limits_size(void)
+{
+	return MAXALIGN(sizeof(Limits));
+}
+
+/* To be called under AddinShmemInitLock. */
+void
+partner_api_limits_startup(void)
+{
+	bool		found;
+
+	partner_api_limits = ShmemInitStruct("partner_api limits",
+										 partner_api_limits_size(), &found);
+	if (found)
+		return;
+	memset(partner_api_limits, 0, sizeof(Limits));
+	partner_api_limits->lock = &(GetNamedLWLockTranche("partner_api") + 1)->lock;
+	if (!pg_strong_random(&partner_api_limits->seed,
+						  sizeof(partner_api_limits->seed)))
+		ereport(ERROR,
+				errcode(ERRCODE_INTERNAL_ERROR),
+				errmsg("could not generate random values"));
+	for (int i = 0; i < MOST_CREDENTIALS; i++)
+		ConditionVariableInit(&partner_api_limits->entries[i].freed);
+}
+
+/* What stands for a token here. */
+uint64
+partner_api_limits_hash(const char *token)
+{
+	if (partner_api_limits == NULL)
+		return 0;
+	return hash_bytes_extended((const unsigned char *) token,
+							   (int) strlen(token), partner_api_limits->seed);
+}
+
+/* ---- entries; the lock is held ---- */
+
+/* Is it the entry of this key? */
+static bool
+is_entry_of(const Entry *entry, const PartnerApiCredentialKey *key)
+{
+	return entry->used && entry->database == MyDatabaseId &&
+		entry->key.server == key->server && entry->key.token == key->token;
+}
+
+/* The entry of a credential; NULL if it has none. */
+static Entry *
+find_entry(const PartnerApiCredentialKey *key)
+{
+	static int	last = 0;		/* most processes use one */
+
+	if (is_entry_of(&partner_api_limits->entries[last], key))
+		return &partner_api_limits->entries[last];
+	for (int i = 0; i < partner_api_limits->highest; i++)
+	{
+		if (is_entry_of(&partner_api_limits->entries[i], key))
+		{
+			last = i;
+			return &partner_api_limits->entries[i];
+		}
+	}
+	return NULL;
+}
+
+/* Does nothing depend on what the entry remembers? */
+static bool
+is_idle(const Entry *entry, int64 now)
+{
+	return entry->gate.in_flight == 0 && entry->gate.held_until <= now &&
+		entry->gate.circuit == PARTNER_API_CIRCUIT_CLOSED &&
+		!entry->announced_open;
+}
+
+/* An entry to be used anew: a free one, or the one idle longest; or NULL. */
+static Entry *
+free_entry(int64 now)
+{
+	Entry	   *oldest = NULL;
+
+	for (int i = 0; i < MOST_CREDENTIALS; i++)
+	{
+		Entry	   *entry = &partner_api_limits->entries[i];
+
+		if (!entry->used)
+		{
+			partner_api_limits->highest = i + 1;
+			return entry;
+		}
+		if (is_idle(entry, now) &&
+			(oldest == NULL || entry->used_at < oldest->used_at))
+			oldest = entry;
+	}
+	return oldest;
+}
+
+/* Give an entry to a credential. */
+static void
+fill_entry(Entry *entry, const PartnerApiLimits *limits,
+		   const char *fingerprint)
+{
+	entry->used = true;
+	entry->database = MyDatabaseId;
+	entry->key = limits->key;
+	strlcpy(entry->fingerprint, fingerprint, sizeof(entry->fingerprint));
+	memset(&entry->gate, 0, sizeof(entry->gate));
+	entry->waiting_worker = 0;
+	entry->announced_open = false;
+	entry->last_success_at = 0;
+	entry->last_failure_at = 0;
+	entry->circuit_since = 0;
+	entry->last_error[0] = '\0';
+}
+
+/*
+ * Lock, and find the entry of a credential or make it one; NULL if there is
+ * no room.  The fingerprint is made without the lock, since it may fail.
+ */
+static Entry *
+lock_entry(const PartnerApiLimits *limits, int64 now)
+{
+	Entry	   *entry;
+	char	   *fingerprint;
+
+	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+	entry = find_entry(&limits->key);
+	if (entry == NULL)
+	{
+		LWLockRelease(partner_api_limits->lock);
+		fingerprint = partner_api_token_fingerprint(limits->token);
+		LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+		entry = find_entry(&limits->key);
+		if (entry == NULL)
+			entry = free_entry(now);
+		if (entry != NULL && !is_entry_of(entry, &limits->key))
+			fill_entry(entry, limits, fingerprint);
+		pfree(fingerprint);
+	}
+	if (entry != NULL)
+	{
+		entry->used_at = now;
+		entry->role = limits->role;
+		entry->rules = limits->rules;
+	}
+	return entry;
+}
+
+/* Count a circuit that has opened or closed. */
+void
+partner_api_limits_circuit_changed(Entry *entry)
+{
+	bool		closed = entry->gate.circuit == PARTNER_API_CIRCUIT_CLOSED;
+
+	partner_api_limits->open += closed ? -1 : 1;
+	partner_api_limits->changes++;
+	entry->circuit_since = GetCurrentTimestamp();
+}
+
+/* ---- holding ---- */
+
+/* Exit callback: what this process holds is free. */
+static void
+release_all(int code, Datum arg)
+{
+	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < partner_api_limits->highest; i++)
+	{
+		PartnerApiGate *gate = &partner_api_limits->entries[i].gate;
+
+		gate->in_flight -= held[i];
+		held[i] = 0;
+		if (i == probed && gate->circuit == PARTNER_API_CIRCUIT_PROBING)
+			gate->circuit = PARTNER_API_CIRCUIT_OPEN;
+	}
+	LWLockRelease(partner_api_limits->lock);
+}
+
+/* Note that this process holds a place. */
+static void
+hold(PartnerApiPermit *permit, int entry)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(release_all, (Datum) 0);
+	registered = true;
+	held[entry]++;
+	permit->held = true;
+	permit->entry = entry;
+	if (permit->probe)
+		probed = entry;
+}
+
+/*
+ * Let go of a place; the lock is held.  Returns whether a worker wants to
+ * hear of it.
+ */
+static bool
+let_go(PartnerApiPermit *permit)
+{
+	Entry	   *entry = &partner_api_limits->entries[permit->entry];
+	bool		wanted = entry->waiting_worker != 0 &&
+	entry->waiting_worker != MyProcPid;
+
+	permit->held = false;
+	held[permit->entry]--;
+	if (permit->probe)
+		probed = -1;
+	if (wanted)
+		entry->waiting_worker = 0;
+	return wanted;
+}
+
+/* ---- asking ---- */
+
+/* Say why there is no room; entry: NULL if the table is full. */
+static void
+explain(const Entry *entry, PartnerApiShut shut, int64 opens_at, int64 now,
+		PartnerApiRefusal *refusal)
+{
+	memset(refusal, 0, sizeof(*refusal));
+	refusal->entry = -1;
+	refusal->shut = shut;
+	if (entry == NULL)
+		return;
+	refusal->entry = (int) (entry - partner_api_limits->entries);
+	refusal->wait_us = opens_at == 0 ? 0 : Max(opens_at - now, 1);
+	refusal->failures = entry->gate.failures;
+	refusal->probe_in_us = Max(entry->gate.probe_at - now, 0);
+	strlcpy(refusal->last_error, entry->last_error,
+			sizeof(refusal->last_error));
+}
+
+/*
+ * Room at a credential whose lock is held, explained if there is none.  A
+ * worker hears of the next lane that another process gives back.
+ */
+static int
+room_at(Entry *entry, const PartnerApiLimits *limits,
+		PartnerApiUrgency urgency, int64 now, PartnerApiRefusal *refusal)
+{
+	PartnerApiShut shut = PARTNER_API_SHUT_LANES;
+	int64		opens_at = 0;
+	int			room = 0;
+
+	if (entry != NULL)
+		room = partner_api_gate_room(&entry->gate, &limits->rules, urgency,
+									 now, &shut, &opens_at);
+	if (room > 0)
+		return room;
+	if (shut == PARTNER_API_SHUT_LANES && entry != NULL &&
+		MyBgworkerEntry != NULL)
+		entry->waiting_worker = MyProcPid;
+	explain(entry, shut, opens_at, now, refusal);
+	return 0;
+}
+
+/*
+ * How many requests of an urgency may start now; if none may, "refusal" says
+ * why.  The limits need no token for this.
+ */
+int
+partner_api_limits_room(const PartnerApiLimits *limits,
+						PartnerApiUrgency urgency, PartnerApiRefusal *refusal)
+{
+	int64		now = partner_api_monotonic_us();
+	Entry	   *entry;
+	int			room;
+
+	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+	entry = find_entry(&limits->key);
+	if (entry == NULL)
+		room = limits->rules.lanes; /* was never used, or not for long */
+	else
+		room = room_at(entry, limits, urgency, now, refusal);
+	LWLockRelease(partner_api_limits->lock);
+	return room;
+}
+
+/*
+ * Take a place for a request, which must be given back by
+ * partner_api_limits_leave() or ..._back_out(); the end of the process does
+ * the latter.  False if there is no room; then "refusal" says why.
+ */
+bool
+partner_api_limits_enter(const PartnerApiLimits *limits,
+						 PartnerApiUrgency urgency, PartnerApiPermit *permit,
+						 PartnerApiRefusal *refusal)
+{
+	int64		now = partner_api_monotonic_us();
+	Entry	   *entry;
+	bool		entered;
+
+	memset(permit, 0, sizeof(*permit));
+	if (partner_api_limits == NULL)
+		return true;			/* nothing to share, nothing is limited */
+	entry = lock_entry(limits, now);
+	entered = room_at(entry, limits, urgency, now, refusal) > 0;
+	if (entered)
+	{
+		permit->rules = limits->rules;
+		permit->probe = urgency != PARTNER_API_LAST_CHANCE &&
+			entry->gate.circuit == PARTNER_API_CIRCUIT_OPEN;
+		partner_api_gate_enter(&entry->gate, &limits->rules, urgency);
+		hold(permit, (int) (entry - partner_api_limits->entries));
+	}
+	LWLockRelease(partner_api_limits->lock);
+	return entered;
+}
+
+/* ---- leaving ---- */
+
+/* After the lock is released: wake who waits for a place. */
+static void
+wake_waiters(int entry, bool worker)
+{
+	ConditionVariableSignal(&partner_api_limits->entries[entry].freed);
+	if (worker)
+		partner_api_wake_worker_for(MyDatabaseId, DT_NOEND);
+}
+
+/* Give a place back: its request was not sent.  Harmless if it is not held. */
+void
+partner_api_limits_back_out(PartnerApiPermit *permit)
+{
+	Entry	   *entry;
+	bool		wanted;
+
+	if (!permit->held)
+		return;
+	entry = &partner_api_limits->entries[permit->entry];
+	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+	partner_api_gate_back_out(&entry->gate, &permit->rules, permit->probe,
+							  partner_api_monotonic_us());
+	wanted = let_go(permit);
+	LWLockRelease(partner_api_limits->lock);
+	wake_waiters(permit->entry, wanted);
+}
+
+/* What an answer, or the lack of one, tells about the provider. */
+static PartnerApiGateNews
+read_news(const PartnerApiResponse *response)
+{
+	PartnerApiGateNews news = {0};
+	int			status = response->status;
+	bool		gateway = status == 502 || status == 503 || status == 504;
+	bool		asked = (status == 429 || status == 503) &&
+	response->retry_after_ms >= 0;
+
+	/* an answer that breaks off, or is too large, did come from there */
+	news.unreached = (status == 0 && !response->complete) ||
+		(gateway && !asked);
+	news.reached = !news.unreached;
+	if (asked)
+	{
+		news.hold = PARTNER_API_SHUT_RETRY_AFTER;
+		news.hold_us = response->retry_after_ms * 1000;
+	}
+	else if (response->used_up_ms >= 0)
+	{
+		news.hold = PARTNER_API_SHUT_USED_UP;
+		news.hold_us = response->used_up_ms * 1000;
+	}
+	else if (status == 429)
+	{
+		news.hold = PARTNER_API_SHUT_BUSY;
+		news.hold_us = BUSY_HOLD_US;
+	}
+	return news;
+}
+
+/* Keep what server_health shows of an answer; the lock is held. */
+static void
+keep_for_show(Entry *entry, const PartnerApiGateNews *news,
+			  const PartnerApiResponse *response)
+{
+	if (news->reached)
+		entry->last_success_at = GetCurrentTimestamp();
+	else
+	{
+		entry->last_failure_at = GetCurrentTimestamp();
+		if (response->status != 0)
+			snprintf(entry->last_error, sizeof(entry->last_error),
+					 "HTTP status %d", response->status);
+		else
+			strlcpy(entry->last_error, response->transport_error,
+					sizeof(entry->last_error));
+	}
+}
+
+/*
+ * Take in an answer; NULL: nobody waited for it.  The lock is held.  Returns
+ * whether the circuit has changed.
+ */
+static bool
+learn(PartnerApiPermit *permit, const PartnerApiResponse *response)
+{
+	Entry	   *entry = &partner_api_limits->entries[permit->entry];
+	PartnerApiGateNews news = {0};
+	bool		changed;
+
+	if (response != NULL)
+	{
+		news = read_news(response);
+		keep_for_show(entry, &news, response);
+	}
+	changed = partner_api_gate_learn(&entry->gate, &permit->rules, &news,
+									 permit->probe,
+									 partner_api_monotonic_us());
+	if (changed)
+		partner_api_limits_circuit_changed(entry);
+	return changed;
+}
+
+/*
+ * Give a place back after its request; response: NULL if it was given up.
+ * Harmless if the place is not held.
+ */
+void
+partner_api_limits_leave(PartnerApiPermit *permit,
+						 const PartnerApiResponse *response)
+{
+	bool		tell;
+
+	if (!permit->held)
+		return;
+	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+	tell = learn(permit, response);
+	partner_api_gate_leave(&partner_api_limits->entries[permit->entry].gate);
+	tell |= let_go(permit);
+	LWLockRelease(partner_api_limits->lock);
+	wake_waiters(permit->entry, tell);
+}
+
+/* The same, but another request goes out in the same place. */
+void
+partner_api_limits_go_on(PartnerApiPermit *permit,
+						 const PartnerApiResponse *response)
+{
+	bool		changed;
+
+	if (!permit->held)
+		return;
+	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+	changed = learn(permit, response);
+	partner_api_gate_again(&partner_api_limits->entries[permit->entry].gate,
+						   &permit->rules);
+	LWLockRelease(partner_api_limits->lock);
+	if (changed)
+		partner_api_wake_worker_for(MyDatabaseId, DT_NOEND);
+}
+
+/*
+ * Sleep until a place may be free at the credential that refused one, at most
+ * so long.  To be called in a loop that asks again: the first call returns at
+ * once.  Whoever is done calls ConditionVariableCancelSleep().
+ */
+void
+partner_api_limits_sleep(const PartnerApiRefusal *refusal, int64 most_us)
+{
+	Entry	   *entry = &partner_api_limits->entries[Max(refusal->entry, 0)];
+
+	(void) ConditionVariableTimedSleep(&entry->freed,
+									   (long) (most_us / 1000 + 1),
+									   PG_WAIT_EXTENSION);
+}

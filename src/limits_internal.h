@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * limits_internal.h
+ *	  The limits as they lie in shared memory; for limits*.c.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef PARTNER_API_LIMITS_INTERNAL_H
+#define PARTNER_API_LIMITS_INTERNAL_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "limits_shared.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+
+/* Credentials that can be in use at once; idle ones make room. */
+#define MOST_CREDENTIALS 256
+
+/* First digits of a token's SHA-256, as token_usage shows them. */
+#define FINGERPRINT_BYTES 17
+
+/* One credential; protected by the lock, but for the condition variable. */
+typedef struct Entry
+{
+	ConditionVariable freed;	/* never set up anew: it has no owner */
+	bool		used;
+	Oid			database;
+	PartnerApiCredentialKey key;
+	Oid			role;			/* who used it last, for probes */
+	char		fingerprint[FINGERPRINT_BYTES];
+	PartnerApiGateRules rules;	/* as of the last use */
+	PartnerApiGate gate;
+	int64		used_at;		/* monotonic */
+	int			waiting_worker; /* process that wants to hear of a free lane */
+	bool		announced_open;
+	/* to be shown; real time, 0: never */
+	TimestampTz last_success_at;
+	TimestampTz last_failure_at;
+	TimestampTz circuit_since;
+	char		last_error[PARTNER_API_LIMITS_ERROR_BYTES];
+} Entry;
+
+typedef struct Limits
+{
+	LWLock	   *lock;
+	uint64		seed;			/* of token hashes */
+	int			highest;		/* entries beyond this were never used */
+	int			open;			/* circuits that are not closed */
+	int64		changes;		/* of circuits so far */
+	Entry		entries[MOST_CREDENTIALS];
+} Limits;
+
+/* NULL where the library is not preloaded: then nothing is limited */
+extern Limits *partner_api_limits;
+
+extern void partner_api_limits_circuit_changed(Entry *entry);
+
+#endif							/* PARTNER_API_LIMITS_INTERNAL_H */
