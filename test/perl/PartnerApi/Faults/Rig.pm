@@ -130,12 +130,19 @@ sub options
 	return;
 }
 
-# Instances that exist before the run; returns their ids.
+# Instances that exist before the run, cancelled ones long enough to be
+# deleted; returns their ids.
 sub seed
 {
 	my ($self, @states) = @_;
-	my @ids = map { $self->{sandbox}->seed(name => "given $_", state => $_)->{id} }
-	  @states;
+	my $long_ago = $self->{sandbox}->control('clock')->{now_ms}
+	  - 60 * 86400 * 1000;
+	my @ids = map {
+		$self->{sandbox}->seed(name => "given $_", state => $_,
+			$_ eq 'cancelled'
+			? (cancelled_at => $long_ago, ends_at => $long_ago)
+			: ())->{id}
+	} @states;
 
 	$self->{node}->sql("SELECT * FROM partner_api.sync_instances('zapi')")
 	  if @ids;

@@ -27,7 +27,8 @@ my %KINDS = (
 	create_call => { function => 'create_instance', waits => 1 },
 	sign => { function => 'sign_instance', given => 'trial' },
 	sign_call => { function => 'sign_instance', given => 'trial', waits => 1 },
-	cancel => { function => 'cancel_instance', given => 'signed' });
+	cancel => { function => 'cancel_instance', given => 'signed' },
+	delete => { function => 'delete_instance', given => 'cancelled' });
 
 # A text that does not compress: 32 bytes, or so large that the worker cannot
 # handle it in the memory that it has.

@@ -14,9 +14,13 @@ use warnings;
 my %STATUS = (
 	trial => 'trial',
 	signed => 'signed',
-	cancelling => 'cancelling');
+	cancelling => 'cancelling',
+	deleted => 'deleted');
 
-my %EFFECT = (sign_instance => 'signs', cancel_instance => 'cancels');
+my %EFFECT = (
+	sign_instance => 'signs',
+	cancel_instance => 'cancels',
+	delete_instance => 'deletes');
 
 # What a call may be told instead of its result: that its outcome is unknown,
 # that nothing was sent, or nothing any more.
@@ -160,7 +164,7 @@ sub _repeats
 	my $twice = $facts->{counters}{names_created_more_than_once};
 	my @wrong;
 
-	foreach my $name (qw(create_instance sign_instance cancel_instance))
+	foreach my $name ('create_instance', sort keys %EFFECT)
 	{
 		my ($requests, $effects) = @{ $operations->{$name} }{qw(requests effects)};
 
