@@ -16,8 +16,12 @@
 
 #include "announce.h"
 #include "commands/async.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
+
+PG_FUNCTION_INFO_V1(partner_api_announce_warning);
 
 #define CHANNEL "partner_api"
 /* async.c refuses longer ones; ids of a provider may be of any length */
@@ -63,4 +67,29 @@ partner_api_announce(int elevel, const char *event, const char *server,
 			errcode(elevel >= WARNING ? ERRCODE_WARNING :
 					ERRCODE_SUCCESSFUL_COMPLETION),
 			errmsg("partner_api %s", message));
+}
+
+/* A text argument, NULL if it is null. */
+static char *
+text_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+/*
+ * SQL: announce(event, server, action_id, instance_id, message), for what is
+ * found out in SQL.
+ */
+Datum
+partner_api_announce_warning(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(4))
+		elog(ERROR, "an announcement needs an event and a message");
+	partner_api_announce(WARNING, text_argument(fcinfo, 0),
+						 PG_ARGISNULL(1) ? NULL :
+						 NameStr(*PG_GETARG_NAME(1)),
+						 PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2),
+						 text_argument(fcinfo, 3), text_argument(fcinfo, 4));
+	PG_RETURN_VOID();
 }

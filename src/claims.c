@@ -85,8 +85,9 @@
 	"  FROM due WHERE p.action_id = due.action_id RETURNING p.*)"
 
 /*
- * The columns that read_claim() expects, of a CTE named c.  The last but one
- * counts the requests whose answer was lost: each was looked for.
+ * The columns that read_claim() expects, of a CTE named c.  Two are for looks:
+ * the requests whose answer was lost (each was looked for), and, at the end,
+ * the nonces from before a repetition on a person's word.
  */
 #define CLAIMED \
 	" SELECT c.action_id, c.lease, c.attempts, c.kind, c.server," \
@@ -106,7 +107,11 @@
 	"           FROM partner_api.action_attempts a" \
 	"          WHERE a.action_id = c.action_id AND a.purpose = 'look'" \
 	"            AND a.attempt < c.attempts)::pg_catalog.int4 END," \
-	"        c.run_at" \
+	"        c.run_at," \
+	"        CASE WHEN c.state = 'unknown' AND c.kind = 'create_instance' THEN (" \
+	"         SELECT pg_catalog.string_agg(n.nonce, ' ')" \
+	"           FROM partner_api.former_nonces n" \
+	"          WHERE n.action_id = c.action_id) END" \
 	"   FROM c" \
 	"   LEFT JOIN partner_api.instance_secrets s" \
 	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
@@ -178,6 +183,7 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	claim->tokens = copy_tokens(row, 17);
 	claim->lost = DatumGetInt32(partner_api_field(row, 18, &isnull));
 	claim->run_at = copy_time(row, 19);
+	claim->former_nonces = partner_api_field_text(row, 20);
 	MemoryContextSwitchTo(before);
 	return claim;
 }

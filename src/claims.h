@@ -41,6 +41,7 @@ typedef struct PartnerApiClaim
 	char	   *instance_status;	/* of the mirror row; NULL: none */
 	char	   *arguments;		/* JSON */
 	char	   *nonce;
+	char	   *former_nonces;	/* separated by blanks; NULL: none */
 	char	   *customer_ref;	/* NULL: none */
 	char	   *role;
 	TimestampTz deadline;		/* 0: none */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * decisions.c
- *	  What people decide on actions: approve a trial, withdraw, try again.
+ *	  What people decide on actions: approve a trial, withdraw, try again,
+ *	  say what became of it.
  *
  * Each runs in the caller's transaction and takes effect when it commits.
  * An action that is claimed is the worker's: it cannot be decided on.
@@ -17,15 +18,20 @@
 #include "clock.h"
 #include "closing.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
+#include "mirror.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "servers.h"
+#include "transfers.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/timestamp.h"
 #include "wakeup.h"
 
 PG_FUNCTION_INFO_V1(partner_api_approve_trial);
 PG_FUNCTION_INFO_V1(partner_api_cancel_action);
+PG_FUNCTION_INFO_V1(partner_api_resolve_action);
 PG_FUNCTION_INFO_V1(partner_api_retry_action);
 
 /* ---- the action that is decided on ---- */
@@ -36,6 +42,8 @@ typedef struct Subject
 	char	   *state;
 	char	   *server;
 	char	   *requested_by;
+	PartnerApiKind kind;
+	char	   *instance_id;	/* NULL: none */
 	bool		too_late;		/* its deadline has passed */
 } Subject;
 
@@ -69,13 +77,15 @@ lock_action(int64 action_id, Oid role)
 	static const Oid types[] = {INT8OID};
 	static PartnerApiStatement open = {
 		"SELECT state, server, requested_by,"
-		"       coalesce(deadline <= partner_api.clock(), false)"
+		"       coalesce(deadline <= partner_api.clock(), false),"
+		"       kind, instance_id"
 		"  FROM partner_api.pending_actions"
 		" WHERE action_id = $1 FOR UPDATE", 1, types, NULL
 	};
 	static PartnerApiStatement closed = {
 		"SELECT state, server, requested_by,"
-		"       coalesce(deadline <= partner_api.clock(), false)"
+		"       coalesce(deadline <= partner_api.clock(), false),"
+		"       kind, instance_id"
 		"  FROM partner_api.action_history"
 		" WHERE action_id = $1", 1, types, NULL
 	};
@@ -92,6 +102,9 @@ lock_action(int64 action_id, Oid role)
 	subject.server = partner_api_field_text(0, 2);
 	subject.requested_by = partner_api_field_text(0, 3);
 	subject.too_late = DatumGetBool(partner_api_field(0, 4, &isnull));
+	if (!partner_api_kind_parse(partner_api_field_text(0, 5), &subject.kind))
+		elog(ERROR, "unknown kind of action " INT64_FORMAT, action_id);
+	subject.instance_id = partner_api_field_text(0, 6);
 	check_right(&subject, role);
 	return subject;
 }
@@ -171,6 +184,28 @@ partner_api_cancel_action(PG_FUNCTION_ARGS)
 /* ---- retry_action ---- */
 
 /*
+ * Remember the nonce of a create that is sent again: the effect of its request
+ * may still come, and is then known to be this action's.
+ */
+static void
+keep_nonce(int64 action_id)
+{
+	static const Oid types[] = {INT8OID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.former_nonces (action_id, nonce)"
+		" SELECT action_id, nonce FROM partner_api.pending_actions"
+		"  WHERE action_id = $1 AND kind = 'create_instance' AND attempts > 0"
+		" UNION ALL"
+		" SELECT action_id, nonce FROM partner_api.action_history"
+		"  WHERE action_id = $1 AND kind = 'create_instance' AND attempts > 0",
+		1, types, NULL
+	};
+	Datum		value = Int64GetDatum(action_id);
+
+	partner_api_execute(&statement, &value, NULL, SPI_OK_INSERT);
+}
+
+/*
  * Make an action wait to be sent again, whether open or closed.  A create gets
  * a new nonce: if the first had its effect after all, the two can be told
  * apart.
@@ -205,6 +240,7 @@ rearm(int64 action_id)
 	};
 	Datum		values[3];
 
+	keep_nonce(action_id);
 	values[0] = Int64GetDatum(action_id);
 	values[1] = TimestampTzGetDatum(partner_api_clock_now());
 	values[2] = CStringGetTextDatum(partner_api_make_nonce(action_id));
@@ -233,6 +269,168 @@ partner_api_retry_action(PG_FUNCTION_ARGS)
 	if (!is_one_of(subject.state, "failed", "cancelled", "needs_attention"))
 		wrong_state(action_id, subject.state, "sent again", NULL);
 	rearm(action_id);
+	partner_api_owner_end(&scope);
+	partner_api_wake_worker_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* ---- resolve_action ---- */
+
+/* Close an action with what is said of it; texts may be NULL. */
+static void
+close_as(int64 action_id, const char *state, char *error, char *outcome)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT partner_api.close_action($1, $2, $3, NULL, $4)",
+		4, types, NULL
+	};
+	Datum		values[4];
+	char		nulls[] = "    ";
+
+	values[0] = Int64GetDatum(action_id);
+	values[1] = CStringGetTextDatum(state);
+	nulls[2] = error == NULL ? 'n' : ' ';
+	values[2] = error == NULL ? (Datum) 0 : CStringGetTextDatum(error);
+	nulls[3] = outcome == NULL ? 'n' : ' ';
+	values[3] = outcome == NULL ? (Datum) 0 : CStringGetTextDatum(outcome);
+	partner_api_execute(&statement, values, nulls, SPI_OK_SELECT);
+}
+
+/*
+ * Raise ERROR unless the instance is known here with its token, and is no
+ * other action's.
+ */
+static void
+check_effect(int64 action_id, const Subject *subject, const char *instance_id)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT i.action_id FROM partner_api.instances i"
+		"  JOIN partner_api.instance_secrets s USING (server, instance_id)"
+		" WHERE i.server = $1 AND i.instance_id = $2", 2, types, NULL
+	};
+	NameData	server;
+	Datum		values[2];
+	bool		isnull;
+	int64		made_by;
+
+	namestrcpy(&server, subject->server);
+	values[0] = NameGetDatum(&server);
+	values[1] = CStringGetTextDatum(instance_id);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) == 0)
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("instance \"%s\" of server \"%s\" is not known here with its token",
+					   instance_id, subject->server),
+				errhint("Run partner_api.sync_instances('%s') first.",
+						subject->server));
+	made_by = DatumGetInt64(partner_api_field(0, 1, &isnull));
+	if (!isnull && made_by != action_id)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("instance \"%s\" is that of action " INT64_FORMAT,
+					   instance_id, made_by));
+}
+
+/* A create had its effect: this instance, which is the order's from now on. */
+static void
+confirm_create(int64 action_id, const Subject *subject,
+			   const char *instance_id)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, INTERVALOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT partner_api.adopt_effect($1, $2, $3, $4)", 4, types, NULL
+	};
+	ForeignServer *foreign = GetForeignServerByName(subject->server, true);
+	List	   *options = foreign == NULL ? NIL : foreign->options;
+	Interval	lead = {.time = partner_api_option_interval(options, "sign_lead")};
+	Datum		values[4];
+
+	check_effect(action_id, subject, instance_id);
+	values[0] = Int64GetDatum(action_id);
+	values[1] = CStringGetTextDatum(instance_id);
+	values[2] = IntervalPGetDatum(&lead);
+	values[3] = CStringGetTextDatum(partner_api_option_text(options,
+															"trial_end"));
+	partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
+}
+
+/* An action on an instance had its effect. */
+static void
+confirm_change(int64 action_id, const Subject *subject,
+			   const char *instance_id)
+{
+	static const Oid types[] = {INT8OID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.instance_events"
+		"       (server, instance_id, kind, occurred_at, action_id, details)"
+		" SELECT server, instance_id, $2, partner_api.clock(), action_id,"
+		"        jsonb_strip_nulls(jsonb_build_object("
+		"          'with_calls', arguments->'with_calls'))"
+		"   FROM partner_api.pending_actions WHERE action_id = $1"
+		" RETURNING ARRAY[event_id], details::text", 2, types, NULL
+	};
+	const char *event = partner_api_outcome_event(subject->kind);
+	Datum		values[2];
+	Datum		events;
+	bool		isnull;
+
+	if (event == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("action " INT64_FORMAT " is about several instances",
+					   action_id),
+				errhint("Resolve it with null and act on each instance, or give it up with partner_api.cancel_action()."));
+	if (strcmp(subject->instance_id, instance_id) != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("action " INT64_FORMAT " is about instance \"%s\"",
+					   action_id, subject->instance_id),
+				errdetail("It cannot have had an effect on instance \"%s\".",
+						  instance_id));
+	values[0] = Int64GetDatum(action_id);
+	values[1] = CStringGetTextDatum(event);
+	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT_RETURNING);
+	events = datumCopy(partner_api_field(0, 1, &isnull), false, -1);
+	close_as(action_id, "done", NULL, partner_api_field_text(0, 2));
+	partner_api_mirror_apply_or_defer(events, PARTNER_API_MIRROR_ALL);
+}
+
+/*
+ * SQL: resolve_action(action_id, remote_id): what an action came to that
+ * looking did not settle.  A look that is under way finds it closed, and
+ * writes nothing.
+ */
+Datum
+partner_api_resolve_action(PG_FUNCTION_ARGS)
+{
+	Oid			role = GetUserId();
+	PartnerApiOwnerScope scope;
+	Subject		subject;
+	int64		action_id;
+
+	PreventCommandIfReadOnly("resolve_action()");
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("argument \"%s\" must not be null", "action_id"));
+	action_id = PG_GETARG_INT64(0);
+	partner_api_owner_begin(&scope);
+	subject = lock_action(action_id, role);
+	if (!is_one_of(subject.state, "needs_attention", "unknown", ""))
+		wrong_state(action_id, subject.state, "resolved",
+					"Only what is unknown or needs attention is resolved by hand.");
+	if (PG_ARGISNULL(1))
+		close_as(action_id, "failed",
+				 psprintf("no effect, by the word of %s",
+						  GetUserNameFromId(role, false)), NULL);
+	else if (subject.kind == PARTNER_API_CREATE_INSTANCE)
+		confirm_create(action_id, &subject,
+					   text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	else
+		confirm_change(action_id, &subject,
+					   text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	partner_api_owner_end(&scope);
 	partner_api_wake_worker_at_commit();
 	PG_RETURN_VOID();

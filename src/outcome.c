@@ -103,9 +103,9 @@ describe_bulk(const PartnerApiVerdict *verdict, const List *secrets)
 	return partner_api_json_print(all);
 }
 
-/* The event that the success of an operation is. */
-static const char *
-event_of(PartnerApiKind kind)
+/* The event that the success of an operation is; NULL for bulk ones. */
+const char *
+partner_api_outcome_event(PartnerApiKind kind)
 {
 	switch (kind)
 	{
@@ -146,7 +146,7 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 			describe_bulk(verdict, partner_api_transfer_secrets(transfer));
 		return;
 	}
-	settlement->event = event_of(claim->kind);
+	settlement->event = partner_api_outcome_event(claim->kind);
 	settlement->event_instance = claim->instance_id;
 	if (verdict->due_ms > 0)
 		put_time(details, "provider_due_at",

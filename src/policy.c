@@ -248,7 +248,8 @@ choose(const PartnerApiClaim *claim, const PartnerApiEvidence *evidence,
 	if (!evidence->last)
 		choice = choose_without_proof(claim, evidence, server, now);
 	if (choice == SEND_AGAIN &&
-		partner_api_why_not_again(claim, server, evidence->shows_nonces) != NULL)
+		partner_api_why_not_again(claim, server,
+								  evidence->shows_nonces) != NULL)
 		return ASK_A_PERSON;
 	return choice;
 }
@@ -274,7 +275,7 @@ plan_look(const PartnerApiClaim *claim, const PartnerApiServer *server,
 	}
 }
 
-/* When to look again after one that failed: not long after a decision is due. */
+/* When to look again after one that failed: in time for a decision. */
 static TimestampTz
 failed_look_time(const PartnerApiClaim *claim, const PartnerApiServer *server,
 				 TimestampTz wanted, TimestampTz now)
@@ -352,7 +353,8 @@ partner_api_after_failed_look(const PartnerApiClaim *claim,
 	/* the longer it has been unknown, the longer until the next look */
 	while (doublings < 10 && (FIRST_BACKOFF << doublings) < waited)
 		doublings++;
-	next.run_at = failed_look_time(claim, server, now + backoff(doublings), now);
+	next.run_at = failed_look_time(claim, server, now + backoff(doublings),
+								   now);
 	return next;
 }
 

@@ -227,7 +227,7 @@ settle_failed_look(const PartnerApiTransfer *transfer,
 	return settlement;
 }
 
-/* Settle one action of a look that is over; failure: NULL, or why it failed. */
+/* Settle one action of a look that is over; failure: NULL, or why. */
 static PartnerApiSettlement *
 settle_one(PartnerApiTransfer *transfer, const PartnerApiLook *look,
 		   const PartnerApiResponse *response, const char *failure,

@@ -3,8 +3,9 @@
  * sightings.c
  *	  What the rows of a list show of an action whose outcome is unknown.
  *
- * A create is found by its nonce.  Everything else names the instance that it
- * is about.
+ * A create is found by its nonce.  One that was sent again on a person's word
+ * has had others before: an instance that carries one of those is as much its
+ * effect.  Everything else names the instance that it is about.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -17,18 +18,47 @@
 
 /* ---- taking note of rows ---- */
 
+/* Add the nonce that a text begins with to those that are looked for. */
+static void
+add_nonce(PartnerApiSighting *sighting, const char *str)
+{
+	PartnerApiNonce *nonce = palloc(sizeof(PartnerApiNonce));
+
+	if (partner_api_nonce_find(str, nonce))
+		sighting->nonces = lappend(sighting->nonces, nonce);
+}
+
+/* All nonces of a create. */
+static void
+add_nonces(PartnerApiSighting *sighting, const PartnerApiClaim *claim)
+{
+	char	   *former;
+	char	   *next;
+
+	add_nonce(sighting, claim->nonce);
+	if (claim->former_nonces == NULL)
+		return;
+	former = pstrdup(claim->former_nonces);
+	for (; former != NULL; former = next)
+	{
+		next = strchr(former, ' ');
+		if (next != NULL)
+			*next++ = '\0';
+		add_nonce(sighting, former);
+	}
+}
+
 /* Begin to look for a transfer's action, in its claim's context. */
 void
 partner_api_sighting_begin(PartnerApiTransfer *transfer)
 {
 	const PartnerApiClaim *claim = transfer->claim;
-	PartnerApiSighting *sighting =
-	MemoryContextAllocZero(claim->context, sizeof(PartnerApiSighting));
+	MemoryContext before = MemoryContextSwitchTo(claim->context);
 
+	transfer->sighting = palloc0(sizeof(PartnerApiSighting));
 	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
-		sighting->has_nonce = partner_api_nonce_find(claim->nonce,
-													 &sighting->nonce);
-	transfer->sighting = sighting;
+		add_nonces(transfer->sighting, claim);
+	MemoryContextSwitchTo(before);
 }
 
 /* A row with the nonce of its name, read once for all who look for theirs. */
@@ -123,14 +153,20 @@ static void
 add_to_create(PartnerApiTransfer *transfer, const PartnerApiMarkedRow *marked)
 {
 	PartnerApiSighting *sighting = transfer->sighting;
+	ListCell   *lc;
 
-	if (!marked->has_nonce || !sighting->has_nonce ||
-		strcmp(marked->nonce.installation, sighting->nonce.installation) != 0)
+	if (!marked->has_nonce)
 		return;
-	if (marked->nonce.unmodified)
-		sighting->nonce_seen = true;
-	if (partner_api_nonce_equal(&marked->nonce, &sighting->nonce))
-		take_created(transfer, marked->row);
+	foreach(lc, sighting->nonces)
+	{
+		const PartnerApiNonce *nonce = lfirst(lc);
+
+		if (marked->nonce.unmodified &&
+			strcmp(marked->nonce.installation, nonce->installation) == 0)
+			sighting->nonce_seen = true;
+		if (partner_api_nonce_equal(&marked->nonce, nonce))
+			take_created(transfer, marked->row);
+	}
 }
 
 /* Take note of what one row says about the action. */

@@ -18,8 +18,7 @@
 /* What has been seen of one action so far; in its claim's context. */
 typedef struct PartnerApiSighting
 {
-	bool		has_nonce;		/* it is found by this: */
-	PartnerApiNonce nonce;
+	List	   *nonces;			/* of PartnerApiNonce *: found by these */
 	PartnerApiListRow *found;	/* the row it is about, copied */
 	int			surplus;		/* further instances of the same create */
 	bool		nonce_seen;		/* a row showed a nonce of ours unmodified */

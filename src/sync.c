@@ -79,16 +79,16 @@ partner_api_sync_apply(const PartnerApiServer *server, const List *rows,
 					   Datum *counts, bool *nulls)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID, INTERVALOID, INTERVALOID,
-	TEXTOID, TEXTOID};
+	TEXTOID, TEXTOID, BOOLOID};
 	static PartnerApiStatement statement = {
 		"SELECT seen, added, changed, missing"
-		"  FROM partner_api.apply_listing($1, $2::jsonb, $3, $4, $5, $6)",
-		6, types, NULL
+		"  FROM partner_api.apply_listing($1, $2::jsonb, $3, $4, $5, $6, $7)",
+		7, types, NULL
 	};
 	Interval	lag = {.time = server->list_lag};
 	Interval	lead = {.time = server->sign_lead};
 	NameData	name;
-	Datum		arguments[6];
+	Datum		arguments[7];
 
 	namestrcpy(&name, server->name);
 	arguments[0] = NameGetDatum(&name);
@@ -97,6 +97,7 @@ partner_api_sync_apply(const PartnerApiServer *server, const List *rows,
 	arguments[3] = IntervalPGetDatum(&lead);
 	arguments[4] = CStringGetTextDatum(server->trial_end);
 	arguments[5] = CStringGetTextDatum(server->token_fingerprint);
+	arguments[6] = BoolGetDatum(server->provider->removes_surplus);
 	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
 	for (int i = 0; i < PARTNER_API_SYNC_COUNTS; i++)
 		counts[i] = partner_api_field(0, i + 1, &nulls[i]);

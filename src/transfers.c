@@ -195,16 +195,24 @@ settle_local_failures(const PartnerApiTransfer *transfer,
 }
 
 /*
- * An automatic sign whose instance is no trial any more would pay for
- * something that nobody wants.
+ * Why an automatic action is not wanted any more; NULL if it is.  A sign of
+ * what is no trial would pay for something that nobody wants; a surplus
+ * instance that was signed meanwhile is wanted after all.
  */
-static bool
-is_obsolete(const PartnerApiClaim *claim)
+static const char *
+why_obsolete(const PartnerApiClaim *claim)
 {
-	return claim->automatic && claim->purpose == PARTNER_API_SEND &&
-		claim->kind == PARTNER_API_SIGN_INSTANCE &&
-		(claim->instance_status == NULL ||
-		 strcmp(claim->instance_status, "trial") != 0);
+	const char *status = claim->instance_status;
+
+	if (!claim->automatic || claim->purpose != PARTNER_API_SEND)
+		return NULL;
+	if (claim->kind == PARTNER_API_SIGN_INSTANCE &&
+		(status == NULL || strcmp(status, "trial") != 0))
+		return "not needed any more: the instance is no trial";
+	if (claim->kind == PARTNER_API_DELETE_INSTANCE &&
+		(status == NULL || strcmp(status, "signed") == 0))
+		return "not wanted any more: the instance is signed";
+	return NULL;
 }
 
 /*
@@ -372,11 +380,11 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 	MemoryContext context = transfer->claim->context;
 	MemoryContext before = CurrentMemoryContext;
 	ErrorData  *volatile error = NULL;
+	const char *why;
 
-	if (is_obsolete(transfer->claim))
-		return list_make1(settle_unsent(transfer, "cancelled",
-										"not needed any more: the instance is no trial",
-										now));
+	why = why_obsolete(transfer->claim);
+	if (why != NULL)
+		return list_make1(settle_unsent(transfer, "cancelled", why, now));
 	if (is_too_late(transfer->claim, now))
 		return list_make1(settle_unsent(transfer, "missed",
 										"the deadline has passed; claimed in time, but not sent before it",

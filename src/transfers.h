@@ -34,7 +34,7 @@ typedef struct PartnerApiTransfer
 	struct PartnerApiLook *look;	/* the list as it is read */
 	struct PartnerApiSighting *sighting;	/* what it shows of this action */
 	bool		whole_list;		/* read it without a filter */
-	List	   *companions;		/* transfers that are settled by the same list */
+	List	   *companions;		/* settled by the same list */
 } PartnerApiTransfer;
 
 /* transfers.c */
@@ -61,6 +61,7 @@ extern void partner_api_transfer_request(PartnerApiTransfer *transfer,
 										 bool mutating);
 
 /* outcome.c */
+extern const char *partner_api_outcome_event(PartnerApiKind kind);
 extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 										 const PartnerApiVerdict *verdict,
 										 int64 provider_skew_us,

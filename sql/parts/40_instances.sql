@@ -26,7 +26,7 @@ CREATE TABLE instances (
 	payment_status		text,
 	connected			boolean,
 	origin				text		NOT NULL
-		CHECK (origin IN ('created', 'adopted', 'imported')),
+		CHECK (origin IN ('created', 'adopted', 'imported', 'surplus')),
 	token_fingerprint	text,
 	action_id			bigint,
 	last_seen_at		timestamptz,
@@ -38,6 +38,8 @@ CREATE INDEX instances_trial ON instances (trial_ends_at)
 	WHERE status = 'trial';
 CREATE INDEX instances_ending ON instances (ends_at)
 	WHERE status = 'cancelling' AND ends_at IS NOT NULL;
+CREATE INDEX instances_action ON instances (action_id)
+	WHERE action_id IS NOT NULL;
 CREATE INDEX instances_customer_ref ON instances (customer_ref)
 	WHERE customer_ref IS NOT NULL;
 
@@ -78,7 +80,7 @@ COMMENT ON COLUMN instances.payment_status IS
 COMMENT ON COLUMN instances.connected IS
 'linked to WhatsApp when last looked at';
 COMMENT ON COLUMN instances.origin IS
-'created here, adopted after a lost answer, or imported by sync';
+'created here, adopted after a lost answer, imported by sync, or surplus: its action has another instance';
 COMMENT ON COLUMN instances.token_fingerprint IS
 'which partner token made it: first 16 hex digits of its SHA-256';
 COMMENT ON COLUMN instances.action_id IS
@@ -115,7 +117,7 @@ CREATE TABLE instance_events (
 	server		name		NOT NULL,
 	instance_id	text		NOT NULL,
 	kind		text		NOT NULL
-		CHECK (kind IN ('created', 'adopted', 'imported', 'signed',
+		CHECK (kind IN ('created', 'adopted', 'imported', 'surplus', 'signed',
 						'subscription_updated', 'cancelled', 'deleted',
 						'disconnected', 'lapsed', 'ended', 'changed',
 						'missing', 'found_again')),

@@ -214,6 +214,18 @@ COMMENT ON COLUMN idempotency_keys.action_id IS
 COMMENT ON COLUMN idempotency_keys.created_at IS
 'when the key was first used, by clock()';
 
+CREATE TABLE former_nonces (
+	action_id	bigint	NOT NULL,
+	nonce		text	NOT NULL,
+	PRIMARY KEY (action_id, nonce)
+);
+COMMENT ON TABLE former_nonces IS
+'nonces that creates had before they were sent again on a person''s word: an effect of then may still come';
+COMMENT ON COLUMN former_nonces.action_id IS
+'see pending_actions and action_history';
+COMMENT ON COLUMN former_nonces.nonce IS
+'what went to the provider';
+
 CREATE TABLE server_evidence (
 	server			name		PRIMARY KEY,
 	nonce_seen_at	timestamptz	NOT NULL
@@ -230,4 +242,41 @@ SELECT pg_catalog.pg_extension_config_dump('pending_actions', '');
 SELECT pg_catalog.pg_extension_config_dump('action_history', '');
 SELECT pg_catalog.pg_extension_config_dump('action_attempts', '');
 SELECT pg_catalog.pg_extension_config_dump('idempotency_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('former_nonces', '');
 SELECT pg_catalog.pg_extension_config_dump('server_evidence', '');
+
+/* Ends an open action; whoever calls this has decided that it may. */
+CREATE FUNCTION close_action(of_action bigint, final_state text, error text,
+	of_instance text, what_came text)
+RETURNS void
+LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH gone AS (
+		DELETE FROM partner_api.pending_actions p
+		WHERE p.action_id = of_action RETURNING p.*)
+	INSERT INTO partner_api.action_history (action_id, server, kind, state,
+		instance_id, arguments, customer_ref, run_at, deadline, attempts,
+		last_error, held_for, nonce, fingerprint, requested_by, automatic,
+		idempotency_key, lease, looks, sent_at, enqueued_at, closed_at,
+		outcome)
+	SELECT action_id, server, kind, final_state,
+		   coalesce(instance_id, of_instance), arguments, customer_ref,
+		   run_at, deadline, attempts, error, held_for, nonce, fingerprint,
+		   requested_by, automatic, idempotency_key, lease, looks, sent_at,
+		   enqueued_at, partner_api.clock(), what_came::jsonb
+	FROM gone;
+$$;
+COMMENT ON FUNCTION close_action(bigint, text, text, text, text) IS
+'moves an open action to the history';
+REVOKE ALL ON FUNCTION close_action(bigint, text, text, text, text)
+	FROM PUBLIC;
+
+CREATE FUNCTION announce(event text, of_server name, of_action bigint,
+	of_instance text, message text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_announce_warning'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION announce(text, name, bigint, text, text) IS
+'says what needs somebody: a warning, and a notification at commit';
+REVOKE ALL ON FUNCTION announce(text, name, bigint, text, text) FROM PUBLIC;

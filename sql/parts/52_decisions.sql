@@ -19,3 +19,10 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION retry_action(bigint) IS
 'send a failed or cancelled action again, or one that needs attention, on the caller''s word that it had no effect';
 REVOKE ALL ON FUNCTION retry_action(bigint) FROM PUBLIC;
+
+CREATE FUNCTION resolve_action(action_id bigint, remote_id text) RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_resolve_action'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION resolve_action(bigint, text) IS
+'say what an action that is unknown or needs attention came to: the instance that is its effect or bears it, null for none';
+REVOKE ALL ON FUNCTION resolve_action(bigint, text) FROM PUBLIC;

@@ -39,7 +39,8 @@ BEGIN
 		SELECT nextval('partner_api.action_id_seq') AS id
 		WHERE e.event_id IS NOT NULL) n
 	WHERE e.event_id = ANY (event_ids)
-	  AND e.kind IN ('created', 'adopted') AND e.details ? 'sign_at';
+	  AND e.kind IN ('created', 'adopted', 'surplus')
+	  AND e.details ? 'sign_at';
 END
 $$;
 COMMENT ON FUNCTION schedule_signs(bigint[]) IS

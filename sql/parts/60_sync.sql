@@ -7,6 +7,7 @@
  */
 CREATE FUNCTION apply_listing(of_server name, listing jsonb, list_lag interval,
 	sign_lead interval, default_trial_end text, fingerprint text,
+	remove_surplus boolean,
 	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
 RETURNS record
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -14,15 +15,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	moment timestamptz := partner_api.clock();
-	ours text := (SELECT '\s*\[pa-' || installation_id || '-(\d{1,18})-[0-9a-f]{8}\]$'
+	ours text := (SELECT '\s*\[(pa-' || installation_id || '-\d{1,18}-[0-9a-f]{8})\]$'
 				  FROM partner_api.installation
 				  ORDER BY established_at, installation_id LIMIT 1);
 	row record;
 	known partner_api.instances;
 	event text;
 	event_id bigint;
-	order_ref text;
-	order_id bigint;
+	ordered record;
+	kept_as text;
+	kept_until text;
 	changes jsonb;
 BEGIN
 	seen := 0;
@@ -35,7 +37,13 @@ BEGIN
 					THEN to_timestamp(l.created_ms / 1000.0) END AS created_at,
 			   CASE WHEN l.due_ms > 0
 					THEN to_timestamp(l.due_ms / 1000.0) END AS due_at,
-			   l.name ~ ours AS is_ours
+			   l.name ~ ours AS is_ours, substring(l.name FROM ours) AS nonce,
+			   count(*) OVER (PARTITION BY split_part(
+				substring(l.name FROM ours), '-', 3)) > 1 AS has_siblings,
+			   EXISTS (
+				SELECT FROM partner_api.instances i
+				WHERE i.server = of_server
+				  AND i.instance_id = l.instance_id) AS was_known
 		FROM jsonb_to_recordset(listing)
 			 AS l (instance_id text, token text, name text,
 				   payment_status text, status text, details text,
@@ -47,11 +55,12 @@ BEGIN
 			INSERT INTO partner_api.server_evidence (server, nonce_seen_at)
 			VALUES (of_server, moment) ON CONFLICT (server) DO NOTHING;
 		END IF;
+		/* whose order it was is known here, if it was not forgotten */
+		SELECT o.* INTO ordered
+		FROM partner_api.order_of_nonce(of_server,
+			CASE WHEN NOT row.was_known THEN row.nonce END) o;
 		/* an unanswered create of ours is the worker's to adopt */
-		CONTINUE WHEN row.is_ours AND EXISTS (
-			SELECT FROM partner_api.pending_actions p
-			WHERE p.server = of_server AND p.state IN ('sending', 'unknown')
-			  AND row.name LIKE '%[' || p.nonce || ']');
+		CONTINUE WHEN ordered.state IN ('sending', 'unknown');
 		IF row.token IS NOT NULL THEN
 			INSERT INTO partner_api.instance_secrets AS s
 				(server, instance_id, token)
@@ -63,12 +72,26 @@ BEGIN
 		SELECT i.* INTO known FROM partner_api.instances i
 		WHERE i.server = of_server AND i.instance_id = row.instance_id;
 		IF known.instance_id IS NULL THEN
-			/* whose order it was is known here, if it was not forgotten */
-			SELECT h.customer_ref, h.action_id INTO order_ref, order_id
-			FROM partner_api.action_history h
-			WHERE row.is_ours
-			  AND h.action_id = substring(row.name FROM ours)::bigint
-			  AND row.name LIKE '%[' || h.nonce || ']';
+			/* one that a session holds is being decided on */
+			CONTINUE WHEN ordered.state IN ('waiting', 'held',
+											'needs_attention')
+				AND NOT EXISTS (
+					SELECT FROM partner_api.pending_actions p
+					WHERE p.action_id = ordered.action_id
+					FOR UPDATE SKIP LOCKED);
+			kept_as := CASE
+				WHEN NOT row.is_ours THEN 'imported'
+				WHEN partner_api.is_surplus(of_server, row.instance_id,
+						ordered.action_id,
+						coalesce(ordered.nonces, ARRAY[row.nonce]),
+						CASE WHEN row.has_siblings THEN listing END)
+					THEN 'surplus'
+				ELSE 'adopted' END;
+			kept_until := CASE
+				WHEN NOT coalesce(row.is_ours, false) THEN NULL
+				WHEN kept_as = 'adopted' THEN default_trial_end
+				WHEN row.connected THEN 'ask'
+				ELSE 'lapse' END;
 			INSERT INTO partner_api.instances
 				(server, instance_id, name, customer_ref, status, created_at,
 				 trial_end,
@@ -77,12 +100,12 @@ BEGIN
 				 signed_at, cancelled_at, ends_at)
 			VALUES
 				(of_server, row.instance_id, regexp_replace(row.name, ours, ''),
-				 order_ref, row.status, coalesce(row.created_at, moment),
-				 CASE WHEN row.is_ours THEN default_trial_end END,
+				 CASE kept_as WHEN 'adopted' THEN ordered.customer_ref END,
+				 row.status, coalesce(row.created_at, moment), kept_until,
 				 CASE row.status WHEN 'trial' THEN row.due_at END,
 				 row.due_at, row.payment_status, row.connected,
-				 CASE WHEN row.is_ours THEN 'adopted' ELSE 'imported' END,
-				 CASE WHEN row.is_ours THEN fingerprint END, order_id,
+				 kept_as, CASE WHEN row.is_ours THEN fingerprint END,
+				 ordered.action_id,
 				 moment, row.details,
 				 CASE WHEN row.status IN ('signed', 'cancelling', 'ended')
 					  THEN coalesce(row.created_at, moment) END,
@@ -94,27 +117,34 @@ BEGIN
 			/* the worker was faster: the next sync compares */
 			CONTINUE WHEN NOT FOUND;
 			added := added + 1;
+			IF ordered.state IN ('waiting', 'held', 'needs_attention')
+				AND kept_as = 'adopted' THEN
+				PERFORM partner_api.adopt_effect(ordered.action_id,
+					row.instance_id, sign_lead, default_trial_end);
+				CONTINUE;
+			END IF;
 			INSERT INTO partner_api.instance_events
-				(server, instance_id, kind, occurred_at, details)
+				(server, instance_id, kind, occurred_at, action_id, details)
 			VALUES
-				(of_server, row.instance_id,
-				 CASE WHEN row.is_ours THEN 'adopted' ELSE 'imported' END,
-				 moment,
+				(of_server, row.instance_id, kept_as, moment,
+				 ordered.action_id,
 				 jsonb_strip_nulls(jsonb_build_object(
 					'name', regexp_replace(row.name, ours, ''),
-					'customer_ref', order_ref,
+					'customer_ref',
+					CASE kept_as WHEN 'adopted' THEN ordered.customer_ref END,
 					'status', row.status,
 					'trial_end',
-					CASE WHEN row.is_ours AND row.status = 'trial'
-						 THEN default_trial_end END,
+					CASE row.status WHEN 'trial' THEN kept_until END,
 					'trial_ends_at',
 					CASE row.status WHEN 'trial' THEN row.due_at END,
 					'sign_at',
-					CASE WHEN row.is_ours AND row.status = 'trial'
-						  AND default_trial_end <> 'lapse'
+					CASE WHEN row.status = 'trial' AND kept_until <> 'lapse'
 						 THEN row.due_at - sign_lead END)))
 			RETURNING instance_events.event_id INTO event_id;
 			PERFORM partner_api.schedule_signs(ARRAY[event_id]);
+			PERFORM partner_api.dispose_of_surplus(of_server, row.instance_id,
+				ordered.action_id, remove_surplus)
+			WHERE kept_as = 'surplus';
 			CONTINUE;
 		END IF;
 
@@ -192,10 +222,10 @@ BEGIN
 	SELECT count(*) INTO missing FROM gone;
 END
 $$;
-COMMENT ON FUNCTION apply_listing(name, jsonb, interval, interval, text, text)
+COMMENT ON FUNCTION apply_listing(name, jsonb, interval, interval, text, text, boolean)
 IS 'brings a complete list of a server into the mirror; for sync_instances()';
 REVOKE ALL ON FUNCTION
-	apply_listing(name, jsonb, interval, interval, text, text) FROM PUBLIC;
+	apply_listing(name, jsonb, interval, interval, text, text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION sync_instances(server name,
 	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)

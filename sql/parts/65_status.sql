@@ -166,12 +166,17 @@ COMMENT ON VIEW token_usage IS
 CREATE VIEW unmatched_instances AS
 SELECT i.server, i.instance_id, i.name, i.status, i.payment_status,
 	   CASE WHEN i.missing_since IS NOT NULL THEN 'missing at the provider'
+			WHEN i.origin = 'surplus' THEN 'surplus: '
+				|| coalesce('action ' || i.action_id, 'its order')
+				|| ' has another instance'
 			WHEN i.origin = 'adopted' THEN 'the record of its order was lost'
 			ELSE 'not created here' END AS reason,
 	   coalesce(i.missing_since, i.last_seen_at) AS since
 FROM instances i
 WHERE i.missing_since IS NOT NULL
    OR (i.origin = 'imported' AND i.customer_ref IS NULL)
+   OR (i.origin = 'surplus'
+	   AND i.status NOT IN ('lapsed', 'deleted', 'ended'))
    OR (i.origin = 'adopted' AND i.action_id IS NULL
 	   AND i.customer_ref IS NULL);
 COMMENT ON VIEW unmatched_instances IS

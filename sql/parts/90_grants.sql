@@ -33,6 +33,7 @@ GRANT EXECUTE ON FUNCTION
 	approve_trial(name, text),
 	cancel_action(bigint),
 	retry_action(bigint),
+	resolve_action(bigint, text),
 	pause(name, text),
 	resume(name),
 	test_connection(name),

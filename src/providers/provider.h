@@ -206,6 +206,8 @@ typedef struct PartnerApiProvider
 	const char *base_url;		/* default of the option "base_url" */
 	int64		trial_ms;		/* length of a trial; 0 if there is none */
 	int			page_rows;		/* rows that a page of its list holds */
+	/* an instance too many costs money until it is deleted? */
+	bool		removes_surplus;
 
 	/* Can the provider do this?  hint (may be NULL) says what to use. */
 	bool		(*supports) (PartnerApiKind kind, const char **hint);

@@ -235,6 +235,7 @@ const PartnerApiProvider partner_api_zapi = {
 	.base_url = "https://api.z-api.io",
 	.trial_ms = TRIAL_MS,
 	.page_rows = PARTNER_API_ZAPI_PAGE_ROWS,
+	.removes_surplus = false,	/* refused for a trial, which lapses */
 	.supports = supports,
 	.check = partner_api_zapi_check,
 	.build = build,

@@ -131,6 +131,9 @@ let_go(SandboxRequest *request)
 	if (request->timed)
 		sandbox_heap_remove(&wakeups, request);
 	request->timed = false;
+	/* a connection that is closed does not come to finish() any more */
+	if (request->undeterred && request->deferred)
+		sandbox_dispatch_deferred(request);
 	MHD_resume_connection(request->connection);
 }
 

@@ -276,4 +276,248 @@ is(scalar $sandbox->created('no proof'), 0, '... nor sent');
 $sandbox->clear_faults;
 $node->sql("SELECT partner_api.cancel_action($action)");
 $node->set_option(unknown_create => 'prefer_person');
+
+# ---- a person's word ----
+
+# create with an effect: what sync finds by its nonce settles it
+is($node->action_state($over), 'needs_attention', 'still undecided');
+$node->sql("SELECT partner_api.sync_instances('zapi')");
+is($node->action_state($over), 'done',
+	'a list that is read for another reason settles it');
+my ($found) = $sandbox->created('over');
+is($node->action($over)->{instance_id}, $found->{id}, '... with its instance');
+
+# Come to the end of what looking can prove of a create without a nonce.
+sub undecided
+{
+	my ($fault, $name, @more) = @_;
+
+	$node->set_option(name_nonce => 'off');
+	$sandbox->fault(operation => 'create_instance', type => $fault);
+	$action = enqueue_create($name, @more);
+	wait_for_verdicts($action, 2);
+	advance($LAG + 1);
+	is($node->wait_for_state($action, 'needs_attention'),
+		'needs_attention', "$name: a person must decide");
+	$node->set_option(name_nonce => 'on');
+	return $action;
+}
+
+$action = undecided('reset_after', 'by word', "customer_ref => '77'",
+	"trial_end => 'sign'");
+($found) = $sandbox->created('by word');
+$node->fails_with(
+	"SELECT partner_api.resolve_action($action, '$found->{id}')",
+	'42704',
+	{   message => qr/is not known here with its token/,
+		hint => qr/sync_instances\('zapi'\)/ },
+	'an instance that is not known here is no answer');
+$node->sql("SELECT partner_api.sync_instances('zapi')");
+is(mirror($found->{id})->{origin}, 'imported', 'without a nonce: imported');
+$node->fails_with("SELECT partner_api.resolve_action($action, '$id')",
+	'55000', { message => qr/is that of action \d+/ },
+	'nor is one of another action');
+$node->sql("SELECT partner_api.resolve_action($action, '$found->{id}')");
+my $row = $node->action($action);
+is("$row->{state} $row->{instance_id}", "done $found->{id}",
+	'a person says which instance it is');
+$row = mirror($found->{id});
+is( join(' ', @$row{qw(origin customer_ref trial_end action_id name)}),
+	"adopted 77 sign $action by word",
+	'... which becomes the order\'s');
+my $sign = $node->row('SELECT * FROM partner_api.pending_actions'
+	  . " WHERE instance_id = '$found->{id}' AND kind = 'sign_instance'");
+is($node->sql("SELECT run_at + interval '6 h' = deadline AND deadline"
+		  . " = '$row->{trial_ends_at}' FROM partner_api.pending_actions"
+		  . " WHERE action_id = $sign->{action_id}"), 't',
+	'... and is signed before its trial ends');
+is($node->sql("SELECT string_agg(kind, ' ' ORDER BY event_id)"
+		  . ' FROM partner_api.instance_events'
+		  . " WHERE instance_id = '$found->{id}'"),
+	'imported adopted', '... which is recorded');
+like($node->sql("SELECT string_agg(step, ', ')"
+		  . " FROM partner_api.action_timeline($action)"),
+	qr/instance adopted, done/, '... in its timeline too');
+$node->fails_with("SELECT partner_api.resolve_action($action, NULL)",
+	'55000', { message => qr/cannot be resolved: it is done/ },
+	'... and only once');
+$node->sql("SELECT partner_api.cancel_action($sign->{action_id})");
+
+$action = undecided('close_before', 'no effect by word');
+$node->sql("SELECT partner_api.resolve_action($action, NULL)");
+$row = $node->action($action);
+is($row->{state}, 'failed', 'a person says that there was no effect');
+like($row->{last_error}, qr/^no effect, by the word of /, '... by name');
+$node->sql("SELECT partner_api.retry_action($action)");
+is($node->wait_for_state($action, 'needs_attention'),
+	'done', '... and has it sent again');
+is(scalar $sandbox->created('no effect by word'), 1, '... with one effect');
+
+# an instance that exists: sign, while no list can be read
+$sandbox->fault(@no_list);
+$id = create('signed by word');
+$sandbox->fault(operation => 'sign_instance', type => 'reset_after');
+$action =
+  $node->sql("SELECT partner_api.enqueue_sign_instance('zapi', '$id', true)");
+wait_for_verdicts($action, 2);
+is($node->action_state($action), 'unknown', 'no deadline: looked for on and on');
+$node->fails_with("SELECT partner_api.resolve_action($action, 'X')",
+	'22023', { message => qr/is about instance "$id"/ },
+	'a sign is about its own instance');
+$node->sql("SELECT partner_api.resolve_action($action, '$id')");
+is($node->action_state($action), 'done', 'a person says that it is signed');
+$row = mirror($id);
+is("$row->{status} $row->{with_calls}", 'signed 1', '... and it is mirrored');
+$sandbox->clear_faults;
+$node->drive_pass;
+is($sandbox->instance($id)->{effects}{signs}, 1, '... with one effect');
+
+$node->create_role('clerk', 'partner_api_operator');
+$node->sql('REVOKE USAGE ON FOREIGN SERVER zapi FROM PUBLIC');
+$node->fails_with("SELECT partner_api.resolve_action($action, NULL)",
+	'42501', {}, 'whoever may not use the server decides nothing',
+	role => 'clerk');
+$node->sql('GRANT USAGE ON FOREIGN SERVER zapi TO PUBLIC');
+$node->fails_with('SELECT partner_api.resolve_action(0, NULL)',
+	'42704', { message => qr/action 0 does not exist/ }, 'no such action');
+$node->fails_with('SELECT partner_api.resolve_action(NULL, NULL)',
+	'22004', {}, 'no action');
+
+# ---- effects that come after the repetition ----
+
+# A create whose effect the provider keeps back, sent again on a person's
+# word: its action, and a wait for the late effect.
+sub repeat_too_early
+{
+	my ($name) = @_;
+
+	$node->set_option(timeout_ms => 300);
+	$sandbox->fault(
+		operation => 'create_instance', type => 'withhold',
+		before_effect => JSON::PP::true, undeterred => JSON::PP::true);
+	$action = enqueue_create($name, "customer_ref => '$name'",
+		"trial_end => 'sign'");
+	wait_for_verdicts($action, 1);
+	$node->set_option(timeout_ms => 30000);
+	wait_for_verdicts($action, 2);
+	$node->sql("SELECT partner_api.resolve_action($action, NULL)");
+	$node->sql("SELECT partner_api.retry_action($action)");
+	is($node->wait_for_state($action, 'needs_attention'),
+		'done', "$name: sent again");
+	$sandbox->release;
+	$sandbox->wait_until('the late effect',
+		sub { $sandbox->created($name) == 2 });
+	return $node->action($action)->{instance_id};
+}
+
+my $own = repeat_too_early('late');
+my ($late) = grep { $_->{id} ne $own } $sandbox->created('late');
+$node->sql("SELECT partner_api.sync_instances('zapi')");
+$row = mirror($late->{id});
+is( join(' ', map { $_ // '-' }
+		@$row{qw(origin trial_end status customer_ref action_id)}),
+	"surplus lapse trial - $action",
+	'the late effect is surplus, and left to lapse');
+is(mirror($own)->{customer_ref}, 'late', '... the other is the order\'s');
+$listener->heard(qr/"event": "surplus", "server": "zapi", "action_id": $action, "instance_id": "$late->{id}"/);
+pass('... which is announced');
+is($node->sql('SELECT reason FROM partner_api.unmatched_instances'
+		  . " WHERE instance_id = '$late->{id}'"),
+	"surplus: action $action has another instance", '... and shown');
+is($node->sql('SELECT count(*) FROM partner_api.pending_actions'
+		  . " WHERE instance_id = '$late->{id}'"),
+	0, '... neither signed nor deleted');
+is($node->sql('SELECT count(*) FROM partner_api.trials_at_risk'
+		  . " WHERE instance_id = '$late->{id}'"), 0, '... nor at risk');
+$node->sql("SELECT partner_api.sync_instances('zapi')");
+is($node->sql("SELECT string_agg(kind, ' ') FROM partner_api.instance_events"
+		  . " WHERE instance_id = '$late->{id}'"),
+	'surplus', '... and said once');
+
+# one that somebody uses already is kept for a person to decide
+$own = repeat_too_early('late but used');
+($late) = grep { $_->{id} ne $own } $sandbox->created('late but used');
+$sandbox->change($late->{id}, connected => JSON::PP::true);
+$node->sql("SELECT partner_api.sync_instances('zapi')");
+is($node->sql("SELECT origin || ' ' || trial_end FROM partner_api.instances"
+		  . " WHERE instance_id = '$late->{id}'"),
+	'surplus ask', 'a late effect in use waits for a decision');
+is($node->sql('SELECT state FROM partner_api.pending_actions'
+		  . " WHERE instance_id = '$late->{id}'"), 'held', '... to be signed');
+$node->sql("SELECT partner_api.cancel_action(action_id)"
+	  . " FROM partner_api.pending_actions WHERE instance_id = '$late->{id}'");
+
+# both are there when the second request is looked for: the older one is ours
+$sandbox->fault(
+	operation => 'create_instance', type => 'withhold',
+	before_effect => JSON::PP::true, undeterred => JSON::PP::true);
+$node->set_option(timeout_ms => 300);
+$action = enqueue_create('twice');
+wait_for_verdicts($action, 2);
+$node->set_option(timeout_ms => 30000);
+$sandbox->fault(
+	operation => 'create_instance', type => 'reset_after', times => 2);
+$sandbox->fault(@no_list);
+$node->sql("SELECT partner_api.resolve_action($action, NULL)");
+$node->sql("SELECT partner_api.retry_action($action)");
+my $beside = enqueue_create('shares the list');
+wait_for_verdicts($action, 4);
+wait_for_verdicts($beside, 2);
+$sandbox->release;
+$sandbox->clear_faults;
+$sandbox->wait_until('the late effect',
+	sub { $sandbox->created('twice') == 2 });
+advance(300);
+is($node->wait_for_state($action, 'needs_attention'),
+	'done', 'twice: adopted');
+my @both = sort { $a->{created_at} cmp $b->{created_at} }
+  $sandbox->created('twice');
+is($node->action($action)->{instance_id},
+	$both[0]{id}, '... the older of the two');
+$listener->heard(qr/"event": "surplus", "server": "zapi", "action_id": $action, "instance_id": "$both[0]{id}"/);
+pass('... and the look announces the other');
+$node->sql("SELECT partner_api.sync_instances('zapi')");
+is(mirror($both[1]{id})->{origin}, 'surplus', '... which is surplus');
+is(mirror($both[0]{id})->{origin}, 'adopted', '... and the first is not');
+
+# ---- a provider that removes what is surplus ----
+
+# apply_listing() as for one whose instances cost by the day: Z-API is none
+my $installation = $node->sql('SELECT installation_id FROM partner_api.installation');
+
+sub apply_twins
+{
+	my ($number, $second) = @_;
+	my $list = JSON::PP->new->canonical->encode([
+		map {
+			{   instance_id => "T$number$_",
+				name => "twin [pa-$installation-9999$number-0000000$number]",
+				token => 'T', status => 'trial', details => '{}',
+				connected => JSON::PP::false, created_ms => 1700000000000 + $_,
+				$_ == 2 ? %$second : () }
+		} 1 .. 2 ]);
+
+	$node->sql(qq{SELECT partner_api.apply_listing('zapi', \$\$$list\$\$,
+		'1 min', '6 h', 'lapse', 'F', true)});
+	return $node->sql("SELECT string_agg(origin, ' ' ORDER BY instance_id)"
+		  . " || coalesce((SELECT ': ' || kind || ' ' || automatic || ' ' ||"
+		  . " instance_id FROM partner_api.pending_actions p"
+		  . " WHERE instance_id LIKE 'T$number%'), '')"
+		  . " FROM partner_api.instances WHERE instance_id LIKE 'T$number%'");
+}
+
+$node->append_conf('postgresql.conf', 'partner_api.enabled = off');
+$node->reload;
+$node->wait_for("SELECT current_setting('partner_api.enabled') = 'off'");
+is(apply_twins(1, {}), 'adopted surplus: delete_instance true T12',
+	'two of one lost order: the older is kept, the other deleted');
+is(apply_twins(2, { status => 'signed' }), 'surplus adopted: delete_instance true T21',
+	'... or the one that is signed is kept');
+is(apply_twins(3, { connected => JSON::PP::true }),
+	'surplus adopted: delete_instance true T31',
+	'... or the one that is connected');
+is($node->sql('SELECT count(*) FROM partner_api.pending_actions'
+		  . " WHERE kind = 'delete_instance' AND instance_id !~ '^T'"),
+	0, 'at Z-API nothing is deleted');
+
 done_testing();

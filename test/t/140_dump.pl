@@ -76,6 +76,7 @@ $node->sql("SELECT partner_api.sync_instances('zapi');"
 	  . ' SELECT partner_api.set_clock(now() + interval \'1 hour\')');
 $node->sql('INSERT INTO partner_api.mirror_backlog'
 	  . ' SELECT min(event_id) FROM partner_api.instance_events');
+$node->sql("INSERT INTO partner_api.former_nonces VALUES (1, 'pa-former')");
 $node->sql("ALTER SYSTEM SET partner_api.databases = ''");
 $node->reload;
 $node->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'

@@ -492,9 +492,11 @@ sub run
 sub heard
 {
 	my ($self, $pattern) = @_;
+	my $give_up_at = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	until ($self->{out} =~ $pattern)
 	{
+		die "not heard: $pattern\nbut: $self->{out}" if time > $give_up_at;
 		$self->run('SELECT;');
 		select undef, undef, undef, $POLL_SECONDS;
 	}
