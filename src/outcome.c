@@ -79,7 +79,8 @@ describe_new(const PartnerApiTransfer *transfer,
 		partner_api_timestamp_from_unix_ms(verdict->due_ms);
 
 		put_trial(details, transfer, ends_at, estimated, provider_skew_us,
-				  trial_end != NULL ? trial_end : server->trial_end, settlement);
+				  trial_end != NULL ? trial_end : server->trial_end,
+				  settlement);
 	}
 }
 

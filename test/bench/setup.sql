@@ -28,6 +28,17 @@ BEGIN
 	END LOOP;
 END $$;
 
+/* Wait until there is a worker that has been through a pass. */
+CREATE PROCEDURE bench.wait_for_worker()
+LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE NOT EXISTS (SELECT FROM partner_api.worker_status()
+					   WHERE passes > 0 AND state = 'idle') LOOP
+		COMMIT;
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END $$;
+
 /* Seconds until so many requests are sent and their outcomes committed. */
 CREATE PROCEDURE bench.drain(wanted bigint, INOUT seconds double precision)
 LANGUAGE plpgsql AS $$

@@ -7,6 +7,7 @@ package Bench::Calls;
 use strict;
 use warnings;
 
+use Exporter qw(import);
 use File::Basename qw(dirname);
 
 use lib dirname(__FILE__) . '/..';
@@ -14,6 +15,8 @@ use Bench::Cluster qw(command conninfo psql reload_until_seen);
 use Bench::Drain qw(fill_queue);
 use Bench::Report qw(note percentile row section);
 use Bench::Sandbox;
+
+our @EXPORT_OK = qw(pgbench_rate);
 
 # The most that an enqueue late in a session may take of one in a new session.
 my $AS_FAST = 1.25;

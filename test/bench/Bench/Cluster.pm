@@ -14,9 +14,10 @@ use Carp qw(croak);
 use Exporter qw(import);
 use File::Path qw(make_path remove_tree);
 use File::Temp qw(tempdir);
+use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(start_cluster stop_cluster psql psql_script command
-  conninfo reload_until_seen);
+our @EXPORT_OK = qw(start_cluster stop_cluster restart_cluster psql
+  psql_script command conninfo reload_until_seen);
 
 my @SETTINGS = (
 	"listen_addresses = ''",
@@ -101,6 +102,20 @@ sub stop_cluster
 	pg_ctl('-m', 'fast', 'stop')
 	  if defined $directory && -e "$directory/data/postmaster.pid";
 	return;
+}
+
+# Stop the server as fast as it can be done in order, and start it again;
+# returns the seconds that it took to stop.
+sub restart_cluster
+{
+	my $start = time;
+
+	croak 'the server did not stop' if pg_ctl('-m', 'fast', 'stop') != 0;
+	my $seconds = time - $start;
+	croak "the server did not start: see $directory/server.log"
+	  if pg_ctl('-w', 'start') != 0;
+	psql('CALL bench.wait_for_worker()');
+	return $seconds;
 }
 
 # Change a setting, and wait until the worker has gone through a pass with it.

@@ -18,7 +18,8 @@ use Bench::Cluster qw(command psql reload_until_seen);
 use Bench::Report qw(percentile row section);
 use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(fill_queue);
+our @EXPORT_OK = qw(check_outcome drain_rate drain_seconds enqueue_creates
+  fill_queue slow_down);
 
 my $TOKEN = 'sandbox-partner-token';
 
@@ -28,7 +29,17 @@ my @BEST_PLANS = map { "SET $_" } 'enable_seqscan = off',
   'enable_hashjoin = off', 'enable_mergejoin = off',
   'plan_cache_mode = force_generic_plan';
 
-# Fill the queue while nothing is sent.
+# Enqueue creates while nothing is sent.
+sub enqueue_creates
+{
+	my ($count) = @_;
+
+	reload_until_seen('partner_api.enabled', 'off');
+	psql("SELECT bench.enqueue($count, 'lapse')");
+	return;
+}
+
+# The same when there was nothing before.
 sub fill_queue
 {
 	my ($bench, $count) = @_;
@@ -36,7 +47,21 @@ sub fill_queue
 	$bench->{sandbox}->reset;
 	reload_until_seen('partner_api.enabled', 'off');
 	psql('SELECT bench.reset()');
-	psql("SELECT bench.enqueue($count, 'lapse')");
+	enqueue_creates($count);
+	return;
+}
+
+# Let each create take so many milliseconds.
+sub slow_down
+{
+	my ($bench, $ms) = @_;
+
+	$bench->{sandbox}->control(
+		'faults',
+		{   operation => 'create_instance',
+			type => 'latency',
+			ms => $ms,
+			times => 0 });
 	return;
 }
 
@@ -65,34 +90,44 @@ sub record_rate
 	return $rate;
 }
 
-# Nothing may be lost or done twice, or the rate is of no interest.
+# Nothing may be lost or done twice, or the rate is of no interest.  The
+# sandbox may have forgotten what came before the last "since".
 sub check_outcome
 {
-	my ($bench, $count) = @_;
+	my ($bench, $count, $since) = @_;
 	my ($effects, $repeated) = $bench->{sandbox}->creates;
 	my $outcome = psql('SELECT bench.outcome()');
 
 	die "$effects creates, $repeated repeated; $outcome\n"
-	  if $effects != $count
+	  if $effects != ($since // $count)
 	  || $repeated != 0
 	  || $outcome ne "0 waiting, 0 in flight, $count done, "
 	  . "$count attempts, $count instances";
 	return;
 }
 
-# Actions a second, from switching the worker on to the last commit.
-sub drain_rate
+# Seconds from switching the worker on to the last commit.
+sub drain_seconds
 {
-	my ($bench, $count, $concurrency, $fault) = @_;
+	my ($count, $concurrency) = @_;
 	# one lane is kept for deadlines
 	my $lanes = $concurrency + 1;
 
-	fill_queue($bench, $count);
-	$bench->{sandbox}->control('faults', $fault) if $fault;
 	psql("ALTER SERVER bench OPTIONS (ADD max_concurrency '$lanes')");
 	psql('ALTER SYSTEM SET partner_api.enabled = on');
 	my $seconds = psql("CALL bench.drain($count, NULL)");
 	psql('ALTER SERVER bench OPTIONS (DROP max_concurrency)');
+	return $seconds;
+}
+
+# Actions a second; with "ms" against a server that takes so long.
+sub drain_rate
+{
+	my ($bench, $count, $concurrency, $ms) = @_;
+
+	fill_queue($bench, $count);
+	slow_down($bench, $ms) if $ms;
+	my $seconds = drain_seconds($count, $concurrency);
 	check_outcome($bench, $count);
 	return $count / $seconds;
 }
@@ -137,18 +172,13 @@ sub measure
 sub measure_slow
 {
 	my ($bench) = @_;
-	my %fault = (
-		operation => 'create_instance',
-		type => 'latency',
-		ms => 50,
-		times => 0);
 
 	section('Drain against a server that takes 50 ms');
 	foreach my $case ([ 64, 1150, 5_000 ], [ 200, 3400, 15_000 ])
 	{
 		my ($concurrency, $target, $count) = @$case;
 		my $rate = drain_rate($bench, $count * ($bench->{full} ? 10 : 1),
-			$concurrency, \%fault);
+			$concurrency, 50);
 
 		row("$concurrency in flight", sprintf('%.0f/s', $rate),
 			"$target/s", $rate >= $target);
