@@ -19,6 +19,7 @@
 
 #include "announce.h"
 #include "catalog/pg_type.h"
+#include "limits_shared.h"
 #include "listing.h"
 #include "owner.h"
 #include "redact.h"
@@ -32,6 +33,8 @@
 /* A list that cannot be read is tried again after this, doubling. */
 #define FIRST_PAUSE (1 * USECS_PER_SEC)
 #define MOST_DOUBLINGS 6
+/* Everything waits for it, what has a deadline included. */
+#define SURVEY_URGENCY PARTNER_API_URGENT
 /* A provider that never says "last page" must not keep us for ever. */
 #define MOST_PAGES 100000
 
@@ -41,6 +44,7 @@ typedef struct Reading
 	MemoryContext context;
 	MemoryContext page_context; /* the call of the page being read */
 	PartnerApiAccount *account;
+	PartnerApiPermit permit;
 	PartnerApiListing listing;
 	List	   *rows;			/* of PartnerApiListRow * */
 	int			page;
@@ -87,12 +91,22 @@ partner_api_surveys_want(TimestampTz now)
 	partner_api_execute(&statement, &value, NULL, SPI_OK_INSERT);
 }
 
+/* Give up, or be done with, what a survey is reading. */
+static void
+drop_reading(Survey *survey)
+{
+	if (survey->reading == NULL)
+		return;
+	partner_api_limits_leave(&survey->reading->permit, NULL);
+	MemoryContextDelete(survey->reading->context);
+	survey->reading = NULL;
+}
+
 /* Forget a survey, and give up its reading. */
 static void
 forget(Survey *survey)
 {
-	if (survey->reading != NULL)
-		MemoryContextDelete(survey->reading->context);
+	drop_reading(survey);
 	surveys = list_delete_ptr(surveys, survey);
 	pfree(survey->server);
 	pfree(survey);
@@ -328,6 +342,24 @@ end_with_caught_error(Reading *reading)
 	end_reading(reading, error->message);
 }
 
+/*
+ * Take the place of a request at the server; if there is none now, the survey
+ * begins anew when there may be one.
+ */
+static bool
+enter(Survey *survey, TimestampTz now)
+{
+	PartnerApiRefusal refusal;
+	Reading    *reading = survey->reading;
+
+	if (partner_api_limits_enter(&reading->account->server->limits,
+								 SURVEY_URGENCY, &reading->permit, &refusal))
+		return true;
+	drop_reading(survey);
+	survey->next_at = now + Max(refusal.wait_us, FIRST_PAUSE);
+	return false;
+}
+
 /* Put the first page of what is ready on the wire; no transaction is open. */
 void
 partner_api_surveys_start(PartnerApiHttp *http, TimestampTz now)
@@ -340,7 +372,8 @@ partner_api_surveys_start(PartnerApiHttp *http, TimestampTz now)
 		Survey	   *survey = lfirst(lc);
 		Reading    *reading = survey->reading;
 
-		if (reading == NULL || reading->running || reading->over)
+		if (reading == NULL || reading->running || reading->over ||
+			!enter(survey, now))
 			continue;
 		reading->began_at = now;
 		PG_TRY();
@@ -388,8 +421,13 @@ take_page(PartnerApiHttp *http, Survey *survey,
 		else if (reading->page >= MOST_PAGES)
 			end_reading(reading, "the provider's list has no end");
 		else
+		{
+			partner_api_limits_go_on(&reading->permit, response);
 			request_page(http, survey);
+			return;
+		}
 	}
+	partner_api_limits_leave(&reading->permit, response);
 }
 
 /* A finished call: false if it is no survey's. */
@@ -487,8 +525,7 @@ go_on(TakeIn *work, bool taken_in, int64 list_lag)
 {
 	Survey	   *survey = work->survey;
 
-	MemoryContextDelete(survey->reading->context);
-	survey->reading = NULL;
+	drop_reading(survey);
 	if (taken_in)
 	{
 		survey->listed = true;
