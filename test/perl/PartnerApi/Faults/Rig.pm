@@ -19,9 +19,6 @@ use PostgreSQL::Test::Utils;
 # Between two looks of a poll; a test never depends on its length.
 my $POLL_SECONDS = 0.02;
 
-# No trial ends and nothing lags unless a run wants it.
-my %CONFIGURATION = (trial_seconds => 10 * 365 * 86400);
-
 my %OPTIONS = (
 	trial_end => 'lapse',
 	max_concurrency => 8,
@@ -67,7 +64,6 @@ END
 	$node->create_server($sandbox, %options);
 	$self->{options} = {%options};
 	$node->sql($STOP_WRITING);
-	$sandbox->config(%CONFIGURATION);
 	$self->_gain_evidence;
 	return $self;
 }
@@ -100,7 +96,6 @@ sub clean
 	my $node = $self->{node};
 
 	$self->{sandbox}->reset_all;
-	$self->{sandbox}->config(%CONFIGURATION);
 	$self->options(%OPTIONS, base_url => $self->{gate}->url);
 	$node->sql('TRUNCATE ' . join ', ', map { "partner_api.$_" } qw(
 		pending_actions action_history action_attempts idempotency_keys

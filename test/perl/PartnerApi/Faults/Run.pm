@@ -20,10 +20,12 @@ use PartnerApi::Faults::Strikes;
 use PartnerApi::Faults::Verify;
 use PostgreSQL::Test::Utils;
 
-# Kinds of intent: the function, the state of the instance it is about, and
-# whether its caller waits.
+# Kinds of intent: the function, the state of the instance it is about, whether
+# its caller waits, and whether its trial is to be kept: then it is signed when
+# the time has come.
 my %KINDS = (
 	create => { function => 'create_instance' },
+	create_kept => { function => 'create_instance', kept => 1 },
 	create_call => { function => 'create_instance', waits => 1 },
 	sign => { function => 'sign_instance', given => 'trial' },
 	sign_call => { function => 'sign_instance', given => 'trial', waits => 1 },
@@ -75,7 +77,7 @@ sub _plan
 	my ($self) = @_;
 	my @kinds = map { $self->choose(sort keys %KINDS) } 0 .. $self->draw(3);
 
-	$kinds[0] = $self->choose(qw(create create_call));
+	$kinds[0] = $self->choose(qw(create create_call create_kept));
 	$kinds[0] = 'create' if $self->{fault} eq 'out_of_memory';
 	$kinds[0] = 'create_call'
 	  if PartnerApi::Faults::Strikes::wants_caller($self->{fault});
@@ -104,6 +106,7 @@ sub _add
 		$intent{name} = "run $self->{number} " . @{ $self->{intents} };
 		push @arguments, "'$intent{name}'";
 	}
+	push @arguments, "trial_end => 'sign'" if $intent{kept};
 	if ($kind eq 'create')
 	{
 		my $text = sprintf $TEXT,

@@ -77,11 +77,13 @@ my %STEPS = (
 	# Verdict and history are committed; the mirror's table is locked.
 	written => sub {
 		my ($run) = @_;
+		my $node = $run->rig->node;
+		my $closed = 'SELECT count(*) FROM partner_api.action_history';
+		my $before = $node->sql($closed);
 
 		$run->rig->occupy('LOCK TABLE partner_api.instances IN SHARE MODE');
 		$run->launch($run->intents);
-		$run->rig->node->wait_for('SELECT count(*) = '
-			  . $run->intents . ' FROM partner_api.action_history');
+		$node->wait_for("SELECT ($closed) = $before + " . $run->intents);
 	});
 
 # In the order of the protocol.

@@ -23,6 +23,10 @@ my $LAG_SECONDS = 55;
 # How long the worker is kept short of memory if it does not notice.
 my $MEMORY_SECONDS = 1;
 
+# Actions that a fault of the network has still to strike.
+my $UNSTRUCK = "state = 'sending' OR state = 'waiting' AND attempts = 0"
+  . ' AND run_at <= partner_api.clock()';
+
 # Faults: "strike" does it all; "end" only says how requests end.
 my %FAULTS = (
 	worker_kill => {
@@ -210,8 +214,7 @@ sub _strike_network
 		$gate->forget if $answered && $run->{fault} eq 'reset';
 	}
 	PartnerApi::Faults::Steps::let_go($run, $end);
-	$run->rig->node->wait_until_settled("state = 'sending' OR state = 'waiting'"
-		  . ' AND attempts = 0');
+	$run->rig->node->wait_until_settled($UNSTRUCK);
 	return;
 }
 
@@ -231,8 +234,7 @@ sub _strike_timeout
 		$run->follow if $answered;
 		PartnerApi::Faults::Steps::let_go($run);
 	}
-	$rig->node->wait_until_settled(
-		"state = 'sending' OR state = 'waiting' AND attempts = 0");
+	$rig->node->wait_until_settled($UNSTRUCK);
 	PartnerApi::Faults::Steps::let_go($run, $end);
 	$rig->gate->release($end);
 	$rig->options(timeout_ms => 60000, connect_timeout_ms => 60000);

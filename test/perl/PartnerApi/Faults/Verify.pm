@@ -98,6 +98,7 @@ sub _intent
 	push @wrong, 'was acknowledged, but is not recorded'
 	  if !@recorded && !$intent->{error};
 	push @wrong, _excuse($intent, scalar @recorded);
+	push @wrong, _keep($facts, $_) foreach grep { $intent->{kept} } @recorded;
 	return map { "$what: $_" } @wrong;
 }
 
@@ -123,6 +124,20 @@ sub _effects
 	my ($instance) = grep { $_->{id} eq $intent->{instance} } @instances;
 
 	return $instance->{effects}{ $EFFECT{ $intent->{function} } };
+}
+
+# However the create came to be recorded, its trial was signed, once.
+sub _keep
+{
+	my ($facts, $created) = @_;
+	my $id = $created->{instance_id};
+	my ($instance) = grep { $_->{id} eq $id } @{ $facts->{instances} };
+	my @signs = grep { $_->{kind} eq 'sign_instance' && $_->{state} eq 'done'
+		  && $_->{instance_id} eq $id } @{ $facts->{history} };
+
+	return () if $instance->{effects}{signs} == 1 && @signs == 1;
+	return "signed $instance->{effects}{signs} times, recorded "
+	  . @signs . ' times';
 }
 
 # What a caller was told is true.
