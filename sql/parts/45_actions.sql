@@ -136,7 +136,7 @@ CREATE TABLE action_history (
 	announced		text		NOT NULL DEFAULT 'nothing',
 	closed_at		timestamptz	NOT NULL,
 	outcome			jsonb
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX action_history_instance
 	ON action_history (server, instance_id, action_id);
 CREATE INDEX action_history_closed_at ON action_history (closed_at);
@@ -162,8 +162,9 @@ CREATE TABLE action_attempts (
 						   'absent')),
 	http_status	integer,
 	error		text
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX action_attempts_action ON action_attempts (action_id, lease);
+CREATE INDEX action_attempts_finished_at ON action_attempts (finished_at);
 COMMENT ON TABLE action_attempts IS
 'every request sent for an action, and every look at the provider to settle one';
 COMMENT ON COLUMN action_attempts.action_id IS
@@ -196,7 +197,8 @@ CREATE TABLE idempotency_keys (
 	action_id		bigint		NOT NULL,
 	created_at		timestamptz	NOT NULL,
 	PRIMARY KEY (server, key)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
 COMMENT ON TABLE idempotency_keys IS
 'callers'' keys: the same key and arguments give the same action';
 COMMENT ON COLUMN idempotency_keys.server IS

@@ -56,7 +56,8 @@ WHERE c.relkind = 'r' AND NOT a.attisdropped
 ORDER BY 1, 2;
 
 -- SQL and PL functions do not depend on the caller's search_path: a body is
--- either parsed when the function is made, or runs with a path of its own
+-- either parsed when the function is made, or runs with a path of its own,
+-- which a procedure that commits cannot have
 SELECT p.oid::regprocedure
 FROM members m
 JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
@@ -66,7 +67,7 @@ WHERE l.lanname <> 'c' AND p.prosqlbody IS NULL
 	SELECT FROM unnest(p.proconfig) s WHERE s = 'search_path=pg_catalog, pg_temp')
 ORDER BY 1;
 
--- nothing runs with another's rights by way of SQL
+-- nothing but what deletes old rows runs with another's rights by way of SQL
 SELECT p.oid::regprocedure
 FROM members m
 JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
