@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "actions.h"
+#include "caps.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
@@ -153,10 +154,11 @@ check_times(const PartnerApiNewAction *action)
 /*
  * Check everything that can be checked before anything is recorded: the
  * server and the right to it, the credential, what the provider can do, the
- * arguments, the instance.  Returns the server's configuration.
+ * arguments, the instance, the caps.  Takes over whether it is a dry run.
+ * Returns the server's configuration.
  */
 PartnerApiServer *
-partner_api_action_check(const PartnerApiNewAction *action)
+partner_api_action_check(PartnerApiNewAction *action)
 {
 	PartnerApiServer *server = partner_api_server_load(action->server,
 													   action->role);
@@ -177,6 +179,8 @@ partner_api_action_check(const PartnerApiNewAction *action)
 				errdetail("It must have 1 to %d bytes.", MAX_KEY_BYTES),
 				errhint("Use a key of the business row that the call is made for."));
 	check_instances_known(action, arguments);
+	partner_api_caps_check(server, action);
+	action->dry_run = server->dry_run;
 	return server;
 }
 
@@ -360,23 +364,24 @@ text_or_null(const char *text, char *null)
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
-/* Insert the row; $1 to $13 as in the statement. */
+/* Insert the row; $1 to $14 as in the statement. */
 static void
 insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
 			  int64 action_id, const char *fingerprint, TimestampTz now)
 {
 	static const Oid types[] = {INT8OID, NAMEOID, TEXTOID, TEXTOID, TEXTOID,
 		TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, NAMEOID,
-	TEXTOID, TIMESTAMPTZOID};
+	TEXTOID, TIMESTAMPTZOID, BOOLOID};
 	static PartnerApiStatement statement = {
 		"INSERT INTO partner_api.pending_actions (action_id, server, kind,"
 		"       instance_id, arguments, customer_ref, run_at, deadline, nonce,"
-		"       fingerprint, requested_by, idempotency_key, enqueued_at, state)"
+		"       fingerprint, requested_by, idempotency_key, enqueued_at,"
+		"       dry_run, state)"
 		" VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10,"
-		"         $11, $12, $13, 'waiting')", 13, types, NULL
+		"         $11, $12, $13, $14, 'waiting')", 14, types, NULL
 	};
-	Datum		values[13];
-	char		nulls[13];
+	Datum		values[14];
+	char		nulls[14];
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(action_id);
@@ -396,6 +401,7 @@ insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
 	values[10] = role;
 	values[11] = text_or_null(action->idempotency_key, &nulls[11]);
 	values[12] = TimestampTzGetDatum(now);
+	values[13] = BoolGetDatum(action->dry_run);
 	partner_api_execute(&statement, values, nulls, SPI_OK_INSERT);
 }
 

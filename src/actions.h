@@ -30,6 +30,7 @@ typedef struct PartnerApiNewAction
 	TimestampTz run_at;
 	bool		has_deadline;
 	TimestampTz deadline;
+	bool		dry_run;		/* to be shown, never to be sent */
 } PartnerApiNewAction;
 
 typedef struct PartnerApiEnqueued
@@ -38,7 +39,7 @@ typedef struct PartnerApiEnqueued
 	bool		existed;		/* the idempotency key named it */
 } PartnerApiEnqueued;
 
-extern PartnerApiServer *partner_api_action_check(const PartnerApiNewAction *action);
+extern PartnerApiServer *partner_api_action_check(PartnerApiNewAction *action);
 extern int64 partner_api_action_find(const PartnerApiNewAction *action);
 extern char *partner_api_make_nonce(int64 action_id);
 extern PartnerApiEnqueued partner_api_action_enqueue(const PartnerApiNewAction *action);

@@ -31,6 +31,7 @@
 #include "policy.h"
 #include "settings.h"
 #include "settle.h"
+#include "spend.h"
 #include "stalled.h"
 #include "unwritten.h"
 #include "utils/memutils.h"
@@ -55,6 +56,8 @@ static struct
 	bool		safety;			/* look at everything */
 	int64		opens_at;		/* monotonic; 0: no limit ends by itself */
 	bool		shut;			/* a credential was, for a time */
+	int			held_back;		/* claims that were admitted but not sent */
+	List	   *answers;		/* for calls that wait for these */
 }			pass;
 
 /* Note when a limit ends that something may be waiting for. */
@@ -98,6 +101,7 @@ partner_api_admission_begin(PartnerApiAccounts *accounts, MemoryContext claims,
 	pass.safety = safety;
 	pass.opens_at = 0;
 	pass.shut = false;
+	pass.answers = NIL;
 	partner_api_pauses_refresh(safety);
 	if (safety)
 		partner_api_credentials_forget_shut();
@@ -133,7 +137,7 @@ admit(PartnerApiClaim *claim, PartnerApiUrgency urgency,
 	return transfer;
 }
 
-/* Free claims that are put back. */
+/* Free claims that are not to be sent, and the places that they have. */
 static void
 free_claims(const List *claims)
 {
@@ -143,13 +147,61 @@ free_claims(const List *claims)
 		MemoryContextDelete(((PartnerApiClaim *) lfirst(lc))->context);
 }
 
-/* Admit claims; those for which there is no place wait as before. */
+/* The claims of transfers. */
+static List *
+claims_of(const List *transfers)
+{
+	List	   *claims = NIL;
+	ListCell   *lc;
+
+	foreach(lc, transfers)
+		claims = lappend(claims, ((PartnerApiTransfer *) lfirst(lc))->claim);
+	return claims;
+}
+
+/* Claims for which there is no place wait as before. */
+static void
+put_back(const List *claims)
+{
+	ListCell   *lc;
+
+	foreach(lc, claims)
+	{
+		const PartnerApiClaim *claim = lfirst(lc);
+
+		partner_api_due_put_back(claim->server, claim->deadline != 0);
+	}
+	partner_api_claims_put_back(claims);
+	free_claims(claims);
+}
+
+/* What the spend guard lets through of these transfers. */
+static List *
+guard(List *transfers)
+{
+	List	   *sent = partner_api_spend_admit(transfers, pass.now,
+											   &pass.answers);
+
+	if (list_length(sent) < list_length(transfers))
+	{
+		List	   *held = list_difference_ptr(transfers, sent);
+
+		pass.held_back += list_length(held);
+		pass.connections += list_length(held);
+		free_claims(claims_of(held));
+	}
+	return sent;
+}
+
+/*
+ * Admit claims; those for which there is no place are put back, and what the
+ * spend guard does not let through is held.
+ */
 static List *
 admit_all(const List *claims, PartnerApiUrgency urgency)
 {
 	PartnerApiRefusal refusal;
 	List	   *transfers = NIL;
-	List	   *sent = NIL;
 	List	   *rejected = NIL;
 	ListCell   *lc;
 
@@ -157,20 +209,14 @@ admit_all(const List *claims, PartnerApiUrgency urgency)
 	{
 		PartnerApiTransfer *transfer = admit(lfirst(lc), urgency, &refusal);
 
-		if (transfer == NULL)
-		{
-			const PartnerApiClaim *claim = lfirst(lc);
-
+		if (transfer != NULL)
+			transfers = lappend(transfers, transfer);
+		else
 			rejected = lappend(rejected, lfirst(lc));
-			partner_api_due_put_back(claim->server, claim->deadline != 0);
-			continue;
-		}
-		transfers = lappend(transfers, transfer);
-		sent = lappend(sent, lfirst(lc));
 	}
-	partner_api_claims_put_back(rejected);
-	free_claims(rejected);
-	partner_api_settle_jumped_signs(sent, pass.now);
+	put_back(rejected);
+	transfers = guard(transfers);
+	partner_api_settle_jumped_signs(claims_of(transfers), pass.now);
 	return transfers;
 }
 
@@ -213,6 +259,33 @@ room_for(const PartnerApiKnown *credential, PartnerApiClaimScope *scope,
 }
 
 /*
+ * Claim up to a limit; what is held in its turn makes place for others.
+ * Returns whether that was all that is due.
+ */
+static bool
+claim_in_scope(PartnerApiClaimScope *scope, PartnerApiUrgency urgency,
+			   List **transfers)
+{
+	List	   *claims;
+	List	   *admitted;
+
+	do
+	{
+		pass.held_back = 0;
+		claims = partner_api_due_claim(pass.claims, scope);
+		if (list_length(claims) < scope->limit)
+		{
+			*transfers = list_concat(*transfers, admit_all(claims, urgency));
+			return true;
+		}
+		admitted = admit_all(claims, urgency);
+		scope->limit -= list_length(admitted);
+		*transfers = list_concat(*transfers, admitted);
+	} while (pass.held_back > 0 && scope->limit > 0);
+	return false;
+}
+
+/*
  * Claim what a credential has room for; by its roles, unless it is the only
  * one.  Returns whether all that is due was claimed.
  */
@@ -223,7 +296,6 @@ claim_for(const PartnerApiKnown *credential, bool only, PartnerApiClaimScope *sc
 	PartnerApiUrgency urgency;
 	PartnerApiRefusal refusal;
 	int			room = room_for(credential, scope, &urgency);
-	List	   *claims;
 
 	scope->limit = Min(room - partner_api_unwritten_count(scope->server),
 					   pass.connections);
@@ -235,9 +307,7 @@ claim_for(const PartnerApiKnown *credential, bool only, PartnerApiClaimScope *sc
 																		  credential)));
 		scope->roles_only = true;
 	}
-	claims = partner_api_due_claim(pass.claims, scope);
-	*transfers = list_concat(*transfers, admit_all(claims, urgency));
-	if (list_length(claims) < scope->limit)
+	if (claim_in_scope(scope, urgency, transfers))
 		return urgency != PARTNER_API_LAST_CHANCE;
 	if (partner_api_limits_room(&credential->limits, urgency, &refusal) == 0)
 		note_refusal(&refusal);
@@ -459,14 +529,43 @@ partner_api_admission_chance(const PartnerApiNewAction *action)
 }
 
 /*
- * Admit the claim of a waiting call.  NULL: another process has taken the
- * place that there was, and the action waits in the queue.
+ * Admit the claim of a waiting call; raises ERROR if the spend guard refuses
+ * it.  NULL: with an answer, it was only shown; without, another process has
+ * taken the place that there was, and the action waits in the queue.
  */
 PartnerApiTransfer *
-partner_api_admit_call(PartnerApiClaim *claim)
+partner_api_admit_call(PartnerApiClaim *claim, PartnerApiAnswer **answer)
 {
-	List	   *transfers = admit_all(list_make1(claim),
-									  PARTNER_API_ORDINARY);
+	PartnerApiRefusal refusal;
+	PartnerApiTransfer *transfer = admit(claim, PARTNER_API_ORDINARY,
+										 &refusal);
 
-	return transfers == NIL ? NULL : linitial(transfers);
+	*answer = NULL;
+	if (transfer == NULL)
+	{
+		put_back(list_make1(claim));
+		return NULL;
+	}
+	*answer = partner_api_spend_admit_call(transfer, pass.now);
+	if (*answer != NULL)
+	{
+		pass.connections++;
+		free_claims(list_make1(claim));
+		return NULL;
+	}
+	partner_api_settle_jumped_signs(list_make1(claim), pass.now);
+	return transfer;
+}
+
+/*
+ * What calls are to be told whose actions are held, or were only shown, since
+ * this was last asked.
+ */
+List *
+partner_api_admission_answers(void)
+{
+	List	   *answers = pass.answers;
+
+	pass.answers = NIL;
+	return answers;
 }

@@ -14,6 +14,7 @@
 
 #include "accounts.h"
 #include "actions.h"
+#include "slots.h"
 #include "transfers.h"
 
 /* What becomes of a waiting call's request in this pass. */
@@ -30,7 +31,9 @@ extern void partner_api_admission_begin(PartnerApiAccounts *accounts,
 extern List *partner_api_admit_due(const char *server);
 extern List *partner_api_admit_looks(int most);
 extern PartnerApiCallChance partner_api_admission_chance(const PartnerApiNewAction *action);
-extern PartnerApiTransfer *partner_api_admit_call(PartnerApiClaim *claim);
+extern PartnerApiTransfer *partner_api_admit_call(PartnerApiClaim *claim,
+												  PartnerApiAnswer **answer);
+extern List *partner_api_admission_answers(void);
 extern void partner_api_admission_end(void);
 extern int64 partner_api_admission_opens_at(void);
 extern TimestampTz partner_api_admission_last_chance(void);

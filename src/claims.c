@@ -111,7 +111,8 @@
 	"        CASE WHEN c.state = 'unknown' AND c.kind = 'create_instance' THEN (" \
 	"         SELECT pg_catalog.string_agg(n.nonce, ' ')" \
 	"           FROM partner_api.former_nonces n" \
-	"          WHERE n.action_id = c.action_id) END" \
+	"          WHERE n.action_id = c.action_id) END," \
+	"        c.dry_run" \
 	"   FROM c" \
 	"   LEFT JOIN partner_api.instance_secrets s" \
 	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
@@ -184,6 +185,7 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	claim->lost = DatumGetInt32(partner_api_field(row, 18, &isnull));
 	claim->run_at = copy_time(row, 19);
 	claim->former_nonces = partner_api_field_text(row, 20);
+	claim->dry_run = DatumGetBool(partner_api_field(row, 21, &isnull));
 	MemoryContextSwitchTo(before);
 	return claim;
 }

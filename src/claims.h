@@ -50,6 +50,7 @@ typedef struct PartnerApiClaim
 	int			looks;
 	int			lost;			/* requests whose answer was lost */
 	bool		automatic;
+	bool		dry_run;		/* to be shown, never to be sent */
 	json_t	   *tokens;			/* bulk actions: id -> token */
 } PartnerApiClaim;
 

@@ -15,7 +15,8 @@
 	p "action_id, " p "server, " p "kind, " p "customer_ref, " \
 	p "arguments, " p "deadline, " p "announced, " p "held_for, " \
 	p "nonce, " p "fingerprint, " p "requested_by, " p "automatic, " \
-	p "idempotency_key, " p "lease, " p "sent_at, " p "enqueued_at"
+	p "idempotency_key, " p "lease, " p "sent_at, " p "enqueued_at, " \
+	p "dry_run"
 
 #define PARTNER_API_HISTORY_COLUMNS \
 	"(" PARTNER_API_SHARED_COLUMNS("") ", state, instance_id, run_at," \

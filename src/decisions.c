@@ -45,6 +45,7 @@ typedef struct Subject
 	PartnerApiKind kind;
 	char	   *instance_id;	/* NULL: none */
 	bool		too_late;		/* its deadline has passed */
+	bool		dry_run;
 } Subject;
 
 /*
@@ -78,14 +79,14 @@ lock_action(int64 action_id, Oid role)
 	static PartnerApiStatement open = {
 		"SELECT state, server, requested_by,"
 		"       coalesce(deadline <= partner_api.clock(), false),"
-		"       kind, instance_id"
+		"       kind, instance_id, dry_run"
 		"  FROM partner_api.pending_actions"
 		" WHERE action_id = $1 FOR UPDATE", 1, types, NULL
 	};
 	static PartnerApiStatement closed = {
 		"SELECT state, server, requested_by,"
 		"       coalesce(deadline <= partner_api.clock(), false),"
-		"       kind, instance_id"
+		"       kind, instance_id, dry_run"
 		"  FROM partner_api.action_history"
 		" WHERE action_id = $1", 1, types, NULL
 	};
@@ -105,6 +106,7 @@ lock_action(int64 action_id, Oid role)
 	if (!partner_api_kind_parse(partner_api_field_text(0, 5), &subject.kind))
 		elog(ERROR, "unknown kind of action " INT64_FORMAT, action_id);
 	subject.instance_id = partner_api_field_text(0, 6);
+	subject.dry_run = DatumGetBool(partner_api_field(0, 7, &isnull));
 	check_right(&subject, role);
 	return subject;
 }
@@ -266,6 +268,9 @@ partner_api_retry_action(PG_FUNCTION_ARGS)
 	if (subject.too_late)
 		wrong_state(action_id, subject.state, "sent again",
 					"Its deadline has passed; enqueue a new action if it still makes sense.");
+	if (subject.dry_run)
+		wrong_state(action_id, subject.state, "sent again",
+					"It belongs to a dry run; call the operation again once the server's mode is live.");
 	if (!is_one_of(subject.state, "failed", "cancelled", "needs_attention"))
 		wrong_state(action_id, subject.state, "sent again", NULL);
 	rearm(action_id);

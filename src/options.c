@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
+#include "wakeup.h"
 
 PG_FUNCTION_INFO_V1(partner_api_validator);
 
@@ -49,6 +50,9 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
 	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, NULL}
 #define CHOICE(name, fallback, choices) \
 	{name, SERVER, PARTNER_API_OPTION_CHOICE, false, fallback, 0, 0, choices}
+/* what may be left unlimited; NO_CAP is below the least that can be given */
+#define LIMIT(catalog, name) \
+	{name, catalog, PARTNER_API_OPTION_INTEGER, false, NULL, 0, INT_MAX, NULL}
 #define SPECIAL(name, kind) \
 	{name, SERVER, kind, false, NULL, 0, 0, NULL}
 
@@ -68,9 +72,14 @@ static const PartnerApiOption options_table[] = {
 	DURATION("deadline_warning", "2 h"),
 	DURATION("list_lag", "60 s"),
 	INTEGER("max_concurrency", "4", 1, 1000),
+	LIMIT(SERVER, "max_cycle_cents"),
+	LIMIT(SERVER, "max_instances"),
+	LIMIT(SERVER, "max_new_per_day"),
 	INTEGER("max_response_bytes", "16777216", 1024, 1073741823),
+	CHOICE("mode", "live", "live,dry_run"),
 	CHOICE("name_nonce", "on", "on,off"),
 	SPECIAL("provider", PARTNER_API_OPTION_PROVIDER),
+	CHOICE("quota_counts", "created", "created,running"),
 	RATE("rate_limit", "0", 100000),
 	DURATION("sign_lead", "6 h"),
 	INTEGER("timeout_ms", "30000", 1, 3600000),
@@ -81,7 +90,8 @@ static const PartnerApiOption options_table[] = {
 	TEXT(MAPPING, "client_token", false),
 	TEXT(MAPPING, "client_token_file", true),
 	TEXT(MAPPING, "token", false),
-	TEXT(MAPPING, "token_file", true)
+	TEXT(MAPPING, "token_file", true),
+	LIMIT(MAPPING, "token_quota")
 };
 
 /* The entry of an option; NULL if the catalog has none of that name. */
@@ -464,6 +474,8 @@ partner_api_validator(PG_FUNCTION_ARGS)
 			check_option(option, defGetString(def));
 	}
 	check_whole(options, catalog);
+	/* a cap may have been raised: what it holds need not wait */
+	partner_api_wake_worker_for_options();
 	PG_RETURN_VOID();
 }
 
@@ -495,6 +507,16 @@ partner_api_option_rate(List *options, const char *name)
 {
 	return parse_rate(find_option(name, SERVER),
 					  partner_api_option_text(options, name));
+}
+
+/* The value of an option that limits something; PARTNER_API_NO_CAP if none. */
+int
+partner_api_option_limit(List *options, Oid catalog, const char *name)
+{
+	const char *value = find_def(options, name);
+
+	return value == NULL ? PARTNER_API_NO_CAP :
+		parse_integer(find_option(name, catalog), value);
 }
 
 /* In microseconds. */

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "admission.h"
 #include "answers.h"
+#include "caps.h"
 #include "circuits.h"
 #include "clock.h"
 #include "commands/extension.h"
@@ -28,6 +29,7 @@
 #include "pass.h"
 #include "settings.h"
 #include "slots.h"
+#include "spend.h"
 #include "stalled.h"
 #include "storage/ipc.h"
 #include "subtransaction.h"
@@ -84,6 +86,7 @@ partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine,
 	accounts.parent = claims_context;
 	most_connections = connections;
 	partner_api_transfers_init(http);
+	partner_api_spend_init();
 }
 
 /* ---- writing down what has finished ---- */
@@ -148,7 +151,7 @@ claim_slot(SlotClaim *slot, int64 action_id)
 
 	if (claim == NULL)
 		elog(ERROR, "action " INT64_FORMAT " could not be claimed", action_id);
-	slot->transfer = partner_api_admit_call(claim);
+	slot->transfer = partner_api_admit_call(claim, &slot->answer);
 }
 
 /* Work for partner_api_try(): record and claim a waiting call. */
@@ -156,8 +159,11 @@ static void
 record_slot(void *arg)
 {
 	SlotClaim  *slot = arg;
-	PartnerApiEnqueued enqueued = partner_api_action_enqueue(slot->action);
+	PartnerApiEnqueued enqueued;
 
+	slot->action->dry_run =
+		partner_api_server_in_dry_run(slot->action->server);
+	enqueued = partner_api_action_enqueue(slot->action);
 	partner_api_slot_bind(&slot->ticket, enqueued.action_id);
 	if (enqueued.existed)
 		slot->answer = partner_api_answer_of_closed(enqueued.action_id);
@@ -252,7 +258,7 @@ static bool
 time_has_passed(int64 ahead_before)
 {
 	return pass.now >= next_due() || clock_ahead != ahead_before ||
-		partner_api_upkeep_is_due();
+		partner_api_upkeep_is_due() || partner_api_spend_options_changed();
 }
 
 /* Work for partner_api_try(): what a server can take. */
@@ -280,8 +286,14 @@ try_to_claim(void (*work) (void *arg), void *arg)
 	int			before = list_length(pass.transfers);
 
 	if (!partner_api_note_error(entry, partner_api_try(work, arg)))
+	{
+		pass.answers = list_concat(pass.answers,
+								   partner_api_admission_answers());
 		return;
+	}
 	pass.transfers = list_truncate(pass.transfers, before);
+	(void) partner_api_admission_answers();
+	partner_api_caps_forget();
 	partner_api_due_claim_failed();
 }
 
@@ -617,5 +629,6 @@ partner_api_pass_failed(void)
 		discard_claims();
 	partner_api_surveys_pass_failed();
 	partner_api_due_claim_failed();
+	partner_api_caps_forget();
 	partner_api_accounts_end_pass(&accounts);
 }

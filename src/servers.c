@@ -34,6 +34,20 @@
 
 PG_FUNCTION_INFO_V1(partner_api_server_deadlines_sql);
 
+static const char *const cap_names[PARTNER_API_CAPS] = {
+	[PARTNER_API_MAX_INSTANCES] = "max_instances",
+	[PARTNER_API_MAX_NEW_PER_DAY] = "max_new_per_day",
+	[PARTNER_API_MAX_CYCLE_CENTS] = "max_cycle_cents",
+	[PARTNER_API_TOKEN_QUOTA] = "token_quota"
+};
+
+/* The option that sets a cap. */
+const char *
+partner_api_cap_name(PartnerApiCap cap)
+{
+	return cap_names[cap];
+}
+
 /* Is it a server of our wrapper? */
 static bool
 is_ours(const ForeignServer *foreign)
@@ -99,6 +113,28 @@ load_gate_rules(PartnerApiGateRules *rules, List *options)
 		partner_api_option_integer(options, "circuit_pause_ms") * INT64CONST(1000);
 }
 
+/* Does the server only show what it would send? */
+static bool
+shows_only(List *options)
+{
+	return strcmp(partner_api_option_text(options, "mode"), "dry_run") == 0;
+}
+
+/* What the server's owner allows to be spent. */
+static void
+load_spending(PartnerApiServer *server, List *options)
+{
+	server->dry_run = shows_only(options);
+	server->quota_counts_running =
+		strcmp(partner_api_option_text(options, "quota_counts"),
+			   "running") == 0;
+	for (int cap = 0; cap < PARTNER_API_CAPS; cap++)
+		server->caps[cap] = cap == PARTNER_API_TOKEN_QUOTA ?
+			PARTNER_API_NO_CAP :
+			partner_api_option_limit(options, ForeignServerRelationId,
+									 cap_names[cap]);
+}
+
 /*
  * Configuration of a server as "role" may use it, palloc'd, without the
  * credential.  Raises ERROR if it does not exist, is not ours, may not be
@@ -139,6 +175,7 @@ partner_api_server_load(const char *name, Oid role)
 		strcmp(partner_api_option_text(options, "name_nonce"), "on") == 0;
 	server->repeats_unknown_create = prefers_repeat(options, "unknown_create");
 	server->repeats_unknown_sign = prefers_repeat(options, "unknown_sign");
+	load_spending(server, options);
 	return server;
 }
 
@@ -200,6 +237,9 @@ partner_api_server_load_credential(PartnerApiServer *server, Oid role)
 	server->credential.token = load_token(options, "token", "token_file");
 	server->credential.client_token = load_token(options, "client_token",
 												 "client_token_file");
+	server->caps[PARTNER_API_TOKEN_QUOTA] =
+		partner_api_option_limit(options, UserMappingRelationId,
+								 "token_quota");
 	if (server->credential.token == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
@@ -296,6 +336,23 @@ partner_api_server_deadlines_sql(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values,
 											 nulls));
+}
+
+/* The owner of a server, by name, palloc'd. */
+char *
+partner_api_server_owner(const PartnerApiServer *server)
+{
+	return GetUserNameFromId(GetForeignServer(server->oid)->owner, false);
+}
+
+/* Does a server, if there is one, only show what it would send? */
+bool
+partner_api_server_in_dry_run(const char *name)
+{
+	ForeignServer *foreign = GetForeignServerByName(name, true);
+
+	return foreign != NULL && is_ours(foreign) &&
+		shows_only(foreign->options);
 }
 
 /* Names of all servers of the wrapper, palloc'd. */

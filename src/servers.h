@@ -17,6 +17,18 @@
 #include "limits_shared.h"
 #include "providers/provider.h"
 
+/* What may be limited; see caps.c. */
+typedef enum PartnerApiCap
+{
+	PARTNER_API_MAX_INSTANCES,
+	PARTNER_API_MAX_NEW_PER_DAY,
+	PARTNER_API_MAX_CYCLE_CENTS,
+	PARTNER_API_TOKEN_QUOTA		/* of the credential */
+} PartnerApiCap;
+
+#define PARTNER_API_CAPS (PARTNER_API_TOKEN_QUOTA + 1)
+#define PARTNER_API_NO_CAP (-1)
+
 typedef struct PartnerApiServer
 {
 	Oid			oid;
@@ -30,6 +42,9 @@ typedef struct PartnerApiServer
 	/* what becomes of one that is unknown when its deadline is near */
 	bool		repeats_unknown_create;
 	bool		repeats_unknown_sign;
+	bool		dry_run;
+	bool		quota_counts_running;	/* not all that were ever created */
+	int			caps[PARTNER_API_CAPS]; /* the quota after ..._load_credential */
 	PartnerApiCredential credential;	/* after ..._load_credential */
 	PartnerApiLimits limits;	/* the same */
 	char	   *token_fingerprint;	/* NULL if not asked for */
@@ -53,6 +68,9 @@ extern List *partner_api_server_names(void);
 extern bool partner_api_server_exists(const char *name);
 extern bool partner_api_server_is_usable(const char *name, Oid role);
 extern PartnerApiDeadlines partner_api_server_deadlines(const char *name);
+extern char *partner_api_server_owner(const PartnerApiServer *server);
+extern bool partner_api_server_in_dry_run(const char *name);
+extern const char *partner_api_cap_name(PartnerApiCap cap);
 
 /* options.c */
 typedef enum PartnerApiOptionKind
@@ -82,6 +100,8 @@ typedef struct PartnerApiOption
 extern const char *partner_api_option_text(List *options, const char *name);
 extern int	partner_api_option_integer(List *options, const char *name);
 extern double partner_api_option_rate(List *options, const char *name);
+extern int	partner_api_option_limit(List *options, Oid catalog,
+									 const char *name);
 extern int64 partner_api_option_interval(List *options, const char *name);
 extern void partner_api_check_allowed_host(const char *base_url);
 

@@ -199,8 +199,8 @@ settle_local_failures(const PartnerApiTransfer *transfer,
  * what is no trial would pay for something that nobody wants; a surplus
  * instance that was signed meanwhile is wanted after all.
  */
-static const char *
-why_obsolete(const PartnerApiClaim *claim)
+const char *
+partner_api_why_obsolete(const PartnerApiClaim *claim)
 {
 	const char *status = claim->instance_status;
 
@@ -311,9 +311,12 @@ partner_api_transfer_request(PartnerApiTransfer *transfer,
 						   request, mutating, transfer);
 }
 
-/* The action's arguments as JSON, for as long as its claim. */
-static void
-parse_arguments(PartnerApiTransfer *transfer)
+/*
+ * Parse the action's arguments; they last as long as the current context.
+ * Raises ERROR if they are not readable.
+ */
+void
+partner_api_transfer_parse(PartnerApiTransfer *transfer)
 {
 	const char *text = transfer->claim->arguments;
 	char	   *error = NULL;
@@ -353,7 +356,7 @@ start_look(PartnerApiTransfer *transfer)
 		companion->started_at = transfer->started_at;
 		companion->started_us = transfer->started_us;
 		MemoryContextSwitchTo(companion->claim->context);
-		parse_arguments(companion);
+		partner_api_transfer_parse(companion);
 	}
 	MemoryContextSwitchTo(transfer->claim->context);
 	partner_api_look_start(transfer);
@@ -365,7 +368,7 @@ start(PartnerApiTransfer *transfer)
 {
 	MemoryContext before = MemoryContextSwitchTo(transfer->claim->context);
 
-	parse_arguments(transfer);
+	partner_api_transfer_parse(transfer);
 	if (transfer->claim->purpose == PARTNER_API_LOOK)
 		start_look(transfer);
 	else
@@ -382,7 +385,7 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 	ErrorData  *volatile error = NULL;
 	const char *why;
 
-	why = why_obsolete(transfer->claim);
+	why = partner_api_why_obsolete(transfer->claim);
 	if (why != NULL)
 		return list_make1(settle_unsent(transfer, "cancelled", why, now));
 	if (is_too_late(transfer->claim, now))

@@ -18,6 +18,7 @@
 #include "deadlines.h"
 #include "mirror.h"
 #include "settle.h"
+#include "spend.h"
 #include "subtransaction.h"
 #include "upkeep.h"
 #include "utils/memutils.h"
@@ -92,6 +93,16 @@ release_approved(void *arg)
 	partner_api_release_approved();
 }
 
+/* Work for partner_api_try(): what a cap held and has room by now. */
+static void
+release_held(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+
+	if (upkeep->safety || partner_api_spend_options_changed())
+		partner_api_spend_release();
+}
+
 /* Work for partner_api_try(): orphans that were held at the start. */
 static void
 claim_orphans(void *arg)
@@ -137,7 +148,7 @@ partner_api_upkeep(PartnerApiWorkerEntry *entry, TimestampTz now,
 {
 	static void (*const steps[]) (void *arg) = {
 		close_missed, end_instances, apply_backlog, note_unsendable,
-		release_approved, claim_orphans, announce_deadlines
+		release_approved, claim_orphans, announce_deadlines, release_held
 	};
 	Upkeep		upkeep = {.now = now,
 		.safety = clock_turned || partner_api_upkeep_is_due()

@@ -21,12 +21,14 @@
 #include "miscadmin.h"
 #include "shared.h"
 #include "utils/guc.h"
+#include "utils/resowner.h"
 #include "wakeup.h"
 
 PG_FUNCTION_INFO_V1(partner_api_installed);
 
 static TimestampTz woken_for = DT_NOEND;
 static bool wake_worker = false;
+static bool wake_worker_late = false;
 static bool installed = false;
 static bool pauses_changed = false;
 
@@ -112,6 +114,36 @@ partner_api_pauses_changed_at_commit(void)
 {
 	partner_api_wake_worker_at_commit();
 	pauses_changed = true;
+}
+
+/*
+ * The last of a transaction: other processes can see that catalogs have
+ * changed, which they could not yet at XACT_EVENT_COMMIT.
+ */
+static void
+on_resources_released(ResourceReleasePhase phase, bool is_commit,
+					  bool is_top_level, void *arg)
+{
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level)
+		return;
+	if (is_commit && wake_worker_late)
+		partner_api_wake_worker(MyDatabaseId);
+	wake_worker_late = false;
+}
+
+/*
+ * Wake this database's worker when the running transaction has committed a
+ * change of options.
+ */
+void
+partner_api_wake_worker_for_options(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterResourceReleaseCallback(on_resources_released, NULL);
+	registered = true;
+	wake_worker_late = true;
 }
 
 /* Tell the launcher of a CREATE EXTENSION when it commits. */

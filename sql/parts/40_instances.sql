@@ -40,6 +40,10 @@ CREATE INDEX instances_ending ON instances (ends_at)
 	WHERE status = 'cancelling' AND ends_at IS NOT NULL;
 CREATE INDEX instances_action ON instances (action_id)
 	WHERE action_id IS NOT NULL;
+/* for caps and quotas: what runs, what is new, what a token has made */
+CREATE INDEX instances_token
+	ON instances (server, token_fingerprint, status);
+CREATE INDEX instances_created ON instances (server, created_at);
 CREATE INDEX instances_customer_ref ON instances (customer_ref)
 	WHERE customer_ref IS NOT NULL;
 

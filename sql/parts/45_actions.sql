@@ -22,7 +22,7 @@ CREATE TABLE pending_actions (
 	attempts		integer		NOT NULL DEFAULT 0,
 	last_error		text,
 	held_for		text
-		CHECK (held_for IN ('approval')),
+		CHECK (held_for IN ('approval', 'cap', 'quota', 'dry_run')),
 	nonce			text		NOT NULL,
 	fingerprint		text		NOT NULL,
 	requested_by	name		NOT NULL,
@@ -34,6 +34,7 @@ CREATE TABLE pending_actions (
 	enqueued_at		timestamptz	NOT NULL,
 	announced		text		NOT NULL DEFAULT 'nothing'
 		CHECK (announced IN ('nothing', 'warning', 'alarm')),
+	dry_run			boolean		NOT NULL DEFAULT false,
 	CHECK ((state = 'held') = (held_for IS NOT NULL))
 ) WITH (autovacuum_vacuum_scale_factor = 0.02,
 		autovacuum_vacuum_threshold = 200, fillfactor = 70);
@@ -53,6 +54,11 @@ CREATE INDEX pending_actions_announced
 /* what is unknown, by the time of the next look */
 CREATE INDEX pending_actions_unknown ON pending_actions (run_at)
 	WHERE state = 'unknown';
+/* what counts against a cap, and what a cap holds */
+CREATE INDEX pending_actions_creates ON pending_actions (server, state)
+	WHERE kind = 'create_instance';
+CREATE INDEX pending_actions_stopped ON pending_actions (held_for, server)
+	WHERE state IN ('held', 'needs_attention');
 CREATE INDEX pending_actions_bulk ON pending_actions (server)
 	WHERE kind = 'delete_instances';
 /* order per instance, and one call in flight for each */
@@ -88,7 +94,7 @@ COMMENT ON COLUMN pending_actions.attempts IS
 COMMENT ON COLUMN pending_actions.last_error IS
 'why the last attempt did not settle it';
 COMMENT ON COLUMN pending_actions.held_for IS
-'what a held action waits for: approval';
+'what a held action waits for: approval; room under a cap or a quota; the end of a dry_run';
 COMMENT ON COLUMN pending_actions.nonce IS
 'goes to the provider so that the effect can be found again';
 COMMENT ON COLUMN pending_actions.fingerprint IS
@@ -109,6 +115,8 @@ COMMENT ON COLUMN pending_actions.enqueued_at IS
 'when the action was wanted';
 COMMENT ON COLUMN pending_actions.announced IS
 'what has been announced of its deadline: nothing, warning or alarm';
+COMMENT ON COLUMN pending_actions.dry_run IS
+'enqueued while the server''s mode was dry_run: it is shown and never sent';
 
 CREATE TABLE action_history (
 	action_id		bigint		PRIMARY KEY,
@@ -134,6 +142,7 @@ CREATE TABLE action_history (
 	sent_at			timestamptz,
 	enqueued_at		timestamptz	NOT NULL,
 	announced		text		NOT NULL DEFAULT 'nothing',
+	dry_run			boolean		NOT NULL DEFAULT false,
 	closed_at		timestamptz	NOT NULL,
 	outcome			jsonb
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
@@ -147,7 +156,7 @@ COMMENT ON COLUMN action_history.state IS
 COMMENT ON COLUMN action_history.closed_at IS
 'when the outcome was recorded, by clock()';
 COMMENT ON COLUMN action_history.outcome IS
-'what the provider answered; no secrets';
+'what the provider answered, or what a dry run would have sent; no secrets';
 
 CREATE TABLE action_attempts (
 	action_id	bigint		NOT NULL,

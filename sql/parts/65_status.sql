@@ -49,6 +49,7 @@ FROM (
 		   /* what somebody, or a look, has to settle */
 		   CASE
 		   WHEN p.held_for = 'approval' THEN 'waits for approval'
+		   WHEN p.held_for IN ('cap', 'quota') THEN 'held: ' || p.last_error
 		   WHEN p.state = 'needs_attention' THEN 'needs attention: '
 				|| coalesce(p.last_error, 'unknown outcome')
 		   WHEN p.state = 'unknown' THEN 'the outcome is not known'
@@ -74,6 +75,9 @@ FROM (
 			AND p.kind IN ('create_instance', 'sign_instance',
 						   'update_subscription')
 				THEN 'paid calls are switched off'
+		   WHEN NOT p.dry_run AND 'mode=dry_run' = ANY (f.srvoptions)
+				THEN 'the server is in dry_run mode'
+		   WHEN p.held_for = 'dry_run' THEN 'held until the server is live again'
 		   WHEN NOT c.worker_runs THEN 'no worker runs in this database'
 		   WHEN c.identity_change IS NOT NULL
 				THEN 'the identity of this installation is not confirmed: '
@@ -150,18 +154,6 @@ LEFT JOIN LATERAL server_deadlines(t.server) d ON true
 WHERE t.reason IS NOT NULL;
 COMMENT ON VIEW trials_at_risk IS
 'trials that will lapse unless something is done: how much time is left, and why';
-
-CREATE VIEW token_usage AS
-SELECT i.server, i.token_fingerprint, count(*) AS created,
-	   count(*) FILTER (WHERE i.status IN ('trial', 'signed', 'cancelling'))
-	   AS running,
-	   count(*) FILTER (WHERE i.status = 'signed') AS signed,
-	   min(i.created_at) AS first_used_at, max(i.created_at) AS last_used_at
-FROM instances i
-WHERE i.token_fingerprint IS NOT NULL
-GROUP BY i.server, i.token_fingerprint;
-COMMENT ON VIEW token_usage IS
-'how many instances each partner token has made, for its tier and its rotation';
 
 CREATE VIEW unmatched_instances AS
 SELECT i.server, i.instance_id, i.name, i.status, i.payment_status,

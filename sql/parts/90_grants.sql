@@ -9,10 +9,18 @@ GRANT partner_api_reader TO partner_api_operator;
 GRANT partner_api_operator TO partner_api_admin;
 
 GRANT SELECT ON instances, instance_events, pending_actions, action_history,
-	action_attempts, worker_status, stalled_actions, trials_at_risk,
-	token_usage, unmatched_instances, server_surveys, server_pauses,
-	server_health, billing_rules, billing_bands, billing_prices,
+	action_attempts, mirror_backlog, worker_status, stalled_actions,
+	trials_at_risk, token_usage, token_quotas, cap_alerts, spend_caps,
+	unmatched_instances, server_surveys, server_pauses, server_health,
+	billing_rules, billing_bands, billing_prices,
 	billing_rules_in_force, billing_terms, billing_gaps, billing_lines, billing_cycles
+	TO partner_api_reader;
+
+/* the view spend_caps calls them with the reader's rights */
+GRANT EXECUTE ON FUNCTION
+	cap_used(name, text, text, boolean, timestamptz, boolean),
+	cycle_cents(name, bigint, timestamptz),
+	cycle_rule(name, timestamptz)
 	TO partner_api_reader;
 
 GRANT EXECUTE ON FUNCTION

@@ -129,6 +129,13 @@ SELECT refused_server($$max_concurrency '0'$$);
 SELECT refused_server($$max_concurrency '1001'$$);
 SELECT refused_server($$max_response_bytes '1023'$$);
 SELECT refused_server($$max_response_bytes '1073741824'$$);
+SELECT refused_server($$max_instances '-1'$$);
+SELECT refused_server($$max_new_per_day 'none'$$);
+SELECT refused_server($$max_cycle_cents '49.90'$$);
+SELECT refused_server($$max_cycle_cents '2147483648'$$);
+SELECT refused_server($$mode 'dry run'$$);
+SELECT refused_server($$quota_counts 'all'$$);
+SELECT refused_server($$token_quota '25'$$);
 CREATE SERVER bounds FOREIGN DATA WRAPPER partner_api
 	OPTIONS (provider 'zapi', timeout_ms '1', connect_timeout_ms '1',
 			 max_concurrency '1', max_response_bytes '1024');
@@ -171,6 +178,8 @@ SELECT srvname, srvoptions FROM pg_foreign_server ORDER BY 1;
 SELECT refused_mapping('');
 SELECT refused_mapping($$OPTIONS (client_token 'abcdefgh')$$);
 SELECT refused_mapping($$OPTIONS (password 'secret')$$);
+SELECT refused_mapping($$OPTIONS (token 'secret', token_quota '-1')$$);
+SELECT refused_mapping($$OPTIONS (token 'secret', max_instances '5')$$);
 SELECT refused_mapping($$OPTIONS (provider 'zapi', token 'secret')$$);
 SELECT refused_mapping($$OPTIONS (token '')$$);
 SELECT refused_mapping($$OPTIONS (token ' ')$$);

@@ -75,7 +75,10 @@ $node->sql("SELECT partner_api.sync_instances('zapi');"
 	  . "   run_at => now() + interval '1 day', idempotency_key => 'open');"
 	  . ' SELECT partner_api.set_clock(now() + interval \'1 hour\')');
 $node->sql('INSERT INTO partner_api.mirror_backlog'
-	  . ' SELECT min(event_id) FROM partner_api.instance_events');
+	  . ' SELECT min(event_id) FROM partner_api.instance_events;'
+	  . " INSERT INTO partner_api.token_quotas VALUES ('zapi', 'f', 25, false);"
+	  . ' INSERT INTO partner_api.cap_alerts'
+	  . " VALUES ('zapi', 'token_quota', 'f', partner_api.clock())");
 $node->sql("INSERT INTO partner_api.former_nonces VALUES (1, 'pa-former')");
 $node->sql("ALTER SYSTEM SET partner_api.databases = ''");
 $node->reload;
