@@ -19,7 +19,9 @@ use PostgreSQL::Test::Utils;
 # Between two looks of a poll; a test never depends on its length.
 my $POLL_SECONDS = 0.02;
 
+# The failures of one run must not open the circuit for the next.
 my %OPTIONS = (
+	circuit_failures => 0,
 	trial_end => 'lapse',
 	max_concurrency => 8,
 	timeout_ms => 60000,
