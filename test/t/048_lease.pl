@@ -1,6 +1,5 @@
-# Who writes a verdict holds the current lease, and one call is in flight for
-# an instance.  A worker that was stopped while another took its action over
-# is played by one that is stopped while the test takes the action over.
+# The lease fences: a worker that was stopped and wakes up writes nothing over
+# a newer lease; and one instance has one call in flight, by constraint.
 
 use strict;
 use warnings;
@@ -21,83 +20,154 @@ sub enqueue
 		  . join(', ', "'zapi'", @arguments) . ')');
 }
 
-# Let the worker's request hang, stop the worker, and take its action over as
-# a successor does: it is in this state from now on.
-sub take_over
-{
-	my ($action, $state) = @_;
-	my $worker = $node->wait_for_worker;
-
-	kill 'STOP', $worker;
-	$node->sql("UPDATE partner_api.pending_actions SET state = '$state',"
-		  . " lease = lease + 1, run_at = partner_api.clock() + interval '1 min'"
-		  . " WHERE action_id = $action AND state = 'sending'");
-	return $worker;
-}
-
-# Let the worker go on; returns when it has had its say.
-sub wake_up
-{
-	my ($worker, $action) = @_;
-	my $from = -s $node->logfile;
-
-	$sandbox->release;
-	kill 'CONT', $worker;
-	$node->wait_for_log(
-		qr/partner_api action $action was settled under another lease/, $from);
-	return;
-}
-
-# A create that has its effect, and whose answer is withheld.
-sub hang
+sub create
 {
 	my ($name) = @_;
-	my $before = $sandbox->counters('create_instance')->{requests};
 
-	$sandbox->fault(operation => 'create_instance', type => 'withhold');
-	my $action = enqueue('create_instance', "'$name'");
-	$sandbox->wait_for_requests('create_instance', $before + 1);
-	return $action;
+	return $node->sql('SELECT instance_id'
+		  . " FROM partner_api.create_instance('zapi', '$name')");
 }
 
-my $action = hang('done');
-my $worker = take_over($action, 'unknown');
+# What a second sender would do with these actions: it takes a newer lease.
+sub take_newer_lease
+{
+	my ($state, @actions) = @_;
+	my $ids = join ', ', @actions;
 
-wake_up($worker, $action);
-is($node->action_state($action), 'unknown',
+	return $node->sql('UPDATE partner_api.pending_actions'
+		  . " SET lease = lease + 1, state = '$state',"
+		  . "     run_at = partner_api.clock() + interval '1 hour'"
+		  . " WHERE action_id IN ($ids)");
+}
+
+# Everything that a verdict could change, but for the log of the attempts.
+sub recorded
+{
+	return join "\n", map {
+		$node->sql("SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text),"
+			  . " '') FROM partner_api.$_ t")
+	} qw(pending_actions action_history instances instance_secrets
+		 instance_events mirror_backlog);
+}
+
+# ---- a worker that is stopped while its requests are on the wire ----
+
+my $trial = create('trial');
+my @operations = (
+	[ 'create_instance', "'stopped'" ],
+	[ 'sign_instance', "'$trial'" ],
+	[ 'create_instance', "'decided on'" ]);
+my @actions;
+
+foreach my $operation (@operations)
+{
+	my ($kind) = @$operation;
+	my $requests = $sandbox->counters($kind)->{requests};
+
+	$sandbox->fault(operation => $kind, type => 'withhold');
+	push @actions, enqueue(@$operation);
+	$sandbox->wait_for_requests($kind, $requests + 1);
+}
+
+my $worker = $node->wait_for_worker;
+
+kill 'STOP', $worker;
+take_newer_lease('unknown', @actions[ 0, 1 ]);
+take_newer_lease('needs_attention', $actions[2]);
+my $before = recorded();
+my $log_at = -s $node->logfile;
+
+is($sandbox->release, 3, 'the answers come while the worker is stopped');
+kill 'CONT', $worker;
+$node->wait_for_log(
+	qr/partner_api action $_ was settled under another lease/, $log_at)
+  foreach @actions;
+is(recorded(), $before,
 	'a worker that wakes up does not close what another holds');
-is( $node->sql('SELECT count(*) FROM partner_api.instances'
-		  . " WHERE name = 'done'"),
-	0, '... nor records its effect');
-$node->set_clock($sandbox, "partner_api.clock() + interval '1 min'");
-is($node->wait_for_state($action, 'needs_attention'), 'done',
-	'... who finds it at the provider');
-is( $node->sql("SELECT string_agg(purpose || ' ' || verdict, ', ' ORDER BY lease)"
-		  . " FROM partner_api.action_attempts WHERE action_id = $action"
-		  . " AND verdict <> 'unknown'"),
-	'send done, look found', '... and each attempt is told under its lease');
+is( $node->sql("SELECT string_agg(verdict || ' ' || (a.lease < p.lease), ', ')"
+		  . ' FROM partner_api.action_attempts a JOIN'
+		  . ' partner_api.pending_actions p USING (action_id)'),
+	'done true, done true, done true',
+	'... but what it has sent, under the lease that it had');
 
-$action = hang('again');
-$worker = take_over($action, 'needs_attention');
-wake_up($worker, $action);
-is($node->action_state($action), 'needs_attention',
-	'nor what is left to a person');
-is(scalar $sandbox->created($_), 1, "$_: one effect") foreach 'done', 'again';
-is($sandbox->names_created_twice, 0, 'nothing was created twice');
+# whoever holds the newer lease settles them
+$node->set_clock($sandbox, "partner_api.clock() + interval '2 hours'");
+is($node->wait_for_state($_, 'needs_attention'),
+	'done', 'the effect is found under the newer lease')
+  foreach @actions[ 0, 1 ];
+is($node->action_state($actions[2]), 'needs_attention',
+	'... but for what was left to a person');
+$node->sql("SELECT partner_api.cancel_action($actions[2])");
+is(scalar $sandbox->created('stopped'), 1, '... and there is one');
+is($sandbox->instance($trial)->{effects}{signs}, 1, '... of each');
+
+# ---- a look that was overtaken ----
+
+$sandbox->fault(operation => 'create_instance', type => 'reset_after');
+$sandbox->fault(operation => 'list_instances', type => 'withhold');
+my $lists = $sandbox->counters('list_instances')->{requests};
+my $looked = enqueue('create_instance', "'looked at'");
+$sandbox->wait_for_requests('list_instances', $lists + 1);
+take_newer_lease('unknown', $looked);
+$before = recorded();
+$log_at = -s $node->logfile;
+$sandbox->release;
+$node->wait_for_log(
+	qr/partner_api action $looked was settled under another lease/, $log_at);
+is(recorded(), $before, 'a look writes nothing over a newer lease either');
+
+# ---- an action that a person has decided on meanwhile ----
+
+$node->set_clock($sandbox, "partner_api.clock() + interval '2 hours'");
+is($node->wait_for_state($looked, 'needs_attention'), 'done', 'found later');
+
+$sandbox->fault(operation => 'create_instance', type => 'close_before');
+$sandbox->fault(operation => 'list_instances', type => 'withhold');
+$lists = $sandbox->counters('list_instances')->{requests};
+my $decided = enqueue('create_instance', "'decided'");
+$sandbox->wait_for_requests('list_instances', $lists + 1);
+$node->sql("SELECT partner_api.resolve_action($decided, NULL)");
+$before = recorded();
+$log_at = -s $node->logfile;
+$sandbox->release;
+$node->wait_for_log(
+	qr/partner_api action $decided was settled under another lease/, $log_at);
+is(recorded(), $before, 'nor over what a person has decided');
 
 # ---- by constraint ----
 
-my $id = $node->sql(
-	"SELECT instance_id FROM partner_api.create_instance('zapi', 'one')");
+my $busy = create('busy');
 
-$node->sql("SELECT partner_api.enqueue_$_('zapi', '$id',"
-	  . " run_at => partner_api.clock() + interval '1 hour')")
-  foreach qw(sign_instance cancel_instance);
-$node->fails_with(
-	"UPDATE partner_api.pending_actions SET state = 'sending'"
-	  . " WHERE instance_id = '$id'",
-	'23505',
-	{ message => qr/pending_actions_one_in_flight/ },
-	'two calls in flight for one instance cannot even be written');
+$sandbox->fault(operation => 'sign_instance', type => 'withhold');
+my $signs = $sandbox->counters('sign_instance')->{requests};
+my $first = enqueue('sign_instance', "'$busy'");
+$sandbox->wait_for_requests('sign_instance', $signs + 1);
+my $second = enqueue('cancel_instance', "'$busy'");
+$node->drive_pass;
+is($node->action_state($second), 'waiting', 'the second action waits');
+foreach my $state (qw(sending unknown))
+{
+	$node->fails_with(
+		"UPDATE partner_api.pending_actions SET state = '$state',"
+		  . " lease = lease + 1 WHERE action_id = $second",
+		'23505', { message => qr/pending_actions_one_in_flight/ },
+		"... nor could any other sender have it $state");
+}
+is($sandbox->counters('cancel_instance')->{requests}, 0, '... nor is it sent');
+$sandbox->release;
+is($node->wait_for_state($first, 'needs_attention'), 'done', 'the first ends');
+is($node->wait_for_state($second, 'needs_attention'),
+	'done', '... and the second follows');
+is($sandbox->names_created_twice, 0, 'nothing was created twice');
+
+# ---- every verdict has its condition ----
+
+# what closes or reopens an action in flight names its lease
+$node->wait_until_settled;
+is( $node->sql("SELECT bool_and(lease > 0 AND lease >= (SELECT max(lease)"
+		  . ' FROM partner_api.action_attempts a'
+		  . ' WHERE a.action_id = h.action_id))'
+		  . ' FROM partner_api.action_history h WHERE attempts > 0'),
+	't', 'no attempt has a newer lease than what it was closed under');
 
 done_testing();
