@@ -103,8 +103,7 @@ partner_api_admission_begin(PartnerApiAccounts *accounts, MemoryContext claims,
 	pass.shut = false;
 	pass.answers = NIL;
 	partner_api_pauses_refresh(safety);
-	if (safety)
-		partner_api_credentials_forget_shut();
+	partner_api_credentials_refresh(safety);
 	if (paid_calls != partner_api_paid_calls)
 		partner_api_due_anything();
 	paid_calls = partner_api_paid_calls;
@@ -290,8 +289,8 @@ claim_in_scope(PartnerApiClaimScope *scope, PartnerApiUrgency urgency,
  * one.  Returns whether all that is due was claimed.
  */
 static bool
-claim_for(const PartnerApiKnown *credential, bool only, PartnerApiClaimScope *scope,
-		  List **transfers)
+claim_for(PartnerApiKnown *credential, bool only,
+		  PartnerApiClaimScope *scope, List **transfers)
 {
 	PartnerApiUrgency urgency;
 	PartnerApiRefusal refusal;
@@ -303,8 +302,7 @@ claim_for(const PartnerApiKnown *credential, bool only, PartnerApiClaimScope *sc
 		return false;
 	if (!only)
 	{
-		scope->roles = partner_api_credential_roles(list_make1(unconstify(PartnerApiKnown *,
-																		  credential)));
+		scope->roles = partner_api_credential_roles(list_make1(credential));
 		scope->roles_only = true;
 	}
 	if (claim_in_scope(scope, urgency, transfers))
@@ -510,8 +508,8 @@ partner_api_admission_chance(const PartnerApiNewAction *action)
 
 	if (!partner_api_server_exists(action->server) || role == NULL)
 		return PARTNER_API_CALL_GOES;	/* and fails with what is wrong */
-	if (partner_api_is_stalled(pass.accounts, action->server, action->kind, role,
-							   &answer))
+	if (partner_api_is_stalled(pass.accounts, action->server, action->kind,
+							   role, &answer))
 		return PARTNER_API_CALL_STALLED;
 	account = partner_api_account_get(pass.accounts, action->server, role);
 	if (account->error != NULL)

@@ -120,7 +120,7 @@ drop_probe(Probe *probe)
 	MemoryContextDelete(probe->context);
 }
 
-/* The account that a probe is sent with; an error if there is none any more. */
+/* The account that a probe is sent with; NULL if there is none any more. */
 static PartnerApiAccount *
 account_of(PartnerApiAccounts *accounts, MemoryContext user,
 		   const PartnerApiProbeDue *due)

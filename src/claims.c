@@ -201,7 +201,7 @@ read_claims(MemoryContext parent, uint64 rows, PartnerApiPurpose purpose)
 	return claims;
 }
 
-/* The kinds that lead to a bill, as text[] that lives as long as the process. */
+/* The kinds that lead to a bill, as text[]; kept for the process. */
 static Datum
 paid_kinds(void)
 {
@@ -215,9 +215,10 @@ paid_kinds(void)
 	before = MemoryContextSwitchTo(TopMemoryContext);
 	for (int kind = 0; kind < PARTNER_API_KINDS; kind++)
 	{
+		const char *name = partner_api_kind_name((PartnerApiKind) kind);
+
 		if (partner_api_kind_is_paid((PartnerApiKind) kind))
-			names[count++] =
-				CStringGetTextDatum(partner_api_kind_name((PartnerApiKind) kind));
+			names[count++] = CStringGetTextDatum(name);
 	}
 	array = PointerGetDatum(construct_array(names, count, TEXTOID, -1, false,
 											TYPALIGN_INT));

@@ -18,8 +18,11 @@
 #include "credentials.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
+static bool changed = false;
 static MemoryContext known_context = NULL;
 static List *known = NIL;		/* of PartnerApiKnown */
 
@@ -105,12 +108,9 @@ partner_api_credential_remember(const PartnerApiAccount *account)
 	MemoryContextSwitchTo(before);
 }
 
-/*
- * If a credential is shut for a time, its roles may have another token by now:
- * find out anew.
- */
-void
-partner_api_credentials_forget_shut(void)
+/* Is any credential shut for a time? */
+static bool
+any_is_shut(void)
 {
 	PartnerApiRefusal refusal;
 	ListCell   *lc;
@@ -119,14 +119,44 @@ partner_api_credentials_forget_shut(void)
 	{
 		const PartnerApiKnown *credential = lfirst(lc);
 
-		if (partner_api_limits_room(&credential->limits, PARTNER_API_URGENT,
-									&refusal) > 0 ||
-			refusal.shut == PARTNER_API_SHUT_LANES)
-			continue;
+		if (partner_api_limits_room(&credential->limits,
+									PARTNER_API_ORDINARY, &refusal) == 0 &&
+			refusal.shut != PARTNER_API_SHUT_LANES)
+			return true;
+	}
+	return false;
+}
+
+/* Callback: a server or a user mapping has changed. */
+static void
+note_change(Datum arg, int cache, uint32 hash)
+{
+	changed = true;
+}
+
+/*
+ * Forget everything if a server or a mapping has changed.  A token file
+ * changes without a trace: so, now and then ("safety"), also while any
+ * credential is shut for a time, since its roles may have another by now.
+ */
+void
+partner_api_credentials_refresh(bool safety)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change,
+									  (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
+	}
+	registered = true;
+	if (known != NIL && (changed || (safety && any_is_shut())))
+	{
 		known = NIL;
 		MemoryContextReset(known_context);
-		return;
 	}
+	changed = false;
 }
 
 /* The known credentials of a server; the list is palloc'd. */

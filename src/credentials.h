@@ -23,7 +23,7 @@ typedef struct PartnerApiKnown
 } PartnerApiKnown;
 
 extern void partner_api_credential_remember(const PartnerApiAccount *account);
-extern void partner_api_credentials_forget_shut(void);
+extern void partner_api_credentials_refresh(bool safety);
 extern List *partner_api_credentials_of(const char *server);
 extern Datum partner_api_credential_roles(const List *credentials);
 

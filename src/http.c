@@ -457,7 +457,8 @@ note_limits(PartnerApiCall *call, curl_off_t retry_after)
 	PartnerApiResponse *response = &call->response;
 	int64		now_ms = call->date_ms != 0 ? call->date_ms :
 	(int64) time(NULL) * 1000;
-	int64		reset_ms = partner_api_headers_reset_ms(&call->rate_limit, now_ms);
+	int64		reset_ms = partner_api_headers_reset_ms(&call->rate_limit,
+														now_ms);
 
 	response->retry_after_ms = retry_after > 0 ?
 		Min(retry_after, MOST_RETRY_AFTER_S) * 1000 : -1;

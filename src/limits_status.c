@@ -128,7 +128,7 @@ put_entry(ReturnSetInfo *rsinfo, Entry *entry)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* The limits of this database, from shared memory; empty where there is none. */
+/* The limits of this database; empty where there is no shared memory. */
 Datum
 partner_api_server_limits(PG_FUNCTION_ARGS)
 {

@@ -102,7 +102,7 @@ refuse(const PartnerApiServer *server, const PartnerApiRefusal *refusal)
 
 /*
  * Take a place among the requests of the credential, interruptibly.  Waits no
- * longer than a request may take; raises ERROR if none is to be had until then.
+ * longer than a request may take; raises ERROR if there is none until then.
  */
 static void
 enter(const PartnerApiServer *server, PartnerApiUrgency urgency,

@@ -527,7 +527,7 @@ partner_api_pass_run(void)
 	}
 	partner_api_circuits_tend(entry, &accounts, pass.now);
 	if (partner_api_enabled && partner_api_identity_is_settled())
-		claim_work(safety);
+		claim_work(safety || clock_ahead != ahead_before);
 	partner_api_due_end_pass(pass.now);
 	end_pass();
 

@@ -48,14 +48,15 @@ retry_time(const PartnerApiClaim *claim, int64 retry_after_ms,
 		   TimestampTz now)
 {
 	int64		delay = backoff(claim->attempts);
+	TimestampTz last_chance = claim->deadline - PARTNER_API_LAST_CHANCE_US;
 
 	if (claim->deadline != 0)
 		delay = Min(delay, Max((claim->deadline - now) / 2, SHORTEST_RETRY));
 	if (retry_after_ms > 0)
 		delay = Max(delay, retry_after_ms * 1000);
 	/* sent away until it is too late: try once more before that */
-	if (claim->deadline != 0 && now + delay > claim->deadline - PARTNER_API_LAST_CHANCE_US)
-		delay = Max(claim->deadline - PARTNER_API_LAST_CHANCE_US - now, SHORTEST_RETRY);
+	if (claim->deadline != 0 && now + delay > last_chance)
+		delay = Max(last_chance - now, SHORTEST_RETRY);
 	return now + delay;
 }
 
