@@ -35,7 +35,7 @@ my %KINDS = (
 # A text that does not compress: 32 bytes, or so large that the worker cannot
 # handle it in the memory that it has.
 my $TEXT = "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, %d) n)";
-my $LARGE = 20_000;
+my $LARGE = 6_000;
 
 # Looks that find something due before the clock is turned a little, in case
 # the worker has not been told.

@@ -58,7 +58,8 @@ sub _facts
 		pending => [ $node->rows('SELECT action_id, state, last_error'
 			  . ' FROM partner_api.pending_actions') ],
 		history => [ $node->rows(
-			"SELECT h.*, arguments->>'name' AS name, (SELECT count(*)"
+			'SELECT action_id, kind, state, instance_id, last_error,'
+			  . " arguments->>'name' AS name, (SELECT count(*)"
 			  . '   FROM partner_api.action_attempts t'
 			  . '   WHERE t.action_id = h.action_id'
 			  . "   AND verdict IN ('done', 'found')) AS proofs,"
