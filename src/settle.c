@@ -25,6 +25,7 @@
 #include "settle.h"
 #include "slots.h"
 #include "subtransaction.h"
+#include "survey.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -342,6 +343,16 @@ note_nonce_seen(void *arg)
 								settlement->finished_at);
 }
 
+/* Work for partner_api_try(): have what a look has seen beside recorded. */
+static void
+survey_surplus(void *arg)
+{
+	const PartnerApiSettlement *settlement = arg;
+
+	partner_api_survey_want(settlement->claim->server,
+							settlement->finished_at);
+}
+
 /*
  * Write a group of settlements in the running transaction and apply them to
  * the mirror.  Marks as recorded what the lease allowed.  Raises ERROR if a
@@ -378,6 +389,8 @@ partner_api_settle(List *settlements, TimestampTz now)
 		/* not worth waiting for: the next look sees it too */
 		if (settlement->nonce_seen)
 			(void) partner_api_try(note_nonce_seen, settlement);
+		if (settlement->recorded && settlement->surplus > 0)
+			(void) partner_api_try(survey_surplus, settlement);
 		if (settlement->recorded)
 			announce_settlement(settlement);
 		fetch_result(settlement);

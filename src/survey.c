@@ -102,6 +102,31 @@ drop_reading(Survey *survey)
 	survey->reading = NULL;
 }
 
+/*
+ * Ask for a survey of one server whose list holds more than is recorded; what
+ * is sent to it does not wait for that.
+ */
+void
+partner_api_survey_want(const char *server, TimestampTz now)
+{
+	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.server_surveys AS s"
+		"       (server, wanted_at, listed_at) VALUES ($1, $2, $2)"
+		" ON CONFLICT (server) DO UPDATE SET wanted_at = $2, listed_at = $2,"
+		"    finished_at = NULL, last_error = NULL"
+		"  WHERE s.finished_at IS NOT NULL", 2, types, NULL
+	};
+	NameData	name;
+	Datum		values[2];
+
+	namestrcpy(&name, server);
+	values[0] = NameGetDatum(&name);
+	values[1] = TimestampTzGetDatum(now);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_INSERT) > 0)
+		stale = true;
+}
+
 /* Forget a survey, and give up its reading. */
 static void
 forget(Survey *survey)

@@ -18,6 +18,7 @@
 #include "shared.h"
 
 extern void partner_api_surveys_want(TimestampTz now);
+extern void partner_api_survey_want(const char *server, TimestampTz now);
 extern void partner_api_surveys_load(void);
 extern bool partner_api_survey_blocks(const char *server);
 extern int	partner_api_surveys_running(void);

@@ -11,13 +11,13 @@ CREATE TABLE server_surveys (
 	last_error	text
 );
 COMMENT ON TABLE server_surveys IS
-'servers whose whole list is read since the identity of the installation changed';
+'servers whose whole list is read, since the identity of the installation changed or a look saw more than is recorded';
 COMMENT ON COLUMN server_surveys.server IS
 'foreign server';
 COMMENT ON COLUMN server_surveys.wanted_at IS
-'when the identity changed, by clock()';
+'when that was, by clock()';
 COMMENT ON COLUMN server_surveys.listed_at IS
-'when a whole list was first taken in; until then nothing is sent';
+'when a whole list was first taken in; until then nothing is sent; set at once if only a look asked for it';
 COMMENT ON COLUMN server_surveys.finished_at IS
 'when one was taken in that began list_lag later, so that the last instances of before are in it';
 COMMENT ON COLUMN server_surveys.last_error IS

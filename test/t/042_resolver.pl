@@ -476,7 +476,8 @@ is($node->action($action)->{instance_id},
 	$both[0]{id}, '... the older of the two');
 $listener->heard(qr/"event": "surplus", "server": "zapi", "action_id": $action, "instance_id": "$both[0]{id}"/);
 pass('... and the look announces the other');
-$node->sql("SELECT partner_api.sync_instances('zapi')");
+$node->wait_for('SELECT count(*) = 1 FROM partner_api.instances'
+	  . " WHERE instance_id = '$both[1]{id}'");
 is(mirror($both[1]{id})->{origin}, 'surplus', '... which is surplus');
 is(mirror($both[0]{id})->{origin}, 'adopted', '... and the first is not');
 
