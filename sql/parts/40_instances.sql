@@ -68,7 +68,7 @@ COMMENT ON COLUMN instances.trial_ends_at IS
 COMMENT ON COLUMN instances.trial_estimated IS
 'trial_ends_at was computed here because the provider did not say';
 COMMENT ON COLUMN instances.signed_at IS
-'when the subscription began';
+'when the last subscription began';
 COMMENT ON COLUMN instances.with_calls IS
 'the subscription includes voice calls';
 COMMENT ON COLUMN instances.cancelled_at IS
@@ -95,6 +95,62 @@ COMMENT ON COLUMN instances.missing_since IS
 'when a complete list first did not show it any more';
 COMMENT ON COLUMN instances.details IS
 'the provider''s list row without secrets';
+
+/*
+ * A cancelled instance that is signed again begins a new subscription, and
+ * its row forgets the old one.  Bills that are closed must not.
+ */
+CREATE TABLE former_subscriptions (
+	server			name		NOT NULL,
+	instance_id		text		NOT NULL,
+	signed_at		timestamptz	NOT NULL,
+	cancelled_at	timestamptz	NOT NULL,
+	ends_at			timestamptz,
+	provider_due_at	timestamptz,
+	replaced_at		timestamptz	NOT NULL,
+	PRIMARY KEY (server, instance_id, replaced_at)
+);
+COMMENT ON TABLE former_subscriptions IS
+'subscriptions that were cancelled and followed by another of the same instance; the last one is in instances';
+COMMENT ON COLUMN former_subscriptions.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN former_subscriptions.instance_id IS
+'the provider''s id';
+COMMENT ON COLUMN former_subscriptions.signed_at IS
+'when the subscription began';
+COMMENT ON COLUMN former_subscriptions.cancelled_at IS
+'when it was cancelled';
+COMMENT ON COLUMN former_subscriptions.ends_at IS
+'when the service was to end, as the provider stated it';
+COMMENT ON COLUMN former_subscriptions.provider_due_at IS
+'the provider''s last stated due time before it was signed again';
+COMMENT ON COLUMN former_subscriptions.replaced_at IS
+'when the next subscription began';
+
+CREATE FUNCTION keep_subscription() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO partner_api.former_subscriptions (server, instance_id,
+		signed_at, cancelled_at, ends_at, provider_due_at, replaced_at)
+	VALUES (OLD.server, OLD.instance_id, OLD.signed_at, OLD.cancelled_at,
+			OLD.ends_at, OLD.provider_due_at, NEW.signed_at)
+	ON CONFLICT (server, instance_id, replaced_at) DO NOTHING;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION keep_subscription() IS
+'trigger: keeps the subscription that a new one replaces';
+REVOKE ALL ON FUNCTION keep_subscription() FROM PUBLIC;
+
+CREATE TRIGGER keep_subscription AFTER UPDATE OF signed_at ON instances
+	FOR EACH ROW
+	WHEN (OLD.cancelled_at IS NOT NULL AND NEW.cancelled_at IS NULL
+		  AND OLD.signed_at < NEW.signed_at)
+	EXECUTE FUNCTION keep_subscription();
+COMMENT ON TRIGGER keep_subscription ON instances IS
+'closed bills are computed from the subscriptions of their time';
 
 CREATE TABLE instance_secrets (
 	server		name	NOT NULL,
@@ -175,6 +231,7 @@ COMMENT ON COLUMN trial_approvals.approved_by IS
 'role that approved';
 
 SELECT pg_catalog.pg_extension_config_dump('instances', '');
+SELECT pg_catalog.pg_extension_config_dump('former_subscriptions', '');
 SELECT pg_catalog.pg_extension_config_dump('instance_secrets', '');
 SELECT pg_catalog.pg_extension_config_dump('instance_events', '');
 SELECT pg_catalog.pg_extension_config_dump('instance_event_id_seq', '');

@@ -175,8 +175,9 @@ BEGIN
 		SET status = CASE event WHEN 'signed' THEN 'signed'
 								WHEN 'cancelled' THEN 'cancelling'
 								ELSE i.status END,
-			signed_at = CASE event WHEN 'signed'
-				THEN coalesce(i.signed_at, moment) ELSE i.signed_at END,
+			signed_at = CASE WHEN event = 'signed' AND
+				(i.signed_at IS NULL OR i.cancelled_at IS NOT NULL)
+				THEN moment ELSE i.signed_at END,
 			cancelled_at = CASE event
 				WHEN 'cancelled' THEN coalesce(i.cancelled_at, moment)
 				WHEN 'signed' THEN NULL ELSE i.cancelled_at END,

@@ -376,6 +376,51 @@ COMMENT ON FUNCTION billing_reach() IS
 'no computed end is further from its cancel than this';
 
 /*
+ * At each time at most one of an instance counts: that which is not replaced.
+ * A condition on instances here would keep the planner from reading them
+ * directly.
+ */
+CREATE VIEW billing_subscriptions AS
+SELECT i.server, i.instance_id, i.name, i.customer_ref, i.signed_at,
+	   i.cancelled_at, i.ends_at, i.deleted_at, i.missing_since,
+	   i.provider_due_at, i.trial_ends_at,
+	   NULL::timestamptz AS replaced_at
+FROM instances i
+UNION ALL
+SELECT f.server, f.instance_id, i.name, i.customer_ref, f.signed_at,
+	   f.cancelled_at, f.ends_at, NULL, NULL, f.provider_due_at,
+	   i.trial_ends_at, f.replaced_at
+FROM former_subscriptions f
+	 LEFT JOIN instances i
+		ON i.server = f.server AND i.instance_id = f.instance_id;
+COMMENT ON VIEW billing_subscriptions IS
+'every subscription that there is or was, and trials: an instance that was signed again after a cancel has several rows';
+COMMENT ON COLUMN billing_subscriptions.server IS
+'foreign server: the provider account';
+COMMENT ON COLUMN billing_subscriptions.instance_id IS
+'the provider''s id';
+COMMENT ON COLUMN billing_subscriptions.name IS
+'name as given';
+COMMENT ON COLUMN billing_subscriptions.customer_ref IS
+'key of the business database''s own row';
+COMMENT ON COLUMN billing_subscriptions.signed_at IS
+'when it began; null if the instance was never signed';
+COMMENT ON COLUMN billing_subscriptions.cancelled_at IS
+'when it was cancelled';
+COMMENT ON COLUMN billing_subscriptions.ends_at IS
+'when the service ends, as the provider states it';
+COMMENT ON COLUMN billing_subscriptions.deleted_at IS
+'when the instance was deleted by us';
+COMMENT ON COLUMN billing_subscriptions.missing_since IS
+'when a complete list first did not show the instance any more';
+COMMENT ON COLUMN billing_subscriptions.provider_due_at IS
+'the provider''s last stated due time';
+COMMENT ON COLUMN billing_subscriptions.trial_ends_at IS
+'when the trial of the instance ended';
+COMMENT ON COLUMN billing_subscriptions.replaced_at IS
+'when the next subscription of the instance began; null for the last one';
+
+/*
  * The instances that are billed in a cycle, from what was known before a
  * moment: the close of the cycle, or less if it is still open, so that what
  * happens later does not change the bill.  An end that the provider stated,
@@ -404,7 +449,7 @@ BEGIN ATOMIC
 		   least(provider.ends_at, own.ends_at, known.deleted_at),
 		   coalesce(own.ends_at < known.deleted_at, own.ends_at IS NOT NULL),
 		   (terms).billed_until[term.n]
-	FROM instances i
+	FROM billing_subscriptions i
 		 CROSS JOIN LATERAL (
 			SELECT CASE WHEN i.cancelled_at < known_before
 						THEN i.cancelled_at END AS cancelled_at,
@@ -438,6 +483,7 @@ BEGIN ATOMIC
 		 ) own
 	WHERE i.server = of_server
 		  AND i.signed_at < known_before
+		  AND coalesce(i.replaced_at >= known_before, true)
 		  AND CASE
 				  WHEN i.ends_at IS NULL AND i.deleted_at IS NULL
 					   AND coalesce(i.cancelled_at >= starts_at, true)
@@ -486,7 +532,7 @@ BEGIN ATOMIC
 			SELECT CASE
 					   WHEN of_cycle IS NULL
 						   THEN (SELECT min(i.signed_at)
-								 FROM instances i
+								 FROM billing_subscriptions i
 								 WHERE i.server = t.server)
 				   END AS signed_at
 			OFFSET 0
@@ -649,7 +695,7 @@ BEGIN ATOMIC
 				 ) b
 		 ) m
 	WHERE n.instances > 0
-		  OR EXISTS (SELECT FROM instances i
+		  OR EXISTS (SELECT FROM billing_subscriptions i
 					 WHERE i.server = c.server
 						   AND i.signed_at < c.known_before);
 END;
@@ -749,7 +795,7 @@ COMMENT ON FUNCTION billing_cycle(name, date, timestamptz) IS
 CREATE VIEW billing_gaps AS
 SELECT i.server, count(*) AS instances,
 	   'no billing rule for the month in which they were signed' AS problem
-FROM instances i
+FROM billing_subscriptions i
 	 LEFT JOIN billing_terms t ON t.server = i.server
 WHERE i.signed_at IS NOT NULL
 	  AND coalesce(i.signed_at < t.since[1], true)

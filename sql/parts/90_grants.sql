@@ -13,7 +13,8 @@ GRANT SELECT ON instances, instance_events, pending_actions, action_history,
 	trials_at_risk, token_usage, token_quotas, cap_alerts, spend_caps,
 	unmatched_instances, server_surveys, server_pauses, server_health,
 	billing_rules, billing_bands, billing_prices,
-	billing_rules_in_force, billing_terms, billing_gaps, billing_lines, billing_cycles
+	billing_rules_in_force, billing_terms, billing_gaps,
+	billing_lines, billing_cycles, billing_subscriptions, former_subscriptions
 	TO partner_api_reader;
 
 /* the view spend_caps calls them with the reader's rights */
