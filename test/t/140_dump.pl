@@ -68,12 +68,27 @@ my $id = $node->sql(
 	"SELECT instance_id FROM partner_api.create_instance('zapi', 'shop',"
 	  . " customer_ref => 'customer', idempotency_key => 'key')");
 
+# signed, cancelled and signed again: two subscriptions
+my $again = $node->sql(
+	"SELECT instance_id FROM partner_api.create_instance('zapi', 'again')");
+
+$sandbox->config(cancel_rule => 'immediate');
+$node->sql("SELECT partner_api.$_('zapi', '$again')")
+  foreach qw(sign_instance cancel_instance sign_instance);
+is( $node->sql('SELECT f.replaced_at = i.signed_at AND f.cancelled_at'
+		  . ' BETWEEN f.signed_at AND i.signed_at'
+		  . ' FROM partner_api.former_subscriptions f'
+		  . ' JOIN partner_api.instances i USING (server, instance_id)'),
+	't', 'the first subscription is kept beside the second');
+
 $sandbox->seed(name => 'foreign', state => 'signed');
 $node->sql("SELECT partner_api.sync_instances('zapi');"
 	  . " SELECT partner_api.approve_trial('zapi', '$id');"
 	  . " SELECT partner_api.enqueue_create_instance('zapi', 'open',"
 	  . "   run_at => now() + interval '1 day', idempotency_key => 'open');"
 	  . ' SELECT partner_api.set_clock(now() + interval \'1 hour\')');
+$node->sql("INSERT INTO partner_api.server_pauses"
+	  . " VALUES ('another', 'not in use', now(), current_user)");
 $node->sql('INSERT INTO partner_api.mirror_backlog'
 	  . ' SELECT min(event_id) FROM partner_api.instance_events;'
 	  . " INSERT INTO partner_api.token_quotas VALUES ('zapi', 'f', 25, false);"
@@ -86,6 +101,7 @@ $node->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'
 	  . " WHERE backend_type = 'partner_api worker'");
 
 my $dumped = contents('postgres');
+my $creates = $sandbox->counters('create_instance')->{requests};
 
 foreach my $table (grep { !/billing_|_seq$/ } @tables)
 {
@@ -171,7 +187,7 @@ foreach my $database ('from_text', 'from_custom')
 		't', '... and server and mapping are there');
 }
 is($sandbox->counters('create_instance')->{requests},
-	1, 'a database that is not listed sends nothing');
+	$creates, 'a database that is not listed sends nothing');
 
 # ---- schema only ----
 
