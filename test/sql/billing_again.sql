@@ -92,9 +92,11 @@ INSERT INTO instances (server, instance_id, name, status, created_at,
 					   signed_at, cancelled_at, ends_at, origin)
 VALUES ('zapi', 'listed', 'listed', 'ended', '2026-01-09', '2026-01-12',
 		'2026-01-20', '2026-02-19', 'created');
-SELECT * FROM apply_listing('zapi',
-	'[{"instance_id": "listed", "name": "listed", "status": "signed"}]',
-	'60 s', '6 h', 'sign', 'f');
+SELECT changed FROM apply_listing(of_server => 'zapi',
+	listing => '[{"instance_id": "listed", "name": "listed",
+				  "status": "signed"}]',
+	list_lag => '60 s', sign_lead => '6 h', default_trial_end => 'sign',
+	fingerprint => 'f', remove_surplus => false);
 SELECT i.status, i.signed_at = f.replaced_at AS begins_anew,
 	   i.signed_at > now() - interval '1 minute' AS now, f.signed_at,
 	   f.ends_at
