@@ -364,8 +364,11 @@ keep_claims(void)
 
 		MemoryContextSetParent(transfer->claim->context, claims_context);
 		foreach(companion, transfer->companions)
-			MemoryContextSetParent(((PartnerApiTransfer *) lfirst(companion))->claim->context,
-								   claims_context);
+		{
+			PartnerApiTransfer *other = lfirst(companion);
+
+			MemoryContextSetParent(other->claim->context, claims_context);
+		}
 	}
 	MemoryContextDelete(new_claims);
 	new_claims = NULL;
@@ -627,7 +630,7 @@ partner_api_pass_failed(void)
 {
 	if (!pass.committed)
 		discard_claims();
-	partner_api_surveys_pass_failed();
+	partner_api_surveys_reload();
 	partner_api_due_claim_failed();
 	partner_api_caps_forget();
 	partner_api_accounts_end_pass(&accounts);

@@ -66,7 +66,7 @@ typedef struct Survey
 } Survey;
 
 static List *surveys = NIL;		/* of Survey *; only what is open */
-static bool stale = false;		/* a pass has failed: the table knows better */
+static bool stale = false;		/* the table knows better */
 
 /* ---- what is open ---- */
 
@@ -100,31 +100,6 @@ drop_reading(Survey *survey)
 	partner_api_limits_leave(&survey->reading->permit, NULL);
 	MemoryContextDelete(survey->reading->context);
 	survey->reading = NULL;
-}
-
-/*
- * Ask for a survey of one server whose list holds more than is recorded; what
- * is sent to it does not wait for that.
- */
-void
-partner_api_survey_want(const char *server, TimestampTz now)
-{
-	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID};
-	static PartnerApiStatement statement = {
-		"INSERT INTO partner_api.server_surveys AS s"
-		"       (server, wanted_at, listed_at) VALUES ($1, $2, $2)"
-		" ON CONFLICT (server) DO UPDATE SET wanted_at = $2, listed_at = $2,"
-		"    finished_at = NULL, last_error = NULL"
-		"  WHERE s.finished_at IS NOT NULL", 2, types, NULL
-	};
-	NameData	name;
-	Datum		values[2];
-
-	namestrcpy(&name, server);
-	values[0] = NameGetDatum(&name);
-	values[1] = TimestampTzGetDatum(now);
-	if (partner_api_execute(&statement, values, NULL, SPI_OK_INSERT) > 0)
-		stale = true;
 }
 
 /* Forget a survey, and give up its reading. */
@@ -298,9 +273,9 @@ new_reading(PartnerApiAccounts *accounts, const char *server,
 	return reading;
 }
 
-/* What was taken in, or asked for, in a pass that failed was not. */
+/* The table knows better: the pass has failed, or asked for another survey. */
 void
-partner_api_surveys_pass_failed(void)
+partner_api_surveys_reload(void)
 {
 	stale = true;
 }

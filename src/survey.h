@@ -18,7 +18,6 @@
 #include "shared.h"
 
 extern void partner_api_surveys_want(TimestampTz now);
-extern void partner_api_survey_want(const char *server, TimestampTz now);
 extern void partner_api_surveys_load(void);
 extern bool partner_api_survey_blocks(const char *server);
 extern int	partner_api_surveys_running(void);
@@ -26,7 +25,7 @@ extern bool partner_api_surveys_to_take_in(void);
 extern TimestampTz partner_api_surveys_next_due(void);
 extern void partner_api_surveys_prepare(PartnerApiAccounts *accounts,
 										TimestampTz now);
-extern void partner_api_surveys_pass_failed(void);
+extern void partner_api_surveys_reload(void);
 extern void partner_api_surveys_start(PartnerApiHttp *http, TimestampTz now);
 extern bool partner_api_survey_finish(PartnerApiHttp *http,
 									  PartnerApiCall *call);
