@@ -21,7 +21,7 @@ my $sandbox = PartnerApi::Sandbox->new(
 my $node = PartnerApi::Cluster->launch(
 	'main', $sandbox,
 	server => {
-		trial_end => 'lapse', list_lag => '0',
+		trial_end => 'lapse', list_lag => '0', circuit_failures => 0,
 		token => $token, client_token => $client_token },
 	conf => <<'CONF');
 shared_preload_libraries = 'partner_api, pg_stat_statements'
@@ -212,6 +212,11 @@ run("SET partner_api.call_timeout = '100 ms';"
 	  . " SELECT partner_api.create_instance('zapi', 'unreachable')");
 $node->poll('SELECT last_error FROM partner_api.pending_actions'
 	  . q{ WHERE arguments->>'name' = 'unreachable'}, qr/./);
+$node->set_option(circuit_failures => 1);
+run("SELECT * FROM partner_api.test_connection('zapi')");
+run("SELECT partner_api.instance_status('zapi', '$id')");
+run("SELECT partner_api.create_instance('zapi', 'not reached')");
+run('SELECT * FROM partner_api.server_health');
 look_at_sessions('afterwards');
 
 # ---- token files that are no good ----

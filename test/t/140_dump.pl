@@ -94,6 +94,9 @@ $node->sql('INSERT INTO partner_api.mirror_backlog'
 	  . " INSERT INTO partner_api.token_quotas VALUES ('zapi', 'f', 25, false);"
 	  . ' INSERT INTO partner_api.cap_alerts'
 	  . " VALUES ('zapi', 'token_quota', 'f', partner_api.clock())");
+# of another server, so that nothing is kept from being sent
+$node->sql('INSERT INTO partner_api.server_pauses'
+	  . " VALUES ('elsewhere', 'moved', partner_api.clock(), 'shop')");
 $node->sql("INSERT INTO partner_api.former_nonces VALUES (1, 'pa-former')");
 $node->sql("ALTER SYSTEM SET partner_api.databases = ''");
 $node->reload;
