@@ -446,6 +446,10 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 	Datum		values[5];
 	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
 
+	/* the common case: what acts on no instance that there is */
+	if (action->instance_id == NULL &&
+		action->kind != PARTNER_API_DELETE_INSTANCES)
+		return false;
 	namestrcpy(&name, action->server);
 	values[0] = NameGetDatum(&name);
 	nulls[1] = action->instance_id == NULL ? 'n' : ' ';

@@ -20,9 +20,9 @@
 #include "admission.h"
 #include "answers.h"
 #include "caps.h"
+#include "catalog/namespace.h"
 #include "circuits.h"
 #include "clock.h"
-#include "commands/extension.h"
 #include "due.h"
 #include "identity.h"
 #include "owner.h"
@@ -37,6 +37,7 @@
 #include "transfers.h"
 #include "unwritten.h"
 #include "upkeep.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -319,11 +320,17 @@ claim_work(bool safety)
 	partner_api_admission_end();
 }
 
-/* The extension may have been dropped since: then this worker is done. */
+/*
+ * The extension may have been dropped since: then this worker is done.  By its
+ * table, since the names of extensions are in no cache.
+ */
 static void
 require_extension(void)
 {
-	if (OidIsValid(get_extension_oid("partner_api", true)))
+	Oid			namespace = get_namespace_oid("partner_api", true);
+
+	if (OidIsValid(namespace) &&
+		OidIsValid(get_relname_relid("pending_actions", namespace)))
 		return;
 	entry->exit = PARTNER_API_EXIT_NO_EXTENSION;
 	proc_exit(0);
