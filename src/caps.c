@@ -266,10 +266,11 @@ hint_for(const PartnerApiServer *server, PartnerApiCap cap, bool unpriced)
 						server->name);
 	if (cap == PARTNER_API_TOKEN_QUOTA)
 		return psprintf("Ask the provider for a token of the next tier; then \"%s\", the owner of the server, can raise it with ALTER USER MAPPING ... SERVER %s OPTIONS (SET token_quota '...')",
-						partner_api_server_owner(server), quote_identifier(server->name));
+						partner_api_server_owner(server),
+						quote_identifier(server->name));
 	return psprintf("\"%s\", the owner of the server, can raise it with ALTER SERVER %s OPTIONS (SET %s '...')",
-					partner_api_server_owner(server), quote_identifier(server->name),
-					partner_api_cap_name(cap));
+					partner_api_server_owner(server),
+					quote_identifier(server->name), partner_api_cap_name(cap));
 }
 
 /* What has been reached, as a sentence. */

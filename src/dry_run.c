@@ -207,10 +207,9 @@ make_settlement(PartnerApiTransfer *transfer, const char *obstacle,
 
 	settlement = partner_api_settlement_new(transfer, &next, now);
 	settlement->outcome = preview.text;
-	settlement->error = "dry run: nothing was sent";
-	if (error != NULL)
-		settlement->error = psprintf("dry run: the request cannot be put together: %s",
-									 partner_api_message_as_utf8(error->message));
+	settlement->error = error == NULL ? "dry run: nothing was sent" :
+		psprintf("dry run: the request cannot be put together: %s",
+				 partner_api_message_as_utf8(error->message));
 	MemoryContextSwitchTo(before);
 	return settlement;
 }

@@ -42,7 +42,7 @@ typedef struct Hold
 /* What was claimed of one server in one go, and what becomes of it. */
 typedef struct Batch
 {
-	int			undecided[PARTNER_API_KINDS];	/* not let through, so far */
+	int			undecided[PARTNER_API_KINDS];	/* not let through so far */
 	List	   *admitted;		/* of PartnerApiTransfer * */
 	List	   *holds;			/* of Hold * */
 	List	   *answers;		/* for waiting calls */
@@ -134,7 +134,8 @@ begin_batch(Batch *batch, const List *transfers, TimestampTz now)
 	batch->now = now;
 	foreach(lc, transfers)
 	{
-		const PartnerApiClaim *claim = ((PartnerApiTransfer *) lfirst(lc))->claim;
+		const PartnerApiTransfer *transfer = lfirst(lc);
+		const PartnerApiClaim *claim = transfer->claim;
 
 		if (claim->purpose == PARTNER_API_SEND && !claim->dry_run)
 			batch->undecided[claim->kind]++;

@@ -87,8 +87,6 @@ $node->sql("SELECT partner_api.sync_instances('zapi');"
 	  . " SELECT partner_api.enqueue_create_instance('zapi', 'open',"
 	  . "   run_at => now() + interval '1 day', idempotency_key => 'open');"
 	  . ' SELECT partner_api.set_clock(now() + interval \'1 hour\')');
-$node->sql("INSERT INTO partner_api.server_pauses"
-	  . " VALUES ('another', 'not in use', now(), current_user)");
 $node->sql('INSERT INTO partner_api.mirror_backlog'
 	  . ' SELECT min(event_id) FROM partner_api.instance_events;'
 	  . " INSERT INTO partner_api.token_quotas VALUES ('zapi', 'f', 25, false);"
