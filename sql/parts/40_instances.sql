@@ -40,10 +40,14 @@ CREATE INDEX instances_ending ON instances (ends_at)
 	WHERE status = 'cancelling' AND ends_at IS NOT NULL;
 CREATE INDEX instances_action ON instances (action_id)
 	WHERE action_id IS NOT NULL;
-/* for caps and quotas: what runs, what is new, what a token has made */
+/*
+ * For caps and quotas: what a token has made, what is new.  Neither begins
+ * with the server: plans of the worker that are made while the table is empty
+ * would look up single instances by them.
+ */
 CREATE INDEX instances_token
-	ON instances (server, token_fingerprint, status);
-CREATE INDEX instances_created ON instances (server, created_at);
+	ON instances (token_fingerprint, server, status);
+CREATE INDEX instances_created ON instances (created_at, server);
 CREATE INDEX instances_customer_ref ON instances (customer_ref)
 	WHERE customer_ref IS NOT NULL;
 
