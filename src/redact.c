@@ -23,6 +23,7 @@
 #include "mb/pg_wchar.h"
 #include "redact.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 
 #define MAX_FOREIGN_TEXT 1000
 #define SHORTEST_SECRET 4
@@ -240,19 +241,17 @@ partner_api_redact_whole(const char *text, const List *secrets)
 												 INT_MAX));
 }
 
-/* SHA-256 of a string as 64 hex digits, palloc'd. */
-char *
-partner_api_sha256_hex(const char *text)
+/* Compute the SHA-256 of a string; the current resource owner is used. */
+static void
+compute_sha256(const char *text, uint8 *digest)
 {
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	char	   *result = palloc(2 * PG_SHA256_DIGEST_LENGTH + 1);
 	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
 
 	if (context == NULL ||
 		pg_cryptohash_init(context) < 0 ||
 		pg_cryptohash_update(context, (const uint8 *) text,
 							 strlen(text)) < 0 ||
-		pg_cryptohash_final(context, digest, sizeof(digest)) < 0)
+		pg_cryptohash_final(context, digest, PG_SHA256_DIGEST_LENGTH) < 0)
 	{
 		pg_cryptohash_free(context);
 		ereport(ERROR,
@@ -260,6 +259,29 @@ partner_api_sha256_hex(const char *text)
 				errmsg("could not compute a SHA-256 hash"));
 	}
 	pg_cryptohash_free(context);
+}
+
+/*
+ * SHA-256 of a string as 64 hex digits, palloc'd.  PostgreSQL's hashes belong
+ * to a resource owner, and outside a transaction, as between the passes of the
+ * worker, there is none: this lends them one.
+ */
+char *
+partner_api_sha256_hex(const char *text)
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *result = palloc(2 * PG_SHA256_DIGEST_LENGTH + 1);
+	ResourceOwner lent = NULL;
+
+	if (CurrentResourceOwner == NULL)
+		lent = CurrentResourceOwner = ResourceOwnerCreate(NULL,
+														  "partner_api hash");
+	compute_sha256(text, digest);
+	if (lent != NULL)
+	{
+		CurrentResourceOwner = NULL;
+		ResourceOwnerDelete(lent);
+	}
 	hex_encode((char *) digest, sizeof(digest), result);
 	result[2 * sizeof(digest)] = '\0';
 	return result;
