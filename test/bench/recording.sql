@@ -3,6 +3,14 @@
  * create_rows(), the mirror, hold the worker's own statements (Statements.pm).
  */
 
+/* Claim creates as the worker does when nothing is stopped. */
+CREATE FUNCTION bench.claim_due(batch integer)
+RETURNS TABLE (claimed_id bigint, claimed_lease bigint)
+LANGUAGE sql AS $$
+	SELECT * FROM bench.claim('bench', clock_timestamp(), batch, 'infinity',
+		NULL, NULL, false, '-infinity', 0);
+$$;
+
 /* Settle creates that were claimed, as the worker does when all went well. */
 CREATE FUNCTION bench.settle_creates(ids bigint[], leases bigint[])
 RETURNS void
@@ -51,7 +59,7 @@ BEGIN
 		END IF;
 		SELECT array_agg(claimed_id), array_agg(claimed_lease)
 		  INTO ids, leases
-		  FROM bench.claim('bench', clock_timestamp(), batch, '-infinity', 0);
+		  FROM bench.claim_due(batch);
 		COMMIT;
 		EXIT WHEN ids IS NULL;
 	END LOOP;
@@ -60,7 +68,7 @@ END $$;
 /* One action alone, for calls that are waited for: claim, then record. */
 CREATE FUNCTION bench.claim_one() RETURNS bigint
 LANGUAGE sql AS $$
-	SELECT claimed_id FROM bench.claim('bench', clock_timestamp(), 1, '-infinity', 0);
+	SELECT claimed_id FROM bench.claim_due(1);
 $$;
 
 CREATE FUNCTION bench.record_one(id bigint) RETURNS void

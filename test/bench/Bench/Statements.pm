@@ -33,7 +33,8 @@ END LOOP';
 my @functions = (
 	[   'claim',
 		qr/\AWITH due AS .*p\.deadline IS NULL AND.*RETURNING p\.\*/,
-		'name, timestamptz, integer, timestamptz, bigint',
+		'name, timestamptz, integer, timestamptz, text[], name[], boolean,
+		timestamptz, bigint',
 		'TABLE (claimed_id bigint, claimed_lease bigint)',
 		$CLAIMED ],
 	[   'settle',
