@@ -45,7 +45,8 @@ static int64 next_at = 0;		/* monotonic; 0: none is wanted */
 
 /*
  * Let fall due what waits only because the server was not reached: requests
- * that were not sent, and looks that brought nothing.
+ * that were not sent, and looks that brought nothing.  What has been claimed
+ * since its last attempt, under a newer lease, is on the wire.
  */
 static void
 hurry(const char *server, TimestampTz now)
@@ -56,11 +57,11 @@ hurry(const char *server, TimestampTz now)
 		" WHERE p.action_id IN ("
 		"  SELECT q.action_id FROM partner_api.pending_actions q"
 		"   CROSS JOIN LATERAL ("
-		"    SELECT a.verdict, a.http_status"
+		"    SELECT a.verdict, a.http_status, a.lease"
 		"      FROM partner_api.action_attempts a"
 		"     WHERE a.action_id = q.action_id"
 		"     ORDER BY a.lease DESC LIMIT 1) a"
-		"   WHERE q.server = $1 AND q.run_at > $2 AND q.attempts > 0"
+		"   WHERE q.server = $1 AND q.run_at > $2 AND q.lease = a.lease"
 		"     AND (q.state = 'waiting' AND a.verdict = 'retry'"
 		"          OR q.state = 'unknown' AND a.verdict = 'unknown')"
 		"     AND (a.http_status IS NULL OR a.http_status IN (502, 503, 504))"

@@ -32,6 +32,13 @@
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
+/*
+ * A request that changes something goes out on a connection that was not idle
+ * for longer: one that the other end is just closing would leave its outcome
+ * unknown.  Common servers close idle ones after 5 seconds or more.
+ */
+#define MOST_IDLE_S 4L
+
 #define FIRST_BODY_BYTES 4096
 
 /* Nobody is sent away for longer than a day. */
@@ -380,6 +387,8 @@ set_callbacks(PartnerApiCall *call)
 	SETOPT(call, CURLOPT_HEADERFUNCTION, on_header);
 	SETOPT(call, CURLOPT_HEADERDATA, call);
 	SETOPT(call, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+	if (call->mutating)
+		SETOPT(call, CURLOPT_MAXAGE_CONN, MOST_IDLE_S);
 #ifdef PARTNER_API_HAVE_PREREQ
 	SETOPT(call, CURLOPT_PREREQFUNCTION, on_prerequest);
 	SETOPT(call, CURLOPT_PREREQDATA, call);
