@@ -71,14 +71,16 @@
 	" ($5 IS NULL OR p.kind <> ALL ($5))" \
 	" AND ($6 IS NULL OR (" SENDER("p") " = ANY ($6)) = $7)"
 
-#define CLAIM(condition, order) \
-	"WITH due AS MATERIALIZED (" \
-	" SELECT p.action_id FROM partner_api.pending_actions p" \
-	"  WHERE p.server = $1 AND p.state = 'waiting' AND p.run_at <= $2" \
-	"    AND (p.run_at, p.action_id) > ($8, $9)" \
-	"    AND " condition " AND " IN_SCOPE \
-	"    AND " NOT_BLOCKED " AND " NOT_IN_BULK \
-	"  ORDER BY " order " LIMIT $3 FOR UPDATE SKIP LOCKED)," \
+#define DUE(condition) \
+	" p.server = $1 AND p.state = 'waiting' AND p.run_at <= $2" \
+	" AND (p.run_at, p.action_id) > ($8, $9)" \
+	" AND " condition " AND " IN_SCOPE
+
+/* not by the index on deadline: most with one are not due for days */
+#define EARLIEST_FIRST "p.deadline + interval '0', p.run_at, p.action_id"
+
+/* Claims what "due" yields. */
+#define CLAIM_DUE \
 	" c AS (UPDATE partner_api.pending_actions p" \
 	"  SET state = 'sending', lease = p.lease + 1," \
 	"      attempts = p.attempts + 1, sent_at = $2, looks = 0" \
@@ -238,15 +240,31 @@ partner_api_claim_due(MemoryContext parent, const PartnerApiClaimScope *scope)
 		TIMESTAMPTZOID, INT8OID
 	};
 
-	/* not by the index on deadline: most with one are not due for days */
+	/*
+	 * After a time in which nothing was sent, thousands may be due.  They are
+	 * put in order before anything is asked of each; the nested loop keeps
+	 * the order and ends at the limit.
+	 */
 	static PartnerApiStatement by_deadline = {
-		CLAIM("p.deadline IS NOT NULL AND p.deadline > $2"
-			  " AND p.deadline <= $4",
-			  "p.deadline + interval '0', p.run_at, p.action_id") CLAIMED
+		"WITH first AS MATERIALIZED ("
+		" SELECT p.action_id FROM partner_api.pending_actions p"
+		"  WHERE " DUE("p.deadline IS NOT NULL AND p.deadline > $2"
+					   " AND p.deadline <= $4")
+		"  ORDER BY " EARLIEST_FIRST " LIMIT 2000),"
+		" due AS MATERIALIZED ("
+		" SELECT p.action_id FROM first"
+		"   JOIN partner_api.pending_actions p USING (action_id)"
+		"  WHERE p.state = 'waiting' AND " NOT_BLOCKED " AND " NOT_IN_BULK
+		"  LIMIT $3 FOR UPDATE OF p SKIP LOCKED)," CLAIM_DUE CLAIMED
 		" ORDER BY c.deadline, c.action_id", 9, types, NULL
 	};
 	static PartnerApiStatement by_age = {
-		CLAIM("p.deadline IS NULL", "p.run_at, p.action_id") CLAIMED
+		"WITH due AS MATERIALIZED ("
+		" SELECT p.action_id FROM partner_api.pending_actions p"
+		"  WHERE " DUE("p.deadline IS NULL")
+		"    AND " NOT_BLOCKED " AND " NOT_IN_BULK
+		"  ORDER BY p.run_at, p.action_id"
+		"  LIMIT $3 FOR UPDATE SKIP LOCKED)," CLAIM_DUE CLAIMED
 		" ORDER BY c.run_at, c.action_id", 9, types, NULL
 	};
 	NameData	name;
