@@ -33,14 +33,11 @@
 #include "utils/memutils.h"
 
 /*
- * A request that changes something goes out on a connection that was not idle
- * for longer: one that the other end is just closing would leave its outcome
- * unknown.  Common servers close idle ones after 5 seconds or more.
+ * A change does not go out on a connection that was idle for longer: the other
+ * end may be closing it (after 5 s or more), and its outcome would be unknown.
  */
 #define MOST_IDLE_S 4L
-
 #define FIRST_BODY_BYTES 4096
-
 /* Nobody is sent away for longer than a day. */
 #define MOST_RETRY_AFTER_S 86400
 

@@ -34,6 +34,7 @@
 #include "storage/ipc.h"
 #include "subtransaction.h"
 #include "survey.h"
+#include "timetable.h"
 #include "transfers.h"
 #include "unwritten.h"
 #include "upkeep.h"
@@ -244,21 +245,11 @@ serve_slot(int index)
 
 /* ---- one pass ---- */
 
-/* When the next pass has to be, by our clock. */
-static TimestampTz
-next_due(void)
-{
-	TimestampTz next = Min(partner_api_due_next(), partner_api_upkeep_next());
-
-	next = Min(next, partner_api_surveys_next_due());
-	return Min(next, partner_api_admission_last_chance());
-}
-
 /* Has a due time come, has the clock been turned, or is it time to be safe? */
 static bool
 time_has_passed(int64 ahead_before)
 {
-	return pass.now >= next_due() || clock_ahead != ahead_before ||
+	return pass.now >= partner_api_timetable_next() || clock_ahead != ahead_before ||
 		partner_api_upkeep_is_due() || partner_api_spend_options_changed();
 }
 
@@ -585,47 +576,11 @@ partner_api_pass_take_finished(void)
 	return any || partner_api_surveys_to_take_in();
 }
 
-/* Milliseconds until the next due time, at most the safety pass. */
-static long
-time_to_next_due(void)
-{
-	TimestampTz now = our_time();
-	TimestampTz next = next_due();
-
-	if (TIMESTAMP_IS_NOEND(next))
-		return PARTNER_API_SAFETY_PASS_MS;
-	if (next <= now)
-		return 0;
-	return (long) Min((next - now) / 1000 + 1, PARTNER_API_SAFETY_PASS_MS);
-}
-
-/* Milliseconds until a monotonic time; the safety pass if it is 0. */
-static long
-time_until(int64 monotonic_us)
-{
-	int64		left = monotonic_us - partner_api_monotonic_us();
-
-	if (monotonic_us == 0)
-		return PARTNER_API_SAFETY_PASS_MS;
-	return left <= 0 ? 0 : (long) (left / 1000 + 1);
-}
-
-/*
- * Milliseconds until the next pass, if nothing happens: something falls due,
- * or a limit lets through what is due.
- */
+/* Milliseconds until the next pass, if nothing happens. */
 long
 partner_api_pass_time_to_sleep(void)
 {
-	int64		time_to_look = partner_api_due_time_to_look_ms();
-	long		sleep_ms = time_to_next_due();
-
-	if (!partner_api_identity_is_settled())
-		return PARTNER_API_SAFETY_PASS_MS;
-	if (time_to_look >= 0)
-		sleep_ms = (long) Min(time_to_look, sleep_ms);
-	sleep_ms = Min(sleep_ms, time_until(partner_api_admission_opens_at()));
-	return Min(sleep_ms, time_until(partner_api_probes_next_at()));
+	return partner_api_timetable_sleep_ms(our_time());
 }
 
 /*
