@@ -38,7 +38,7 @@
  */
 #define MOST_IDLE_S 4L
 #define FIRST_BODY_BYTES 4096
-/* Nobody is sent away for longer than a day. */
+/* nobody is sent away for longer than a day */
 #define MOST_RETRY_AFTER_S 86400
 
 struct PartnerApiHttp
@@ -50,8 +50,7 @@ struct PartnerApiHttp
 	CURL	  **spare;			/* easy handles to be used again */
 	int			spares;			/* how many there are */
 	int			max_spares;		/* and how many may be kept */
-	char		last_date[64];	/* the last Date header that was parsed */
-	int64		last_date_ms;
+	PartnerApiLastDate last_date;
 	MemoryContextCallback release;
 };
 
@@ -223,24 +222,6 @@ on_body(char *data, size_t size, size_t count, void *arg)
 }
 
 /*
- * A date of len bytes in milliseconds, 0 if it is none.  Answers of the same
- * second bear the same date, which is parsed once.
- */
-static int64
-parse_date(PartnerApiHttp *http, const char *date, size_t len)
-{
-	if (strncmp(http->last_date, date, len) != 0 ||
-		http->last_date[len] != '\0')
-	{
-		memcpy(http->last_date, date, len);
-		http->last_date[len] = '\0';
-		http->last_date_ms =
-			(int64) Max(curl_getdate(http->last_date, NULL), 0) * 1000;
-	}
-	return http->last_date_ms;
-}
-
-/*
  * The Date header tells how far the provider's clock is from ours; others may
  * tell of its rate limit.
  */
@@ -250,10 +231,8 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	PartnerApiCall *call = arg;
 	size_t		len = size * count;
 
-	if (len > 5 && len < sizeof(call->http->last_date) &&
-		strncasecmp(data, "date:", 5) == 0)
-		call->date_ms = parse_date(call->http, data + 5, len - 5);
-	else
+	if (!partner_api_headers_take_date(&call->http->last_date, data, len,
+									   &call->date_ms))
 		partner_api_headers_add(&call->rate_limit, data, len);
 	return len;
 }

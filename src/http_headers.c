@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_headers.c
- *	  What the headers of an answer tell of the provider's rate limit.
+ *	  What headers tell of the provider's clock and rate limit.
  *
  * There is no standard that all follow.  Known are RateLimit-Reset and its
  * older spellings, which count seconds or name a time, and the structured
@@ -50,6 +50,27 @@ take_value(const char *line, size_t len, const char *name, char *value,
 		return false;
 	memcpy(value, line, len);
 	value[len] = '\0';
+	return true;
+}
+
+/*
+ * If a line is a Date header, tell its time, 0 if it cannot be read.  Answers
+ * of the same second bear the same date, which is parsed once.
+ */
+bool
+partner_api_headers_take_date(PartnerApiLastDate *last, const char *line,
+							  size_t len, int64 *unix_ms)
+{
+	char		text[sizeof(last->text)];
+
+	if (!take_value(line, len, "date", text, sizeof(text)))
+		return false;
+	if (strcmp(last->text, text) != 0)
+	{
+		strlcpy(last->text, text, sizeof(last->text));
+		last->unix_ms = (int64) Max(curl_getdate(text, NULL), 0) * 1000;
+	}
+	*unix_ms = last->unix_ms;
 	return true;
 }
 

@@ -21,6 +21,16 @@ typedef struct PartnerApiHeaders
 	double		reset;			/* seconds, or a time; see the functions */
 } PartnerApiHeaders;
 
+/* The last Date header of a process; zeroed is none. */
+typedef struct PartnerApiLastDate
+{
+	char		text[64];
+	int64		unix_ms;
+} PartnerApiLastDate;
+
+extern bool partner_api_headers_take_date(PartnerApiLastDate *last,
+										  const char *line, size_t len,
+										  int64 *unix_ms);
 extern void partner_api_headers_add(PartnerApiHeaders *headers,
 									const char *line, size_t len);
 extern int64 partner_api_headers_reset_ms(const PartnerApiHeaders *headers,

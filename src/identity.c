@@ -459,7 +459,7 @@ begin_anew(TimestampTz now)
 		partner_api_execute(&statements[i], NULL, NULL, results[i]);
 }
 
-/* Raise ERROR for a choice that there is not, or that has nothing to decide. */
+/* Raise ERROR for a choice that there is not, or with nothing to decide. */
 static void
 check_choice(const char *choice, Change change)
 {

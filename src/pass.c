@@ -249,8 +249,9 @@ serve_slot(int index)
 static bool
 time_has_passed(int64 ahead_before)
 {
-	return pass.now >= partner_api_timetable_next() || clock_ahead != ahead_before ||
-		partner_api_upkeep_is_due() || partner_api_spend_options_changed();
+	return pass.now >= partner_api_timetable_next() ||
+		clock_ahead != ahead_before || partner_api_upkeep_is_due() ||
+		partner_api_spend_options_changed();
 }
 
 /* Work for partner_api_try(): what a server can take. */

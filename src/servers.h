@@ -44,7 +44,7 @@ typedef struct PartnerApiServer
 	bool		repeats_unknown_sign;
 	bool		dry_run;
 	bool		quota_counts_running;	/* not all that were ever created */
-	int			caps[PARTNER_API_CAPS]; /* the quota after ..._load_credential */
+	int			caps[PARTNER_API_CAPS]; /* its quota: after the credential */
 	PartnerApiCredential credential;	/* after ..._load_credential */
 	PartnerApiLimits limits;	/* the same */
 	char	   *token_fingerprint;	/* NULL if not asked for */

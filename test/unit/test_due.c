@@ -238,7 +238,7 @@ test_new_server(const void *row)
 	assert_text(asked, "age from the beginning");
 }
 
-/* While paid calls are stopped, those that are not are claimed all the same. */
+/* While paid calls are stopped, those that are not are claimed. */
 static void
 test_partial_scope(const void *row)
 {

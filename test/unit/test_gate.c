@@ -168,8 +168,10 @@ open_circuit(void)
 {
 	PartnerApiGate gate = {0};
 
-	assert_false(partner_api_gate_learn(&gate, &plain, &unreached, false, NOW));
-	assert_false(partner_api_gate_learn(&gate, &plain, &unreached, false, NOW));
+	assert_false(partner_api_gate_learn(&gate, &plain, &unreached, false,
+										NOW));
+	assert_false(partner_api_gate_learn(&gate, &plain, &unreached, false,
+										NOW));
 	assert_true(partner_api_gate_learn(&gate, &plain, &unreached, false, NOW));
 	return gate;
 }
