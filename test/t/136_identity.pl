@@ -176,6 +176,18 @@ is($standby->sql(
 		'SELECT count(*) FROM partner_api.server_surveys'
 		  . ' WHERE finished_at IS NULL'),
 	0, 'a worker that is started again asks for no list');
+
+# with shared memory that knows nothing of the server's limits yet
+$standby->sql('UPDATE partner_api.server_surveys'
+	  . ' SET listed_at = NULL, finished_at = NULL');
+$standby->restart;
+$standby->wait_for('SELECT count(*) = 0'
+	  . ' FROM partner_api.server_surveys WHERE listed_at IS NULL');
+ok(1, '... but one that has a list to read begins with it');
+$standby->set_clock($sandbox,
+	"partner_api.clock() + interval '@{[ $LAG + 1 ]} s'");
+$standby->wait_for('SELECT count(*) = 0'
+	  . ' FROM partner_api.server_surveys WHERE finished_at IS NULL');
 $sandbox->config(list_lag_seconds => 0);
 
 # ---- a base backup, started beside the original ----
