@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "due.h"
 #include "identity.h"
+#include "settings.h"
 #include "survey.h"
 #include "timetable.h"
 #include "upkeep.h"
@@ -31,6 +32,9 @@ partner_api_timetable_next(void)
 	TimestampTz survey = partner_api_surveys_next_due();
 	TimestampTz last_chance = partner_api_admission_last_chance();
 
+	/* what only sending renews stays in the past while nothing is sent */
+	if (!partner_api_enabled)
+		return Min(due, upkeep);
 	return Min(Min(due, upkeep), Min(survey, last_chance));
 }
 
@@ -47,13 +51,16 @@ time_to_next(TimestampTz now)
 	return (long) Min((next - now) / 1000 + 1, PARTNER_API_SAFETY_PASS_MS);
 }
 
-/* Milliseconds until a monotonic time; the safety pass if it is 0. */
+/*
+ * Milliseconds until a monotonic time at which something may be sent; the
+ * safety pass if it is 0.
+ */
 static long
 time_until(int64 monotonic_us)
 {
 	int64		left = monotonic_us - partner_api_monotonic_us();
 
-	if (monotonic_us == 0)
+	if (monotonic_us == 0 || !partner_api_enabled)
 		return PARTNER_API_SAFETY_PASS_MS;
 	return left <= 0 ? 0 : (long) (left / 1000 + 1);
 }
