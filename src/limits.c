@@ -37,7 +37,7 @@ Limits	   *partner_api_limits = NULL;
 
 /* What this process holds of each entry, and which it probes. */
 static int	held[MOST_CREDENTIALS];
-static int	probed = -1;
+static bool probed[MOST_CREDENTIALS];
 
 /* ---- shared memory ---- */
 
@@ -203,21 +203,48 @@ partner_api_limits_circuit_changed(Entry *entry)
 
 /* ---- holding ---- */
 
+/* Does a worker want to hear of a free place?  It is told once. */
+static bool
+worker_waits(Entry *entry)
+{
+	bool		waits = entry->waiting_worker != 0 &&
+	entry->waiting_worker != MyProcPid;
+
+	if (waits)
+		entry->waiting_worker = 0;
+	return waits;
+}
+
+/* Give back all that this process holds of an entry, and tell who waits. */
+static void
+release_entry(int index)
+{
+	Entry	   *entry = &partner_api_limits->entries[index];
+	bool		worker;
+
+	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
+	entry->gate.in_flight -= held[index];
+	held[index] = 0;
+	if (probed[index] && entry->gate.circuit == PARTNER_API_CIRCUIT_PROBING)
+		entry->gate.circuit = PARTNER_API_CIRCUIT_OPEN;
+	probed[index] = false;
+	worker = worker_waits(entry);
+	LWLockRelease(partner_api_limits->lock);
+
+	ConditionVariableBroadcast(&entry->freed);
+	if (worker)
+		partner_api_wake_worker_for(MyDatabaseId, DT_NOEND);
+}
+
 /* Exit callback: what this process holds is free. */
 static void
 release_all(int code, Datum arg)
 {
-	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < partner_api_limits->highest; i++)
+	for (int i = 0; i < MOST_CREDENTIALS; i++)
 	{
-		PartnerApiGate *gate = &partner_api_limits->entries[i].gate;
-
-		gate->in_flight -= held[i];
-		held[i] = 0;
-		if (i == probed && gate->circuit == PARTNER_API_CIRCUIT_PROBING)
-			gate->circuit = PARTNER_API_CIRCUIT_OPEN;
+		if (held[i] > 0)
+			release_entry(i);
 	}
-	LWLockRelease(partner_api_limits->lock);
 }
 
 /* Note that this process holds a place. */
@@ -233,7 +260,7 @@ hold(PartnerApiPermit *permit, int entry)
 	permit->held = true;
 	permit->entry = entry;
 	if (permit->probe)
-		probed = entry;
+		probed[entry] = true;
 }
 
 /*
@@ -243,17 +270,11 @@ hold(PartnerApiPermit *permit, int entry)
 static bool
 let_go(PartnerApiPermit *permit)
 {
-	Entry	   *entry = &partner_api_limits->entries[permit->entry];
-	bool		wanted = entry->waiting_worker != 0 &&
-	entry->waiting_worker != MyProcPid;
-
 	permit->held = false;
 	held[permit->entry]--;
 	if (permit->probe)
-		probed = -1;
-	if (wanted)
-		entry->waiting_worker = 0;
-	return wanted;
+		probed[permit->entry] = false;
+	return worker_waits(&partner_api_limits->entries[permit->entry]);
 }
 
 /* ---- asking ---- */
