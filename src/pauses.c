@@ -155,7 +155,7 @@ partner_api_pause(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("server must not be null"));
 	PreventCommandIfReadOnly("pause()");
-	(void) partner_api_server_load(NameStr(*PG_GETARG_NAME(0)), GetUserId());
+	partner_api_server_check_usage(NameStr(*PG_GETARG_NAME(0)), GetUserId());
 	namestrcpy(&role, GetUserNameFromId(GetUserId(), false));
 	values[0] = PG_GETARG_DATUM(0);
 	nulls[1] = PG_ARGISNULL(1) ? 'n' : ' ';
@@ -178,7 +178,7 @@ partner_api_resume(PG_FUNCTION_ARGS)
 	Datum		server = PG_GETARG_DATUM(0);
 
 	PreventCommandIfReadOnly("resume()");
-	(void) partner_api_server_load(NameStr(*PG_GETARG_NAME(0)), GetUserId());
+	partner_api_server_check_usage(NameStr(*PG_GETARG_NAME(0)), GetUserId());
 	change(&statement, &server, NULL, SPI_OK_DELETE, "resumed",
 		   "is resumed");
 	PG_RETURN_VOID();

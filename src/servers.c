@@ -89,6 +89,16 @@ check_usage(const ForeignServer *foreign, Oid role)
 						GetUserNameFromId(role, false)));
 }
 
+/*
+ * Raise ERROR unless there is such a server of ours and "role" may use it,
+ * wherever it points to.
+ */
+void
+partner_api_server_check_usage(const char *name, Oid role)
+{
+	check_usage(find_server(name), role);
+}
+
 /* Does the option say that what is unknown for too long is sent again? */
 static bool
 prefers_repeat(List *options, const char *name)

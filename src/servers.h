@@ -58,6 +58,7 @@ typedef struct PartnerApiDeadlines
 } PartnerApiDeadlines;
 
 /* servers.c */
+extern void partner_api_server_check_usage(const char *name, Oid role);
 extern PartnerApiServer *partner_api_server_load(const char *name, Oid role);
 extern void partner_api_server_load_credential(PartnerApiServer *server,
 											   Oid role);

@@ -202,6 +202,23 @@ advance(2000);
 $node->wait_for('SELECT count(*) = 5 FROM partner_api.pending_actions');
 $node->drive_pass;
 is(requests() - $before, 1, 'two tokens later: one more, and one is kept');
+
+# switched off, what the rate would let through again is nothing to wake up for
+$node->append_conf('postgresql.conf', 'partner_api.enabled = off');
+$node->reload;
+$node->wait_for("SELECT NOT current_setting('partner_api.enabled')::bool");
+advance(2000);
+$node->drive_pass;
+
+my $passes = 'SELECT passes FROM partner_api.worker_status';
+
+# a worker that does not sleep has hundreds of passes in each of these
+$before = $node->sql($passes);
+$node->sql('SELECT 1') foreach 1 .. 20;
+cmp_ok($node->sql($passes) - $before, '<', 20,
+	'switched off, the worker sleeps past the end of a limit');
+$node->append_conf('postgresql.conf', 'partner_api.enabled = on');
+$node->reload;
 $node->set_option(rate_limit => '0');
 $node->drive_pass;
 $node->wait_until_settled;
@@ -373,6 +390,23 @@ is(scalar $sandbox->created($_), 1, "resume: $_ is sent once")
   foreach 'paused', 'paused call';
 $node->sql("SELECT partner_api.resume('zapi')", role => 'shop');
 
+# whoever wants a server to be left alone need not be allowed to reach it
+my $hosts = $node->sql('SHOW partner_api.allowed_hosts');
+
+$node->append_conf('postgresql.conf',
+	"partner_api.allowed_hosts = 'api.example'");
+$node->reload;
+$node->wait_for(
+	"SELECT current_setting('partner_api.allowed_hosts') = 'api.example'");
+$node->sql("SELECT partner_api.pause('zapi')", role => 'shop');
+ok(health()->{paused}, 'pause: of a server whose host is not allowed');
+$node->sql("SELECT partner_api.resume('zapi')", role => 'shop');
+$node->append_conf('postgresql.conf',
+	"partner_api.allowed_hosts = '$hosts'");
+$node->reload;
+$node->wait_for(
+	"SELECT current_setting('partner_api.allowed_hosts') = '$hosts'");
+
 # a call that is being retried when its server is paused
 $sandbox->fault(operation => 'create_instance', type => 'rate_limit',
 	retry_after => 600);
@@ -454,6 +488,29 @@ is($node->sql("SELECT count(*) FROM partner_api.pending_actions"
 advance(700);
 $node->wait_until_settled;
 is($sandbox->names_created_twice, 0, 'in the end, each once');
+
+# a worker that ends while it probes for both tokens
+$node->set_option(base_url => $gone->url);
+foreach my $role ('postgres', 'second')
+{
+	enqueue("third outage $role $_", '', role => $role) foreach 1 .. 8;
+}
+$node->wait_for('SELECT count(*) = 2 FROM partner_api.server_health'
+	  . " WHERE circuit = 'open'");
+$sandbox->fault(operation => 'list_instances', type => 'withhold', times => 0);
+$node->set_option(base_url => $sandbox->url);
+advance(3600);
+$node->wait_for('SELECT count(*) = 2 FROM partner_api.server_health'
+	  . " WHERE circuit = 'probing'");
+$sandbox->clear_faults;
+$pid = $node->wait_for_worker;
+$node->sql("SELECT pg_terminate_backend($pid)");
+$sandbox->release;
+$node->wait_for('SELECT count(*) = 2 FROM partner_api.server_health'
+	  . " WHERE circuit = 'closed'");
+$node->wait_until_settled;
+is($sandbox->names_created_twice, 0,
+	'a worker that ends while it probes leaves no circuit behind');
 
 # ---- without the preloaded library ----
 
