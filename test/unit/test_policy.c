@@ -281,7 +281,7 @@ test_decide_by(const void *unused)
 	PartnerApiClaim claim = claim_of(&situation);
 
 	assert_true(partner_api_decide_by(&claim, &server) ==
-				claim.deadline - 2 * LAG * USECS_PER_SEC);
+				claim.deadline - INT64CONST(2) * LAG * USECS_PER_SEC);
 	server.list_lag = 0;		/* a request takes its time all the same */
 	assert_true(partner_api_decide_by(&claim, &server) ==
 				claim.deadline - USECS_PER_MINUTE);

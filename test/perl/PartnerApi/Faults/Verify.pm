@@ -25,7 +25,7 @@ my %EFFECT = (
 # What a call may be told instead of its result: that its outcome is unknown,
 # that nothing was sent, or nothing any more.
 my $EXCUSE = qr{
-	\b(?:08007|08001|57P0[123]|55000|54000|HV000|HV00N)\b:
+	\b(?:08007|08001|53200|57P0[123]|55000|54000|HV000|HV00N)\b:
 	| server\ closed\ the\ connection | could\ not\ (?:connect|receive)
 	| connection\ to\ server .* failed
 }x;
