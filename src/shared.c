@@ -11,6 +11,7 @@
 
 #include <signal.h>
 
+#include "clock.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "limits_shared.h"
@@ -25,6 +26,10 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(partner_api_worker_status);
+
+/* An error that lasts is logged so often; another one, not sooner than this. */
+#define SAME_ERROR_PAUSE_US (INT64CONST(60) * 1000000)
+#define OTHER_ERROR_PAUSE_US (INT64CONST(1) * 1000000)
 
 PartnerApiShared *partner_api_shared = NULL;
 
@@ -187,13 +192,43 @@ partner_api_worker_error(PartnerApiWorkerEntry *entry, const char *message)
 	*end = '\0';
 }
 
-/* Show an error that stops nothing; returns whether there was one. */
+/*
+ * Log an error that the worker goes on after, unless somebody's lock is all
+ * it is: that is tried again all the time, and passes.  What lasts, such as a
+ * full disk, is said once a minute, and no two lines within a second.
+ */
+static void
+log_error(const ErrorData *error)
+{
+	static int	last_code = 0;
+	static int64 last_at = 0;
+	int64		now = partner_api_monotonic_us();
+	int64		pause_us = error->sqlerrcode == last_code ?
+		SAME_ERROR_PAUSE_US : OTHER_ERROR_PAUSE_US;
+
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		(last_at != 0 && now - last_at < pause_us))
+		return;
+	last_code = error->sqlerrcode;
+	last_at = now;
+	ereport(WARNING,
+			errcode(error->sqlerrcode),
+			errmsg("partner_api could not do a part of its work: %s",
+				   error->message),
+			errdetail("It is tried again until it succeeds."));
+}
+
+/*
+ * Show an error that stops nothing, and log what somebody may have to mend;
+ * returns whether there was one.
+ */
 bool
 partner_api_note_error(PartnerApiWorkerEntry *entry, const ErrorData *error)
 {
 	if (error == NULL)
 		return false;
 	partner_api_worker_error(entry, error->message);
+	log_error(error);
 	return true;
 }
 

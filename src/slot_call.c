@@ -195,7 +195,7 @@ timed_out(void)
 				errcode(ERRCODE_QUERY_CANCELED),
 				errmsg("the call was not taken up within partner_api.call_timeout"),
 				errdetail_internal("%s", left_behind(action_id)),
-				errhint("Another action for the same instance may be in flight, or the server busy: see partner_api.pending_actions."));
+				errhint("Another action for the same instance may be in flight, the server busy, or the worker stopped: see partner_api.pending_actions and partner_api.worker_status."));
 	ereport(ERROR,
 			errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 			errmsg("the call was not answered within partner_api.call_timeout"),

@@ -79,6 +79,7 @@ FROM (
 				THEN 'the server is in dry_run mode'
 		   WHEN p.held_for = 'dry_run' THEN 'held until the server is live again'
 		   WHEN NOT c.worker_runs THEN 'no worker runs in this database'
+		   WHEN c.worker_hangs THEN 'the worker makes no pass'
 		   WHEN c.identity_change IS NOT NULL
 				THEN 'the identity of this installation is not confirmed: '
 				|| c.identity_change
@@ -112,6 +113,14 @@ FROM (
 				SELECT FROM worker_status() w
 				WHERE w.database = pg_catalog.current_database()
 				  AND w.pid IS NOT NULL) AS worker_runs,
+			   /* real time; not the worker itself, just woken */
+			   EXISTS (
+				SELECT FROM worker_status() w
+				WHERE w.database = pg_catalog.current_database()
+				  AND w.pid <> pg_catalog.pg_backend_pid()
+				  AND coalesce(w.last_pass_at, w.started_at)
+					  < pg_catalog.clock_timestamp() - interval '1 minute'
+				) AS worker_hangs,
 			   ARRAY(SELECT server FROM server_pauses) AS paused,
 			   ARRAY(SELECT srvname FROM server_limits()
 					 JOIN pg_catalog.pg_foreign_server ON oid = server_oid

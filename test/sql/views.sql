@@ -204,6 +204,23 @@ SELECT * FROM partner_api.action_timeline(NULL);
 -- empty where the library is not preloaded
 SELECT * FROM partner_api.worker_status;
 
+-- a worker is there, but does nothing
+BEGIN;
+CREATE OR REPLACE FUNCTION partner_api.worker_status(
+	OUT database name, OUT state text, OUT pid integer,
+	OUT started_at timestamptz, OUT starts integer,
+	OUT last_pass_at timestamptz, OUT passes bigint, OUT requests bigint,
+	OUT in_flight integer, OUT last_error text)
+RETURNS SETOF record LANGUAGE sql
+AS $$ SELECT pg_catalog.current_database(), 'sending', 1,
+			 pg_catalog.now() - interval '1 hour', 1,
+			 pg_catalog.clock_timestamp() - interval '61 seconds',
+			 1::bigint, 1::bigint, 1, NULL::text $$;
+UPDATE partner_api.pending_actions SET state = 'waiting', held_for = NULL;
+SELECT DISTINCT reason FROM partner_api.stalled_actions
+WHERE reason LIKE '%worker%';
+ROLLBACK;
+
 /* ---- rows that cannot be ---- */
 
 \set VERBOSITY terse

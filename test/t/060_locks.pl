@@ -191,6 +191,7 @@ is(mirror($id)->{status}, 'signed', '... as they were done');
 # ---- a trigger of the business ----
 
 my @lapsing = map { create($_) } 'cursed with time', 'blessed';
+my $log_start = -s $node->logfile;
 
 $node->sql(<<'END');
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
@@ -206,6 +207,9 @@ others_go_on('a trigger fails');
 is(backlog(), 1, '... and the event waits');
 $node->set_clock($sandbox, "partner_api.clock() + interval '3 days'");
 others_go_on('it fails when a trial lapses');
+$node->wait_for_log(
+	qr/WARNING: .* could not do a part of its work: not today/, $log_start);
+pass('... and the log says what is wrong');
 is(mirror($lapsing[0])->{status}, 'trial', '... which is left for later');
 is(mirror($lapsing[1])->{status}, 'lapsed', '... while others lapse');
 $node->sql('DROP TRIGGER refuse ON partner_api.instances');
