@@ -187,7 +187,8 @@ partner_api_cancel_action(PG_FUNCTION_ARGS)
 
 /*
  * Remember the nonce of a create that is sent again: the effect of its request
- * may still come, and is then known to be this action's.
+ * may still come, and is then known to be this action's.  One with a time but
+ * without an attempt was perhaps sent from where this database was before.
  */
 static void
 keep_nonce(int64 action_id)
@@ -196,10 +197,12 @@ keep_nonce(int64 action_id)
 	static PartnerApiStatement statement = {
 		"INSERT INTO partner_api.former_nonces (action_id, nonce)"
 		" SELECT action_id, nonce FROM partner_api.pending_actions"
-		"  WHERE action_id = $1 AND kind = 'create_instance' AND attempts > 0"
+		"  WHERE action_id = $1 AND kind = 'create_instance'"
+		"    AND (attempts > 0 OR sent_at IS NOT NULL)"
 		" UNION ALL"
 		" SELECT action_id, nonce FROM partner_api.action_history"
-		"  WHERE action_id = $1 AND kind = 'create_instance' AND attempts > 0",
+		"  WHERE action_id = $1 AND kind = 'create_instance'"
+		"    AND (attempts > 0 OR sent_at IS NOT NULL)",
 		1, types, NULL
 	};
 	Datum		value = Int64GetDatum(action_id);

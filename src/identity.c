@@ -53,6 +53,7 @@ typedef struct Identity
 	int32		timeline;
 	Oid			database_oid;
 	char	   *data_directory;
+	bool		restored;		/* a dump has brought a row of its own */
 } Identity;
 
 /* How one identity follows from another. */
@@ -62,12 +63,13 @@ typedef enum Change
 	CHANGE_SUCCESSOR,			/* promoted, or recovered to a point */
 	CHANGE_SYSTEM,
 	CHANGE_DATABASE,
+	CHANGE_RESTORE,				/* into the same database */
 	CHANGE_TIMELINE,			/* an earlier one than before */
 	CHANGE_DIRECTORY
 } Change;
 
 /* What the worker found at its start, or when it was last in doubt. */
-static bool settled = false;
+static bool settled = false;	/* and it is on disk */
 static Change last_change = CHANGE_NONE;
 static char our_id[INSTALLATION_ID_LENGTH + 1] = "";
 
@@ -111,6 +113,7 @@ current_identity(void)
 	identity.timeline = (int32) timeline;
 	identity.database_oid = MyDatabaseId;
 	identity.data_directory = data_directory();
+	identity.restored = false;
 	return identity;
 }
 
@@ -123,7 +126,8 @@ stored_identity(char *id)
 {
 	static PartnerApiStatement statement = {
 		"SELECT system_identifier, timeline, database_oid, data_directory,"
-		"       installation_id FROM partner_api.installation"
+		"       installation_id, count(*) OVER () > 1"
+		"  FROM partner_api.installation"
 		" ORDER BY established_at, installation_id LIMIT 1", 0, NULL, NULL
 	};
 	Identity	identity;
@@ -140,12 +144,14 @@ stored_identity(char *id)
 	identity.database_oid = DatumGetObjectId(partner_api_field(0, 3, &isnull));
 	identity.data_directory = partner_api_field_text(0, 4);
 	strlcpy(id, partner_api_field_text(0, 5), INSTALLATION_ID_LENGTH + 1);
+	identity.restored = DatumGetBool(partner_api_field(0, 6, &isnull));
 	return identity;
 }
 
 /*
  * How does the one follow from the other?  A promotion begins a later
- * timeline, in whatever directory the standby was.
+ * timeline, in whatever directory the standby was.  A dump may be restored
+ * where it was made: it is old all the same.
  */
 static Change
 compare(const Identity *before, const Identity *now)
@@ -154,6 +160,8 @@ compare(const Identity *before, const Identity *now)
 		return CHANGE_SYSTEM;
 	if (before->database_oid != now->database_oid)
 		return CHANGE_DATABASE;
+	if (before->restored)
+		return CHANGE_RESTORE;
 	if (now->timeline > before->timeline)
 		return CHANGE_SUCCESSOR;
 	if (now->timeline < before->timeline)
@@ -196,6 +204,8 @@ change_words(Change change)
 			return "it is in another cluster than before";
 		case CHANGE_DATABASE:
 			return "it is another database than before";
+		case CHANGE_RESTORE:
+			return "a dump was restored into it";
 		case CHANGE_TIMELINE:
 			return "its timeline is an earlier one than before";
 		case CHANGE_DIRECTORY:
@@ -208,7 +218,8 @@ change_words(Change change)
 
 /*
  * Whatever is due or in flight may have been sent by the server that this one
- * was made from.  What is due later was not: its time had not come.  Of
+ * was made from.  What is due later was not: its time had not come.  A dry run
+ * sends nothing.  Of
  * several for one instance only one can be unknown; what the others did to
  * what it left cannot be told from a list.  The worker then takes over what is
  * in flight.
@@ -224,7 +235,7 @@ doubt_open_actions(TimestampTz now)
 		"         ORDER BY p.state = 'waiting', p.action_id) = 1 AS first"
 		"   FROM partner_api.pending_actions p"
 		"  WHERE p.state IN ('sending', 'unknown')"
-		"     OR (p.state = 'waiting' AND p.run_at <= $1))"
+		"     OR (p.state = 'waiting' AND p.run_at <= $1 AND NOT p.dry_run))"
 		" UPDATE partner_api.pending_actions p"
 		"   SET state = CASE WHEN p.state = 'sending' THEN p.state"
 		"                    WHEN open.first THEN 'unknown'"
@@ -257,19 +268,24 @@ skip_lost_numbers(void)
 	partner_api_execute(&statement, NULL, NULL, SPI_OK_SELECT);
 }
 
-/* Record where the installation is now. */
+#define IN_FORCE \
+	"(SELECT installation_id FROM partner_api.installation" \
+	"  ORDER BY established_at, installation_id LIMIT 1)"
+
+/* Record where the installation is now, which is the only one from here on. */
 static void
 store_identity(void)
 {
 	static const Oid types[] = {INT8OID, INT4OID, OIDOID, TEXTOID};
+	static PartnerApiStatement forget_others = {
+		"DELETE FROM partner_api.installation"
+		" WHERE installation_id <> " IN_FORCE, 0, NULL, NULL
+	};
 	static PartnerApiStatement statement = {
 		"UPDATE partner_api.installation"
 		"   SET system_identifier = $1, timeline = $2, database_oid = $3,"
 		"       data_directory = $4, identified_at = clock_timestamp()"
-		" WHERE installation_id = (SELECT installation_id"
-		"         FROM partner_api.installation"
-		"        ORDER BY established_at, installation_id LIMIT 1)",
-		4, types, NULL
+		" WHERE installation_id = " IN_FORCE, 4, types, NULL
 	};
 	Identity	identity = current_identity();
 	Datum		values[4];
@@ -278,6 +294,7 @@ store_identity(void)
 	values[1] = Int32GetDatum(identity.timeline);
 	values[2] = ObjectIdGetDatum(identity.database_oid);
 	values[3] = CStringGetTextDatum(identity.data_directory);
+	partner_api_execute(&forget_others, NULL, NULL, SPI_OK_DELETE);
 	partner_api_execute(&statement, values, NULL, SPI_OK_UPDATE);
 }
 
@@ -310,7 +327,9 @@ announce_change(Change change, bool may_act)
 /*
  * May this worker act here?  After a promotion, everything that may have been
  * sent is made unknown first.  Runs in the worker's transaction; raises ERROR
- * if that cannot be recorded now, and is to be asked again then.
+ * if that cannot be recorded now, and is to be asked again then.  Until the
+ * caller has called partner_api_identity_settle(), after the commit, the
+ * worker must not act.
  */
 bool
 partner_api_identity_check(TimestampTz now)
@@ -323,8 +342,27 @@ partner_api_identity_check(TimestampTz now)
 	if (change != CHANGE_NONE)
 		announce_change(change, may_act);
 	last_change = change;
-	settled = may_act;
 	return may_act;
+}
+
+/* What was found is on disk: the worker may act, or it may not. */
+void
+partner_api_identity_settle(bool may_act)
+{
+	settled = may_act;
+}
+
+/*
+ * A dump may be restored, and even confirmed, beside a worker that runs: then
+ * it has to find out anew who it is.  Needs a transaction.
+ */
+void
+partner_api_identity_recheck(void)
+{
+	char		id[INSTALLATION_ID_LENGTH + 1];
+
+	if (find_change(id) != CHANGE_NONE || strcmp(id, our_id) != 0)
+		settled = false;
 }
 
 /* As of the last check: may this worker act here? */

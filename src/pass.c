@@ -357,18 +357,7 @@ keep_claims(void)
 	ListCell   *lc;
 
 	foreach(lc, pass.transfers)
-	{
-		PartnerApiTransfer *transfer = lfirst(lc);
-		ListCell   *companion;
-
-		MemoryContextSetParent(transfer->claim->context, claims_context);
-		foreach(companion, transfer->companions)
-		{
-			PartnerApiTransfer *other = lfirst(companion);
-
-			MemoryContextSetParent(other->claim->context, claims_context);
-		}
-	}
+		partner_api_transfer_keep(lfirst(lc), claims_context);
 	MemoryContextDelete(new_claims);
 	new_claims = NULL;
 }
@@ -473,6 +462,7 @@ take_over(void)
 		partner_api_due_anything();
 	}
 	end_pass();
+	partner_api_identity_settle(may_act);
 	entry->unconfirmed = !may_act;
 	partner_api_slots_orphaned();
 	if (orphans > 0)
@@ -492,6 +482,7 @@ partner_api_pass_run(void)
 	int64		ahead_before = clock_ahead;
 	bool		safety;
 
+	MemoryContextReset(pass_context);
 	if (!partner_api_identity_is_settled())
 		take_over();
 	if (!partner_api_identity_is_settled())
@@ -500,7 +491,6 @@ partner_api_pass_run(void)
 		count_pass();
 		return;
 	}
-	MemoryContextReset(pass_context);
 	start_transfers();			/* of a pass that failed after its commit */
 	partner_api_due_begin_pass(partner_api_woken_for(entry));
 	begin_pass();
@@ -510,8 +500,7 @@ partner_api_pass_run(void)
 	if (safety)
 	{
 		entry->last_error[0] = '\0';	/* unless it goes wrong again */
-		/* a dump may have been restored since */
-		entry->unconfirmed = !partner_api_identity_check(pass.now);
+		partner_api_identity_recheck();
 	}
 	if (partner_api_surveys_to_take_in())
 	{
@@ -539,6 +528,8 @@ partner_api_pass_run(void)
 	partner_api_surveys_start(http, pass.now);
 	partner_api_probes_start(http);
 	partner_api_accounts_end_pass(&accounts);
+	if (safety && !partner_api_identity_is_settled())
+		take_over();
 	count_pass();
 }
 

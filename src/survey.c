@@ -51,7 +51,7 @@ typedef struct Reading
 	bool		running;		/* a page is on the wire */
 	bool		over;			/* read whole, or failed */
 	TimestampTz began_at;
-	char	   *error;			/* why it failed; NULL: read whole */
+	char	   *error;			/* why it failed, in UTF-8; NULL: read whole */
 } Reading;
 
 /* One server that is surveyed; in TopMemoryContext. */
@@ -268,7 +268,8 @@ new_reading(PartnerApiAccounts *accounts, const char *server,
 											   role);
 	partner_api_listing_begin(&reading->listing);
 	if (reading->account->error != NULL)
-		end_reading(reading, reading->account->error->message);
+		end_reading(reading,
+					partner_api_message_as_utf8(reading->account->error->message));
 	MemoryContextSwitchTo(before);
 	return reading;
 }
@@ -339,7 +340,7 @@ end_with_caught_error(Reading *reading)
 	MemoryContextSwitchTo(reading->context);
 	error = CopyErrorData();
 	FlushErrorState();
-	end_reading(reading, error->message);
+	end_reading(reading, partner_api_message_as_utf8(error->message));
 }
 
 /*
@@ -515,7 +516,8 @@ note_failure(void *arg)
 {
 	TakeIn	   *work = arg;
 
-	record_progress(work->survey, work->survey->reading->error,
+	record_progress(work->survey,
+					partner_api_text_from_utf8(work->survey->reading->error),
 					work->survey->listed, false, work->now);
 }
 
@@ -557,11 +559,12 @@ take_in_one(PartnerApiWorkerEntry *entry, Survey *survey, TimestampTz now)
 		ErrorData  *error = partner_api_try(take_in, &work);
 
 		if (error != NULL)
-			end_reading(reading, error->message);
+			end_reading(reading, partner_api_message_as_utf8(error->message));
 	}
 	if (reading->error != NULL)
 	{
-		partner_api_worker_error(entry, reading->error);
+		partner_api_worker_error(entry,
+								 partner_api_text_from_utf8(reading->error));
 		(void) partner_api_try(note_failure, &work);
 	}
 	go_on(&work, reading->error == NULL, list_lag);

@@ -270,6 +270,17 @@ partner_api_transfer_prepare(PartnerApiAccounts *accounts,
 	return transfer;
 }
 
+/* A transfer and all that share its look live on under another context. */
+void
+partner_api_transfer_keep(PartnerApiTransfer *transfer, MemoryContext parent)
+{
+	ListCell   *lc;
+
+	MemoryContextSetParent(transfer->claim->context, parent);
+	foreach(lc, transfer->companions)
+		partner_api_transfer_keep(lfirst(lc), parent);
+}
+
 /* The action as its provider sees it. */
 void
 partner_api_transfer_action(const PartnerApiTransfer *transfer,

@@ -51,6 +51,8 @@ extern int	partner_api_transfers_total(void);
 extern bool partner_api_transfer_in_flight(int64 action_id);
 extern const char *partner_api_why_obsolete(const PartnerApiClaim *claim);
 extern void partner_api_transfer_parse(PartnerApiTransfer *transfer);
+extern void partner_api_transfer_keep(PartnerApiTransfer *transfer,
+									  MemoryContext parent);
 extern void partner_api_transfer_action(const PartnerApiTransfer *transfer,
 										PartnerApiAction *action);
 extern List *partner_api_transfer_secrets(const PartnerApiTransfer *transfer);

@@ -270,12 +270,13 @@ AS $$
 		instance_id, arguments, customer_ref, run_at, deadline, attempts,
 		last_error, held_for, nonce, fingerprint, requested_by, automatic,
 		idempotency_key, lease, looks, sent_at, enqueued_at, announced,
-		closed_at, outcome)
+		dry_run, closed_at, outcome)
 	SELECT action_id, server, kind, final_state,
 		   coalesce(instance_id, of_instance), arguments, customer_ref,
 		   run_at, deadline, attempts, error, held_for, nonce, fingerprint,
 		   requested_by, automatic, idempotency_key, lease, looks, sent_at,
-		   enqueued_at, announced, partner_api.clock(), what_came::jsonb
+		   enqueued_at, announced, dry_run, partner_api.clock(),
+		   what_came::jsonb
 	FROM gone;
 $$;
 COMMENT ON FUNCTION close_action(bigint, text, text, text, text) IS

@@ -59,7 +59,10 @@ BEGIN
 		RETURNING h.action_id),
 	attempts AS (
 		DELETE FROM partner_api.action_attempts t USING gone
-		WHERE t.action_id = gone.action_id)
+		WHERE t.action_id = gone.action_id),
+	nonces AS (
+		DELETE FROM partner_api.former_nonces f USING gone
+		WHERE f.action_id = gone.action_id)
 	SELECT count(*) INTO deleted FROM gone;
 	RETURN deleted;
 END

@@ -146,6 +146,22 @@ SELECT refused(format('SELECT partner_api.retry_action(%s)', :id));
 SELECT partner_api.cancel_action(:id);
 SELECT refused(format('SELECT partner_api.retry_action(%s)', :id));
 
+-- a create that may have been sent before a promotion keeps its nonce in mind
+DELETE FROM partner_api.pending_actions;
+SELECT partner_api.enqueue_create_instance('zapi', 'doubted') AS id \gset
+UPDATE partner_api.pending_actions SET state = 'needs_attention',
+	sent_at = '2026-01-01';
+SELECT nonce AS nonce FROM partner_api.pending_actions \gset
+SELECT partner_api.retry_action(:id);
+SELECT nonce = :'nonce' AS kept FROM partner_api.former_nonces;
+
+-- a dry run stays one, whatever is said of it
+UPDATE partner_api.pending_actions SET state = 'needs_attention',
+	dry_run = true;
+SELECT partner_api.resolve_action(:id, NULL);
+SELECT state, dry_run FROM partner_api.action_history WHERE action_id = :id;
+SELECT refused(format('SELECT partner_api.retry_action(%s)', :id));
+
 /* ---- approve_trial ---- */
 
 SELECT refused($$SELECT partner_api.approve_trial('nowhere', 'I1')$$);

@@ -38,6 +38,7 @@ BEGIN
 		 latency_ms, verdict)
 	SELECT id, n, n, 'send', moment, moment, 1, 'unknown'
 	FROM generate_series(1, 2) n;
+	INSERT INTO partner_api.former_nonces VALUES (id, 'before');
 	IF key IS NOT NULL THEN
 		INSERT INTO partner_api.idempotency_keys
 		VALUES ('zapi', key, 'create_instance', 'r', 'f', id,
@@ -51,7 +52,9 @@ SELECT (SELECT string_agg(action_id::text, ' ' ORDER BY action_id)
 	   (SELECT string_agg(DISTINCT action_id::text, ' ')
 		FROM partner_api.action_attempts) AS attempts,
 	   (SELECT string_agg(key, ' ' ORDER BY key)
-		FROM partner_api.idempotency_keys) AS keys;
+		FROM partner_api.idempotency_keys) AS keys,
+	   (SELECT string_agg(action_id::text, ' ' ORDER BY action_id)
+		FROM partner_api.former_nonces) AS nonces;
 
 /* ---- the ages by default ---- */
 

@@ -88,6 +88,16 @@ my $kept = create($primary, 'kept');
 
 # the list is known to show our nonces
 $primary->sql("SELECT partner_api.sync_instances('zapi')");
+
+# For a server that fails to commit what follows from its promotion.
+$primary->sql('CREATE SEQUENCE refusals');
+$primary->sql('CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$'
+	  . " BEGIN PERFORM nextval('public.refusals'); RAISE 'refused'; END \$\$");
+$primary->sql('CREATE CONSTRAINT TRIGGER refuse'
+	  . ' AFTER UPDATE ON partner_api.installation'
+	  . ' DEFERRABLE INITIALLY DEFERRED FOR EACH ROW'
+	  . " WHEN (current_setting('test.refuse', true) = 'on')"
+	  . ' EXECUTE FUNCTION refuse()');
 $primary->backup('base');
 
 my $standby = PartnerApi::Cluster->new('standby');
@@ -288,10 +298,35 @@ is(scalar $sandbox->created('after the recovery'),
 $recovered->sql("SELECT partner_api.reset_clock()");
 $recovered->stop;
 
+# ---- a promotion that cannot be recorded ----
+
+my $failing = PartnerApi::Cluster->new('failing');
+
+$failing->init_from_backup($primary, 'base', has_restoring => 1,
+	standby => 0);
+$failing->append_conf('postgresql.conf', 'test.refuse = on');
+$failing->start;
+$failing->wait_for('SELECT NOT pg_is_in_recovery()');
+
+my $doubtful = enqueue($failing, 'create_instance', "'doubtful'");
+my $failures = $failing->sql('SELECT last_value FROM refusals');
+
+$failing->wait_for("SELECT last_value > $failures + 2 FROM refusals");
+is($failing->action_state($doubtful), 'waiting',
+	'promotion: while it cannot be recorded nothing is sent');
+$failing->sql('ALTER SYSTEM SET test.refuse = off');
+$failing->reload;
+wait_until_listed($failing);
+$failing->wait_for("SELECT state = 'unknown' AND looks = 1"
+	  . " FROM partner_api.pending_actions WHERE action_id = $doubtful");
+is(scalar $sandbox->created('doubtful'), 0, '... and what was due is doubted');
+$failing->stop;
+
 # ---- a dump, restored while a worker waits for it ----
 
 my $dump = "$PostgreSQL::Test::Utils::tmp_check/identity.dump";
 
+$standby->sql('DROP FUNCTION refuse CASCADE; DROP SEQUENCE refusals');
 set_enabled($standby, 'off');
 
 my $dumped = enqueue($standby, 'create_instance', "'dumped'");
@@ -335,6 +370,24 @@ wait_until_unconfirmed($standby, 'beside');
 like($standby->sql('SELECT partner_api.identity_change()', database => 'beside'),
 	qr/another database/, 'dump: another database of the cluster is noticed');
 is(scalar $sandbox->created('dumped'), 1, '... and sends nothing');
+
+# ... and where it was made: then the dump is only old
+$standby->sql('DROP EXTENSION partner_api CASCADE');
+$standby->sql('DROP SCHEMA partner_api');
+restore($standby, 'postgres');
+$standby->set_clock($sandbox, "partner_api.clock() + interval '1 day'");
+$standby->wait_for_worker;
+wait_until_unconfirmed($standby);
+like($standby->sql('SELECT partner_api.identity_change()'),
+	qr/a dump was restored/,
+	'dump: one that is restored where it was made is noticed');
+$standby->drive_pass;
+is($standby->action_state($dumped), 'waiting', '... and sends nothing');
+$standby->sql("SELECT partner_api.confirm_identity('keep')");
+is($standby->wait_for_state($dumped, 'needs_attention'),
+	'done', '... until it is confirmed: what was sent since is found');
+is($standby->sql('SELECT count(*) FROM partner_api.installation'),
+	1, '... and it is one installation again');
 is($sandbox->names_created_twice, 0, 'nothing was ever created twice');
 
 done_testing();
