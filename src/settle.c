@@ -17,8 +17,10 @@
 #include "access/htup_details.h"
 #include "announce.h"
 #include "catalog/pg_type.h"
+#include "clock.h"
 #include "closing.h"
 #include "due.h"
+#include "foreign/foreign.h"
 #include "mirror.h"
 #include "owner.h"
 #include "redact.h"
@@ -28,8 +30,19 @@
 #include "survey.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
+
+/* A server that cannot be used is announced so often while that lasts. */
+#define UNUSABLE_PAUSE_US (INT64CONST(600) * 1000000)
+
+/* When it was last said that a server cannot be used. */
+typedef struct ToldServer
+{
+	Oid			server;			/* the key */
+	int64		at;				/* monotonic */
+} ToldServer;
 
 /* ---- groups as arrays ---- */
 
@@ -271,12 +284,73 @@ announce(const PartnerApiSettlement *settlement, const char *event,
 }
 
 /*
- * Say what needs a person: an action that cannot be settled, or a create that
- * has more than one instance.
+ * Did the provider turn the credential away, or was nothing sent since the
+ * server or the credential cannot be used?  Somebody has to mend that.
+ */
+static bool
+is_unusable(const PartnerApiSettlement *settlement)
+{
+	return settlement->sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+		(settlement->verdict == NULL && settlement->error != NULL &&
+		 strcmp(settlement->state, "waiting") == 0);
+}
+
+/*
+ * Is it time to say that of the server?  Once in UNUSABLE_PAUSE_US: it comes
+ * with every action, and one role's token may be good and another's not.
+ */
+static bool
+unusable_is_news(Oid server)
+{
+	static HTAB *told = NULL;
+	ToldServer *entry;
+	bool		found;
+	int64		now = partner_api_monotonic_us();
+
+	if (told == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(Oid),
+			.entrysize = sizeof(ToldServer)
+		};
+
+		told = hash_create("partner_api unusable servers", 8, &control,
+						   HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(told, &server, HASH_ENTER, &found);
+	if (found && now - entry->at < UNUSABLE_PAUSE_US)
+		return false;
+	entry->at = now;
+	return true;
+}
+
+/* Say that a server cannot be used, if it is time to. */
+static void
+announce_unusable(const PartnerApiSettlement *settlement)
+{
+	ForeignServer *server =
+	GetForeignServerByName(settlement->claim->server, true);
+
+	if (server != NULL && unusable_is_news(server->serverid))
+		announce(settlement, "unusable",
+				 psprintf("cannot use the server of action " INT64_FORMAT ": %s",
+						  settlement->action_id, settlement->error));
+}
+
+/*
+ * Say what needs a person: an action that cannot be settled, a sign of ours
+ * that failed, with nobody waiting for it, a create that has more than one
+ * instance, or a server that cannot be used.
  */
 static void
 announce_settlement(const PartnerApiSettlement *settlement)
 {
+	if (is_unusable(settlement))
+		announce_unusable(settlement);
+	if (strcmp(settlement->state, "failed") == 0 &&
+		settlement->claim->automatic)
+		announce(settlement, "failed",
+				 psprintf("action " INT64_FORMAT " failed: %s",
+						  settlement->action_id, settlement->error));
 	if (strcmp(settlement->state, "missed") == 0)
 		announce(settlement, "missed",
 				 psprintf("action " INT64_FORMAT " is missed: %s",

@@ -204,7 +204,7 @@ log_error(const ErrorData *error)
 	static int64 last_at = 0;
 	int64		now = partner_api_monotonic_us();
 	int64		pause_us = error->sqlerrcode == last_code ?
-		SAME_ERROR_PAUSE_US : OTHER_ERROR_PAUSE_US;
+	SAME_ERROR_PAUSE_US : OTHER_ERROR_PAUSE_US;
 
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 		(last_at != 0 && now - last_at < pause_us))

@@ -332,6 +332,7 @@ ok(!exists at_risk()->{'foreign signed'}, '... but not a signed instance');
 # ---- at risk ----
 
 my $refused = create('refused');
+my $listener = $node->listen;
 $sandbox->config(tokens => ['another-token']);
 turn_before_end($refused, 3600);
 $node->wait_for('SELECT attempts > 0 FROM partner_api.pending_actions'
@@ -340,11 +341,24 @@ $node->drive_pass;
 like(at_risk()->{refused}, qr/^last try: .*Bad Credentials/,
 	'a sign that is turned away puts the trial at risk');
 is(sign_of($refused)->{state}, 'waiting', '... but is tried again');
+ok( $listener->heard(qr/"unusable", "server": "zapi"/),
+	'... and somebody is told');
 $sandbox->config(tokens => [$PartnerApi::Sandbox::TOKEN]);
 turn_before_end($refused, 1800);
 is($node->wait_for_state(sign_of($refused)->{action_id}, 'done'), 'done',
 	'... until the token is right again');
 is(signs($refused), 1, '... and once');
+
+my $hopeless = create('hopeless');
+$sandbox->fault(
+	operation => 'sign_instance',
+	type      => 'status',
+	status    => 400);
+turn_before_end($hopeless, 3600);
+ok( $listener->heard(
+		qr/"failed", .*"instance_id": "$hopeless->{instance_id}"/),
+	'a sign that is refused for good is announced');
+$listener->end;
 
 my $hurried = create('hurried');
 turn_before_end($hurried, 6 * 3600 + 60);
@@ -372,7 +386,7 @@ is( $node->sql("SELECT count(*) FROM partner_api.trials_at_risk"
 
 my $requests = $sandbox->counters('sign_instance')->{requests};
 my $offset = -s $node->logfile;
-my $listener = $node->listen;
+$listener = $node->listen;
 turn_before_end($alone, -60);
 ok(!exists at_risk()->{'nobody signs'}, 'what is over is not at risk');
 start_worker();
