@@ -524,20 +524,41 @@ partner_api_settle_jumped_signs(List *claims, TimestampTz now)
 	}
 }
 
-/* Say so on actions whose server is gone: they wait until it is back. */
+/* The first server of an index with a condition, or the first after another. */
+#define FIRST_SERVER(condition, after) \
+	"(SELECT o.server FROM partner_api.pending_actions o" \
+	"  WHERE o." condition after " ORDER BY o.server LIMIT 1)"
+
+/* The same of all open actions: one probe of each index. */
+#define FIRST_OF_ALL(after) \
+	"SELECT least(" FIRST_SERVER("instance_id IS NOT NULL", after) "," \
+	"  " FIRST_SERVER("kind = 'create_instance'", after) "," \
+	"  " FIRST_SERVER("kind = 'delete_instances'", after) ")"
+
+/*
+ * Say so on actions whose server is gone: they wait until it is back.  Those
+ * of other servers, which may be many, are not read.
+ */
 void
 partner_api_note_unsendable(void)
 {
 	static PartnerApiStatement statement = {
-		"UPDATE partner_api.pending_actions p"
+		"WITH RECURSIVE s (server) AS ("
+		" " FIRST_OF_ALL("")
+		" UNION ALL"
+		" " FIRST_OF_ALL(" AND o.server > s.server")
+		"   FROM s WHERE s.server IS NOT NULL)"
+		" UPDATE partner_api.pending_actions p"
 		"   SET last_error = 'server does not exist'"
-		" WHERE p.action_id IN ("
-		"  SELECT q.action_id FROM partner_api.pending_actions q"
-		"   WHERE q.state IN ('waiting', 'held')"
-		"     AND q.server NOT IN (SELECT f.srvname"
-		"          FROM pg_catalog.pg_foreign_server f)"
-		"     AND q.last_error IS DISTINCT FROM 'server does not exist'"
-		"   FOR UPDATE SKIP LOCKED)", 0, NULL, NULL
+		"  FROM s CROSS JOIN LATERAL ("
+		"   SELECT q.action_id FROM partner_api.pending_actions q"
+		"    WHERE q.server = s.server AND q.state IN ('waiting', 'held')"
+		"      AND q.last_error IS DISTINCT FROM 'server does not exist'"
+		"    FOR UPDATE SKIP LOCKED) gone"
+		" WHERE s.server IS NOT NULL"
+		"   AND NOT EXISTS (SELECT FROM pg_catalog.pg_foreign_server f"
+		"                    WHERE f.srvname = s.server)"
+		"   AND p.action_id = gone.action_id", 0, NULL, NULL
 	};
 
 	partner_api_execute(&statement, NULL, NULL, SPI_OK_UPDATE);

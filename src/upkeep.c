@@ -83,7 +83,10 @@ apply_backlog(void *arg)
 static void
 note_unsendable(void *arg)
 {
-	partner_api_note_unsendable();
+	Upkeep	   *upkeep = arg;
+
+	if (upkeep->safety)
+		partner_api_note_unsendable();
 }
 
 /* Work for partner_api_try(): approvals that met no sign action. */
