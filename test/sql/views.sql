@@ -224,9 +224,6 @@ ROLLBACK;
 /* ---- rows that cannot be ---- */
 
 \set VERBOSITY terse
-UPDATE partner_api.pending_actions SET state = 'done';
-UPDATE partner_api.pending_actions SET state = 'waiting';
-UPDATE partner_api.pending_actions SET held_for = 'lunch';
 UPDATE partner_api.action_history SET state = 'waiting';
 UPDATE partner_api.instances SET status = 'dead';
 UPDATE partner_api.instances SET trial_end = 'never';

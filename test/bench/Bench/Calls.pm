@@ -146,14 +146,13 @@ sub measure_trigger
 	return;
 }
 
-# Microseconds of the first and of the last transactions of a session.
+# Microseconds of the first and of the last enqueues of a session.
 sub enqueue_alone
 {
 	my ($count, $few) = @_;
 
 	return split /\|/,
-	  psql('SET synchronous_commit = off',
-		"CALL bench.enqueue_alone($count, $few, NULL, NULL)");
+	  psql("CALL bench.enqueue_alone($count, $few, NULL, NULL)");
 }
 
 sub measure_enqueue

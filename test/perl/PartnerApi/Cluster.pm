@@ -36,6 +36,18 @@ partner_api.test_clock = on
 max_connections = 50
 END
 
+# What holds for every open action.  The extension does without constraints,
+# since they cost too much; the tests do not.
+my $RULES = <<'END';
+ALTER TABLE partner_api.pending_actions
+ADD CHECK (state IN ('waiting', 'held', 'sending', 'unknown',
+					 'needs_attention')),
+ADD CHECK (held_for IN ('approval', 'cap', 'quota', 'dry_run')),
+ADD CHECK ((state = 'held') = (held_for IS NOT NULL)),
+ADD CHECK (announced IN ('nothing', 'warning', 'alarm')),
+ADD CHECK (attempts >= 0 AND lease >= 0 AND looks >= 0);
+END
+
 # ---- setting up ----
 
 # As the parent's; "conf" is appended to our settings.
@@ -69,7 +81,8 @@ sub install
 	my ($self, $database) = @_;
 
 	$database //= $DATABASE;
-	$self->sql('CREATE EXTENSION partner_api', database => $database);
+	$self->sql("CREATE EXTENSION partner_api; $RULES",
+		database => $database);
 	$self->wait_for_worker($database);
 	return;
 }
