@@ -46,7 +46,8 @@ static int64 next_at = 0;		/* monotonic; 0: none is wanted */
 /*
  * Let fall due what waits only because the server was not reached: requests
  * that were not sent, and looks that brought nothing.  What has been claimed
- * since its last attempt, under a newer lease, is on the wire.
+ * since its last attempt, under a newer lease, is on the wire; what was never
+ * claimed has no attempts to be looked up.
  */
 static void
 hurry(const char *server, TimestampTz now)
@@ -61,7 +62,8 @@ hurry(const char *server, TimestampTz now)
 		"      FROM partner_api.action_attempts a"
 		"     WHERE a.action_id = q.action_id"
 		"     ORDER BY a.lease DESC LIMIT 1) a"
-		"   WHERE q.server = $1 AND q.run_at > $2 AND q.lease = a.lease"
+		"   WHERE q.server = $1 AND q.run_at > $2"
+		"     AND q.lease > 0 AND q.lease = a.lease"
 		"     AND (q.state = 'waiting' AND a.verdict = 'retry'"
 		"          OR q.state = 'unknown' AND a.verdict = 'unknown')"
 		"     AND (a.http_status IS NULL OR a.http_status IN (502, 503, 504))"
