@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "catalog/pg_type.h"
 #include "claims.h"
 #include "json.h"
@@ -79,6 +81,7 @@
 /* not by the index on deadline: most with one are not due for days */
 #define EARLIEST_FIRST "p.deadline + interval '0', p.run_at, p.action_id"
 
+#define FIRST_WINDOW 2000		/* of the earliest, for one claim */
 /* Claims what "due" yields. */
 #define CLAIM_DUE \
 	" c AS (UPDATE partner_api.pending_actions p" \
@@ -237,26 +240,27 @@ partner_api_claim_due(MemoryContext parent, const PartnerApiClaimScope *scope)
 {
 	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID, INT4OID,
 		TIMESTAMPTZOID, TEXTARRAYOID, NAMEARRAYOID, BOOLOID,
-		TIMESTAMPTZOID, INT8OID
+		TIMESTAMPTZOID, INT8OID, INT4OID
 	};
 
 	/*
-	 * After a time in which nothing was sent, thousands may be due.  They are
-	 * put in order before anything is asked of each; the nested loop keeps
-	 * the order and ends at the limit.
+	 * Thousands may be due.  They are put in order before anything is asked
+	 * of each; the nested loop keeps it and ends at the limit.  If the first
+	 * $10 were not enough the last time, they may all be blocked: ask all.
 	 */
+	static int	window = FIRST_WINDOW;
 	static PartnerApiStatement by_deadline = {
 		"WITH first AS MATERIALIZED ("
 		" SELECT p.action_id FROM partner_api.pending_actions p"
 		"  WHERE " DUE("p.deadline IS NOT NULL AND p.deadline > $2"
 					   " AND p.deadline <= $4")
-		"  ORDER BY " EARLIEST_FIRST " LIMIT 2000),"
+		"  ORDER BY " EARLIEST_FIRST " LIMIT $10),"
 		" due AS MATERIALIZED ("
 		" SELECT p.action_id FROM first"
 		"   JOIN partner_api.pending_actions p USING (action_id)"
 		"  WHERE p.state = 'waiting' AND " NOT_BLOCKED " AND " NOT_IN_BULK
 		"  LIMIT $3 FOR UPDATE OF p SKIP LOCKED)," CLAIM_DUE CLAIMED
-		" ORDER BY c.deadline, c.action_id", 9, types, NULL
+		" ORDER BY c.deadline, c.action_id", 10, types, NULL
 	};
 	static PartnerApiStatement by_age = {
 		"WITH due AS MATERIALIZED ("
@@ -268,8 +272,8 @@ partner_api_claim_due(MemoryContext parent, const PartnerApiClaimScope *scope)
 		" ORDER BY c.run_at, c.action_id", 9, types, NULL
 	};
 	NameData	name;
-	Datum		values[9];
-	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		values[10];
+	char		nulls[10] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 	uint64		rows;
 
 	if (scope->limit <= 0)
@@ -286,8 +290,11 @@ partner_api_claim_due(MemoryContext parent, const PartnerApiClaimScope *scope)
 	values[6] = BoolGetDatum(scope->roles_only);
 	values[7] = TimestampTzGetDatum(scope->after.run_at);
 	values[8] = Int64GetDatum(scope->after.action_id);
+	values[9] = Int32GetDatum(window);
 	rows = partner_api_execute(scope->with_deadline ? &by_deadline : &by_age,
 							   values, nulls, SPI_OK_SELECT);
+	if (scope->with_deadline)
+		window = rows < (uint64) scope->limit ? INT_MAX : FIRST_WINDOW;
 	return read_claims(parent, rows, PARTNER_API_SEND);
 }
 
