@@ -182,6 +182,26 @@ register_worker(int index)
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
+/*
+ * Say that there is no slot for a worker: at the first of its failures in a
+ * row, the second, the fourth and so on.  It may stay like this for days.
+ */
+static void
+report_no_slot(PartnerApiWorkerEntry *entry)
+{
+	int			failures = entry->quick_ends;
+
+	partner_api_worker_error(entry, "no background worker slot is free");
+	if ((failures & (failures - 1)) != 0)
+		return;
+	ereport(WARNING,
+			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			errmsg("could not start the partner_api worker for database \"%s\"",
+				   NameStr(entry->database)),
+			errdetail("Nothing is sent from there."),
+			errhint("Raise max_worker_processes."));
+}
+
 /* Start the worker of an entry. */
 static void
 start_worker(int index)
@@ -203,12 +223,7 @@ start_worker(int index)
 	entry->ended_at = GetCurrentTimestamp();
 	entry->quick_ends++;
 	LWLockRelease(partner_api_shared->lock);
-	partner_api_worker_error(entry, "no background worker slot is free");
-	ereport(LOG,
-			errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			errmsg("could not start the partner_api worker for database \"%s\"",
-				   NameStr(entry->database)),
-			errhint("Raise max_worker_processes."));
+	report_no_slot(entry);
 }
 
 /* End the worker of a database that is not listed any more. */
