@@ -524,7 +524,7 @@ partner_api_settle_jumped_signs(List *claims, TimestampTz now)
 	}
 }
 
-/* The first server of an index with a condition, or the first after another. */
+/* The first server in an index with a condition, or the first after one. */
 #define FIRST_SERVER(condition, after) \
 	"(SELECT o.server FROM partner_api.pending_actions o" \
 	"  WHERE o." condition after " ORDER BY o.server LIMIT 1)"
