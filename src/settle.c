@@ -290,7 +290,10 @@ announce(const PartnerApiSettlement *settlement, const char *event,
 static bool
 is_unusable(const PartnerApiSettlement *settlement)
 {
-	return settlement->sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+	bool		refused =
+	settlement->sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+
+	return refused ||
 		(settlement->verdict == NULL && settlement->error != NULL &&
 		 strcmp(settlement->state, "waiting") == 0);
 }

@@ -27,7 +27,7 @@
 
 PG_FUNCTION_INFO_V1(partner_api_worker_status);
 
-/* An error that lasts is logged so often; another one, not sooner than this. */
+/* An error that lasts is logged so often; another one, not sooner. */
 #define SAME_ERROR_PAUSE_US (INT64CONST(60) * 1000000)
 #define OTHER_ERROR_PAUSE_US (INT64CONST(1) * 1000000)
 
