@@ -21,7 +21,7 @@ my @DOCUMENTS = ('README.md', 'doc/reference.md');
 # Errors that no caller can cause, or that are no errors.
 my %NOT_FOR_CALLERS = map { $_ => 1 }
   qw(admin_shutdown data_corrupted fdw_invalid_string_format internal_error
-  out_of_memory successful_completion warning);
+  lock_not_available out_of_memory successful_completion warning);
 
 my $sandbox = PartnerApi::Sandbox->new;
 my $node = PartnerApi::Cluster->new('readme');
