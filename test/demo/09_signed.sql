@@ -1,5 +1,6 @@
 -- Each was signed milliseconds after that fell due, and minutes before its
--- trial would have ended.  The last two columns are the sandbox's own.
+-- trial would have ended.  The last two columns are the sandbox's own, by its
+-- clock, which was turned a moment before ours.
 SELECT i.name, to_char(h.run_at, 'HH24:MI:SS.MS') AS due,
 	   round(extract(epoch FROM h.sent_at - h.run_at) * 1000, 1) AS late_ms,
 	   to_char(i.trial_ends_at, 'HH24:MI:SS') AS trial_end,
