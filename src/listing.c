@@ -57,6 +57,21 @@ partner_api_listing_add(PartnerApiListing *listing,
 	return added;
 }
 
+/*
+ * Why the list need not be read any further, now that this page was added: it
+ * proves nothing.  NULL if it may yet.
+ */
+const char *
+partner_api_listing_problem(const PartnerApiListing *listing,
+							const PartnerApiPage *page)
+{
+	if (listing->moved)
+		return "the provider's list changed while it was read";
+	if (!page->last && listing->pages >= PARTNER_API_MOST_PAGES)
+		return "the provider's list has no end";
+	return NULL;
+}
+
 /* Were fewer rows met than there are in all, by what the list says? */
 bool
 partner_api_listing_is_short(const PartnerApiListing *listing)

@@ -15,6 +15,9 @@
 #include "providers/provider.h"
 #include "utils/hsearch.h"
 
+/* A provider that never says "last page" must not keep us for ever. */
+#define PARTNER_API_MOST_PAGES 100000
+
 typedef struct PartnerApiListing
 {
 	HTAB	   *seen;			/* hashes of the ids read so far */
@@ -26,6 +29,8 @@ typedef struct PartnerApiListing
 extern void partner_api_listing_begin(PartnerApiListing *listing);
 extern List *partner_api_listing_add(PartnerApiListing *listing,
 									 const PartnerApiPage *page);
+extern const char *partner_api_listing_problem(const PartnerApiListing *listing,
+											   const PartnerApiPage *page);
 extern bool partner_api_listing_is_short(const PartnerApiListing *listing);
 extern void partner_api_listing_end(PartnerApiListing *listing);
 

@@ -25,8 +25,6 @@
 #define BACKEND_CONNECTIONS 2
 /* A cancel is noticed after this long at the latest. */
 #define POLL_SLICE_MS 10
-/* A provider that never says "last page" must not keep us for ever. */
-#define MOST_PAGES 100000
 /* A list that changes while it is read is read again. */
 #define MOST_READINGS 5
 
@@ -277,7 +275,7 @@ read_pages(const PartnerApiServer *server, const PartnerApiFilter *filter,
 	partner_api_listing_begin(&listing);
 	for (int number = 1; !page.last; number++)
 	{
-		if (number > MOST_PAGES)
+		if (number > PARTNER_API_MOST_PAGES)
 			ereport(ERROR,
 					errcode(ERRCODE_FDW_ERROR),
 					errmsg("the list of server \"%s\" has no end",

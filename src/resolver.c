@@ -23,9 +23,6 @@
 #include "transfers.h"
 #include "utils/memutils.h"
 
-/* A provider that never says "last page" must not keep us for ever. */
-#define MOST_PAGES 10000
-
 /* The list as it is read, in the context of the claim that leads the look. */
 typedef struct PartnerApiLook
 {
@@ -294,6 +291,7 @@ partner_api_look_page(PartnerApiTransfer *transfer,
 	const PartnerApiProvider *provider = transfer->account->server->provider;
 	PartnerApiPage page = {0};
 	char	   *message = NULL;
+	const char *problem;
 	MemoryContext before;
 	bool		readable;
 
@@ -305,15 +303,9 @@ partner_api_look_page(PartnerApiTransfer *transfer,
 	if (!readable)
 		return settle_all(transfer, response, message, now);
 	inspect_rows(transfer, partner_api_listing_add(&look->listing, &page));
-	if (look->listing.moved)
-		return settle_all(transfer, response,
-						  "the provider's list changed while it was read",
-						  now);
-	if (page.last)
-		return settle_all(transfer, response, NULL, now);
-	if (look->page >= MOST_PAGES)
-		return settle_all(transfer, response,
-						  "the provider's list has no end", now);
+	problem = partner_api_listing_problem(&look->listing, &page);
+	if (problem != NULL || page.last)
+		return settle_all(transfer, response, problem, now);
 	request_page(transfer);
 	return NIL;
 }

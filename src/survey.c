@@ -35,8 +35,6 @@
 #define MOST_DOUBLINGS 6
 /* Everything waits for it, what has a deadline included. */
 #define SURVEY_URGENCY PARTNER_API_URGENT
-/* A provider that never says "last page" must not keep us for ever. */
-#define MOST_PAGES 100000
 
 /* One reading of a list; everything of it lives in its context. */
 typedef struct Reading
@@ -391,42 +389,50 @@ partner_api_surveys_start(PartnerApiHttp *http, TimestampTz now)
 	}
 }
 
+/*
+ * Take in the rows of a page.  Returns whether there are more pages; if not,
+ * the reading is over.  A list that says that it has more rows than it shows is
+ * taken for whole, as sync_instances() does: it may say so for ever.
+ */
+static bool
+take_rows(Reading *reading, const PartnerApiResponse *response)
+{
+	const PartnerApiServer *server = reading->account->server;
+	PartnerApiPage page = {0};
+	char	   *message = NULL;
+	const char *problem;
+
+	if (!server->provider->parse_list(response, reading->page, &page,
+									  &message))
+	{
+		List	   *secrets = partner_api_server_secrets(server, NULL);
+
+		end_reading(reading, partner_api_redact_utf8(message, secrets));
+		return false;
+	}
+	reading->rows = list_concat(reading->rows,
+								partner_api_listing_add(&reading->listing,
+														&page));
+	problem = partner_api_listing_problem(&reading->listing, &page);
+	if (problem != NULL || page.last)
+		end_reading(reading, problem);
+	return !reading->over;
+}
+
 /* Take in one page; asks for the next one, or ends the reading. */
 static void
 take_page(PartnerApiHttp *http, Survey *survey,
 		  const PartnerApiResponse *response)
 {
 	Reading    *reading = survey->reading;
-	const PartnerApiServer *server = reading->account->server;
-	PartnerApiPage page = {0};
-	char	   *message = NULL;
 
 	if (!response->complete)
 		end_reading(reading, response->transport_error);
-	else if (!server->provider->parse_list(response, reading->page, &page,
-										   &message))
-		end_reading(reading,
-					partner_api_redact_utf8(message,
-											partner_api_server_secrets(server, NULL)));
-	else
+	else if (take_rows(reading, response))
 	{
-		reading->rows = list_concat(reading->rows,
-									partner_api_listing_add(&reading->listing,
-															&page));
-		if (reading->listing.moved)
-			end_reading(reading, "the provider's list changed while it was read");
-		else if (page.last && partner_api_listing_is_short(&reading->listing))
-			end_reading(reading, "the provider's list has fewer rows than it says");
-		else if (page.last)
-			end_reading(reading, NULL);
-		else if (reading->page >= MOST_PAGES)
-			end_reading(reading, "the provider's list has no end");
-		else
-		{
-			partner_api_limits_go_on(&reading->permit, response);
-			request_page(http, survey);
-			return;
-		}
+		partner_api_limits_go_on(&reading->permit, response);
+		request_page(http, survey);
+		return;
 	}
 	partner_api_limits_leave(&reading->permit, response);
 }

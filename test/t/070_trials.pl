@@ -83,23 +83,6 @@ sub seconds
 		  . "'$to'::timestamptz - '$from'::timestamptz)");
 }
 
-sub stop_worker
-{
-	$node->append_conf('postgresql.conf', "partner_api.databases = ''");
-	$node->reload;
-	$node->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'
-		  . " WHERE backend_type = 'partner_api worker'");
-	return;
-}
-
-sub start_worker
-{
-	$node->append_conf('postgresql.conf', "partner_api.databases = 'postgres'");
-	$node->reload;
-	$node->wait_for_worker;
-	return;
-}
-
 # Why trials are at risk, by name.
 sub at_risk
 {
@@ -371,7 +354,7 @@ is(signs($hurried), 1, '... with one effect');
 
 $node->wait_until_settled("run_at <= partner_api.clock()");
 my $alone = create('nobody signs');
-stop_worker();
+$node->stop_worker;
 is(at_risk()->{'nobody signs'}, 'no worker runs in this database',
 	'without a worker every trial is at risk');
 my $slack = $node->sql('SELECT extract(epoch FROM slack)'
@@ -389,7 +372,7 @@ my $offset = -s $node->logfile;
 $listener = $node->listen;
 turn_before_end($alone, -60);
 ok(!exists at_risk()->{'nobody signs'}, 'what is over is not at risk');
-start_worker();
+$node->start_worker;
 is($node->wait_for_state(sign_of($alone)->{action_id}, 'missed'), 'missed',
 	'a worker that comes too late does not sign');
 $node->drive_pass;

@@ -65,16 +65,6 @@ sub wait_until_listed
 		  . ' FROM partner_api.server_surveys WHERE listed_at IS NULL');
 }
 
-sub set_enabled
-{
-	my ($node, $value) = @_;
-
-	$node->sql("ALTER SYSTEM SET partner_api.enabled = $value");
-	$node->reload;
-	$node->wait_for("SELECT current_setting('partner_api.enabled') = '$value'");
-	return;
-}
-
 # ---- a primary, its standby, its backups, its dump ----
 
 my $primary = PartnerApi::Cluster->new('primary');
@@ -107,7 +97,7 @@ $standby->append_conf('postgresql.conf', 'partner_api.enabled = on');
 $standby->start;
 
 # Due, known to the standby, and not sent yet.
-set_enabled($primary, 'off');
+$primary->set_enabled('off');
 
 my $ready = enqueue($primary, 'create_instance', "'ready'");
 my $sign = enqueue($primary, 'sign_instance', "'$kept'");
@@ -121,7 +111,7 @@ $primary->wait_for_catchup($standby);
 $standby->sql("ALTER SYSTEM SET primary_conninfo = ''");
 $standby->reload;
 $primary->wait_for('SELECT count(*) = 0 FROM pg_stat_replication');
-set_enabled($primary, 'on');
+$primary->set_enabled('on');
 is($primary->wait_for_state($_, 'done'), 'done', 'the primary sends')
   foreach $ready, $sign;
 
@@ -186,6 +176,25 @@ is($standby->sql(
 		'SELECT count(*) FROM partner_api.server_surveys'
 		  . ' WHERE finished_at IS NULL'),
 	0, 'a worker that is started again asks for no list');
+
+# A list may for ever say that it has more rows than it shows: that must not
+# keep everything back.
+my $lists = $sandbox->counters('list_instances')->{requests};
+
+$sandbox->fault(
+	operation => 'list_instances',
+	type => 'status',
+	status => 200,
+	body => { total => 9, totalPage => 1, page => 1, content => [] });
+$standby->sql('UPDATE partner_api.server_surveys'
+	  . " SET wanted_at = now() - interval '1 day', listed_at = NULL,"
+	  . ' finished_at = NULL');
+$standby->sql('SELECT pg_terminate_backend('
+	  . $standby->wait_for_worker . ')');
+$standby->wait_for('SELECT count(*) = 0'
+	  . ' FROM partner_api.server_surveys WHERE finished_at IS NULL');
+is($sandbox->counters('list_instances')->{requests},
+	$lists + 1, 'a list that shows fewer rows than it says is taken in');
 
 # with shared memory that knows nothing of the server's limits yet
 $standby->sql('UPDATE partner_api.server_surveys'
@@ -327,7 +336,7 @@ $failing->stop;
 my $dump = "$PostgreSQL::Test::Utils::tmp_check/identity.dump";
 
 $standby->sql('DROP FUNCTION refuse CASCADE; DROP SEQUENCE refusals');
-set_enabled($standby, 'off');
+$standby->set_enabled('off');
 
 my $dumped = enqueue($standby, 'create_instance', "'dumped'");
 
@@ -360,7 +369,7 @@ $other->stop;
 
 $standby->sql('CREATE DATABASE beside');
 $standby->sql("ALTER SYSTEM SET partner_api.databases = 'postgres, beside'");
-set_enabled($standby, 'on');
+$standby->set_enabled('on');
 is($standby->wait_for_state($dumped, 'done'), 'done', 'the original sends');
 restore($standby, 'beside');
 $standby->sql(

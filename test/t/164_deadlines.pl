@@ -60,31 +60,12 @@ sub logged
 	return $lines[0] // '';
 }
 
-sub stop_worker
-{
-	$node->append_conf('postgresql.conf', "partner_api.databases = ''");
-	$node->reload;
-	$node->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'
-		  . " WHERE backend_type = 'partner_api worker'");
-	return;
-}
-
-sub start_worker
-{
-	$node->append_conf('postgresql.conf', "partner_api.databases = 'postgres'");
-	$node->reload;
-	$node->wait_for_worker;
-	return;
-}
-
 # Send nothing; waits until the worker knows.
 sub switch
 {
 	my ($state) = @_;
 
-	$node->append_conf('postgresql.conf', "partner_api.enabled = $state");
-	$node->reload;
-	$node->wait_for("SELECT current_setting('partner_api.enabled') = '$state'");
+	$node->set_enabled($state);
 	$node->drive_pass;
 	return;
 }
@@ -110,8 +91,8 @@ turn_before($held, '31 min');
 $node->drive_pass;
 is(said('deadline_warning', $held), 1, '... and said once');
 is(said('deadline_alarm', $held), 0, '... the alarm is not due');
-stop_worker();
-start_worker();
+$node->stop_worker;
+$node->start_worker;
 $node->drive_pass;
 is(said('deadline_warning', $held), 1, '... also if another worker starts');
 turn_before($held, '29 min');
@@ -254,7 +235,7 @@ my %create = map {
 } ([ 'in time', '2 days 4 h' ], [ 'too late', '2 days' ],
 	[ 'no hurry', '9 days' ]);
 
-stop_worker();
+$node->stop_worker;
 $node->set_clock($sandbox,
 	"'$base'::timestamptz + interval '2 days 50 min'");
 is(scalar(grep { $_->{reason} eq 'no worker runs in this database' }

@@ -136,6 +136,46 @@ sub create_server
 	return;
 }
 
+# Change a setting; it goes last, so that it wins.
+sub _configure
+{
+	my ($self, $setting, $value) = @_;
+
+	$self->append_conf('postgresql.conf', "partner_api.$setting = '$value'");
+	$self->reload;
+	return;
+}
+
+# Let the workers send, or not: "on" or "off".
+sub set_enabled
+{
+	my ($self, $value) = @_;
+
+	$self->_configure(enabled => $value);
+	$self->wait_for("SELECT current_setting('partner_api.enabled') = '$value'");
+	return;
+}
+
+# Have no worker any more, and return when it has gone.
+sub stop_worker
+{
+	my ($self) = @_;
+
+	$self->_configure(databases => '');
+	$self->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'
+		  . " WHERE backend_type = 'partner_api worker'");
+	return;
+}
+
+# Have one again.
+sub start_worker
+{
+	my ($self) = @_;
+
+	$self->_configure(databases => $DATABASE);
+	return $self->wait_for_worker;
+}
+
 # Set one option of a server.
 sub set_option
 {
