@@ -391,7 +391,7 @@ partner_api_surveys_start(PartnerApiHttp *http, TimestampTz now)
 
 /*
  * Take in the rows of a page.  Returns whether there are more pages; if not,
- * the reading is over.  A list that says that it has more rows than it shows is
+ * the reading is over.  A list that says it has more rows than it shows is
  * taken for whole, as sync_instances() does: it may say so for ever.
  */
 static bool
