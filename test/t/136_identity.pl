@@ -196,6 +196,27 @@ $standby->wait_for('SELECT count(*) = 0'
 is($sandbox->counters('list_instances')->{requests},
 	$lists + 1, 'a list that shows fewer rows than it says is taken in');
 
+# Until a list was read, nothing is sent to the server.
+$sandbox->fault(
+	operation => 'list_instances', type => 'status', status => 500,
+	times => 0);
+$standby->sql('UPDATE partner_api.server_surveys'
+	  . ' SET listed_at = NULL, finished_at = NULL');
+$standby->sql('SELECT pg_terminate_backend('
+	  . $standby->wait_for_worker . ')');
+$standby->wait_for('SELECT last_error IS NOT NULL'
+	  . ' FROM partner_api.server_surveys');
+
+my $behind = enqueue($standby, 'create_instance', "'behind a survey'");
+
+$standby->drive_pass;
+is($standby->action_state($behind), 'waiting',
+	'while the list cannot be read');
+is(scalar $sandbox->created('behind a survey'), 0, '... nothing is sent');
+$sandbox->clear_faults;
+$standby->set_clock($sandbox, "partner_api.clock() + interval '1 minute'");
+is($standby->wait_for_state($behind, 'done'), 'done', '... and then it is');
+
 # with shared memory that knows nothing of the server's limits yet
 $standby->sql('UPDATE partner_api.server_surveys'
 	  . ' SET listed_at = NULL, finished_at = NULL');
