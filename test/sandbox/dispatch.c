@@ -38,12 +38,12 @@ accept_body(SandboxRequest *request)
 {
 	SandboxBodyRule rule = request->route->body;
 
-	if (rule == SANDBOX_NO_BODY ||
+	if (rule == SANDBOX_NO_BODY || rule == SANDBOX_BODY_ANY ||
 		(rule == SANDBOX_BODY_OPTIONAL && request->body.len == 0))
 		return true;
 	if (!says_json(request))
 	{
-		sandbox_reply_error(&request->reply, 415, "Unsupported Media Type");
+		request->provider->refuse(request, 415);
 		return false;
 	}
 	if (request->body.len > 0)
@@ -51,7 +51,7 @@ accept_body(SandboxRequest *request)
 								   0, NULL);
 	if (!json_is_object(request->json))
 	{
-		sandbox_reply_error(&request->reply, 400, "The body is not JSON");
+		request->provider->refuse(request, 400);
 		return false;
 	}
 	return true;
@@ -61,22 +61,17 @@ accept_body(SandboxRequest *request)
 static void
 run_provider(SandboxRequest *request)
 {
-	SandboxReply *reply = &request->reply;
+	const SandboxProvider *provider = request->provider;
 
-	if (request->provider == NULL)
-	{
-		sandbox_reply_error(reply, 404, "Not Found");
+	if (provider == NULL)
+		sandbox_reply_error(&request->reply, 404, "Not Found");
+	else if (request->route == NULL && *request->allowed == '\0')
+		provider->refuse(request, 404);
+	else if (!provider->authorize(request, request->access))
 		return;
-	}
-	if (!request->provider->authorize(request, request->access))
-		return;
-	if (request->route == NULL)
-	{
-		sandbox_reply_error(reply, 405, "Method Not Allowed");
-		sandbox_reply_header(reply, "Allow", request->allowed);
-		return;
-	}
-	if (accept_body(request))
+	else if (request->route == NULL)
+		provider->refuse(request, 405);
+	else if (accept_body(request))
 		request->route->handler(request);
 }
 

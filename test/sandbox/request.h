@@ -36,6 +36,9 @@ typedef enum SandboxOperation
 	SANDBOX_PHONE_CODE,
 	SANDBOX_INSTANCE_STATUS,
 	SANDBOX_DISCONNECT_INSTANCE,
+	SANDBOX_READ_SETTINGS,
+	SANDBOX_CHANGE_SETTINGS,
+	SANDBOX_REBOOT_INSTANCE,
 	SANDBOX_UNKNOWN_OPERATION
 } SandboxOperation;
 
@@ -94,15 +97,15 @@ typedef struct SandboxRequest
 	char	   *decoded;		/* storage of segments */
 	char	   *segments[SANDBOX_MAX_SEGMENTS];
 	int			segment_count;	/* -1: malformed or too many */
-	int			token_segment;	/* to be masked, or -1 */
+	unsigned	secrets;		/* bit i: segment i is to be masked */
 	SandboxBuffer body;
 
 	/* by route.c */
 	const struct SandboxProvider *provider; /* NULL: no such path */
-	const struct SandboxRoute *route;	/* NULL: no such method there */
+	const struct SandboxRoute *route;	/* NULL: no such path or method */
 	SandboxOperation operation;
 	int			access;			/* credential that the path wants */
-	char		allowed[64];	/* methods of the path */
+	char		allowed[64];	/* methods of the path; "" if no such path */
 	const char *id;
 	const char *token;
 	const char *parameter;
@@ -131,7 +134,10 @@ typedef struct SandboxRequest
 
 typedef void (*SandboxHandler) (SandboxRequest *request);
 
-/* Path segments that match anything */
+/*
+ * Path segments that match anything but nothing; text before one, in the
+ * same segment, must be there: "waInstance" SANDBOX_ID.
+ */
 #define SANDBOX_ID "{id}"
 #define SANDBOX_TOKEN "{token}"
 #define SANDBOX_PARAMETER "{parameter}"
@@ -140,7 +146,8 @@ typedef enum SandboxBodyRule
 {
 	SANDBOX_NO_BODY,
 	SANDBOX_BODY_OPTIONAL,
-	SANDBOX_BODY_REQUIRED
+	SANDBOX_BODY_REQUIRED,
+	SANDBOX_BODY_ANY			/* of any type; the handler reads it */
 } SandboxBodyRule;
 
 typedef struct SandboxRoute
@@ -159,8 +166,20 @@ typedef struct SandboxProvider
 	const SandboxRoute *routes;
 	int			route_count;
 
+	/* Is a path that no route has its own all the same?  NULL: never */
+	bool		(*owns) (const SandboxRequest *request);
+
+	/* Which segments of any path hold its tokens?  NULL: none */
+	unsigned	(*secrets) (const SandboxRequest *request);
+
 	/* Check the credential; if it is refused, fill the reply */
 	bool		(*authorize) (SandboxRequest *request, int access);
+
+	/*
+	 * Fill the reply to what reaches no handler: 404 no such path, 405 no
+	 * such method, 415 not sent as JSON, 400 no JSON object
+	 */
+	void		(*refuse) (SandboxRequest *request, unsigned status);
 } SandboxProvider;
 
 /* zapi.c */

@@ -22,7 +22,8 @@ const char *const sandbox_operation_names[SANDBOX_OPERATIONS] = {
 	"create_instance", "list_instances", "sign_instance",
 	"update_subscription", "cancel_instance", "delete_instance",
 	"delete_instances", "qr_code", "qr_code_image", "phone_code",
-	"instance_status", "disconnect_instance", "unknown"
+	"instance_status", "disconnect_instance", "read_settings",
+	"change_settings", "reboot_instance", "unknown"
 };
 
 static const SandboxProvider *const providers[] = {
@@ -67,6 +68,38 @@ cut_path(SandboxRequest *request)
 	}
 }
 
+/* Where a wanted segment becomes variable; at its end if it does not. */
+static size_t
+fixed_length(const char *want)
+{
+	return strcspn(want, "{");
+}
+
+/* Does a segment fit?  What is variable must not be empty. */
+static bool
+match_segment(const char *segment, const char *want)
+{
+	size_t		fixed = fixed_length(want);
+
+	if (want[fixed] == '\0')
+		return strcmp(segment, want) == 0;
+	return strncmp(segment, want, fixed) == 0 && segment[fixed] != '\0';
+}
+
+/* Pick up what a segment that fits holds. */
+static void
+pick_up(SandboxRequest *request, const char *segment, const char *want)
+{
+	size_t		fixed = fixed_length(want);
+
+	if (strcmp(want + fixed, SANDBOX_ID) == 0)
+		request->id = segment + fixed;
+	else if (strcmp(want + fixed, SANDBOX_TOKEN) == 0)
+		request->token = segment + fixed;
+	else if (strcmp(want + fixed, SANDBOX_PARAMETER) == 0)
+		request->parameter = segment + fixed;
+}
+
 /* Does the path fit?  If so, pick up what its variable segments hold. */
 static bool
 match_path(SandboxRequest *request, const SandboxRoute *route)
@@ -75,27 +108,14 @@ match_path(SandboxRequest *request, const SandboxRoute *route)
 
 	for (i = 0; i < request->segment_count; i++)
 	{
-		const char *want = route->path[i];
-
-		if (want == NULL ||
-			(*want == '{' ? *request->segments[i] == '\0' :
-			 strcmp(want, request->segments[i]) != 0))
+		if (route->path[i] == NULL ||
+			!match_segment(request->segments[i], route->path[i]))
 			return false;
 	}
 	if (i < SANDBOX_MAX_SEGMENTS && route->path[i] != NULL)
 		return false;
 	for (i = 0; i < request->segment_count; i++)
-	{
-		if (strcmp(route->path[i], SANDBOX_ID) == 0)
-			request->id = request->segments[i];
-		else if (strcmp(route->path[i], SANDBOX_TOKEN) == 0)
-		{
-			request->token = request->segments[i];
-			request->token_segment = i;
-		}
-		else if (strcmp(route->path[i], SANDBOX_PARAMETER) == 0)
-			request->parameter = request->segments[i];
-	}
+		pick_up(request, request->segments[i], route->path[i]);
 	return true;
 }
 
@@ -132,51 +152,70 @@ match_provider(SandboxRequest *request, const SandboxProvider *provider)
 	}
 }
 
-/* What follows "token" is one, also in a path that no route has. */
+/* A path that no route has may still be some provider's. */
 static void
-find_token_segment(SandboxRequest *request)
+find_owner(SandboxRequest *request)
 {
-	int			i;
+	size_t		i;
 
-	for (i = 1; i < request->segment_count; i++)
+	for (i = 0; i < lengthof(providers) && request->provider == NULL; i++)
 	{
-		if (strcmp(request->segments[i - 1], "token") == 0)
-			request->token_segment = i;
+		if (providers[i]->owns != NULL && providers[i]->owns(request))
+			request->provider = providers[i];
 	}
 }
 
-/* Find the route of a request whose path and method are set. */
+/*
+ * Find the route of a request whose path and method are set.  Tokens are
+ * looked for as all providers write them, also where no route fits.
+ */
 void
 sandbox_route(SandboxRequest *request)
 {
 	size_t		i;
 
 	request->operation = SANDBOX_UNKNOWN_OPERATION;
-	request->token_segment = -1;
 	cut_path(request);
 	if (request->segment_count < 0)
 		return;
-	for (i = 0; i < lengthof(providers) && request->route == NULL; i++)
-		match_provider(request, providers[i]);
-	if (request->route == NULL)
-		find_token_segment(request);
+	for (i = 0; i < lengthof(providers); i++)
+	{
+		if (request->route == NULL)
+			match_provider(request, providers[i]);
+		if (providers[i]->secrets != NULL)
+			request->secrets |= providers[i]->secrets(request);
+	}
+	find_owner(request);
 }
 
-/* The path as sent, with the instance token covered. */
+/*
+ * The path as sent, with its tokens covered, to be freed; of a path that
+ * could not be cut nothing is shown.
+ */
 char *
 sandbox_masked_path(const SandboxRequest *request)
 {
-	const char *start = request->path + (*request->path == '/');
-	const char *end;
+	SandboxBuffer result = {NULL, 0, 0};
+	const char *start = request->path;
 	int			i;
 
-	if (request->token_segment < 0)
-		return sandbox_strdup(request->path);
-	for (i = 0; i < request->token_segment; i++)
-		start = strchr(start, '/') + 1;
-	end = strchrnul(start, '/');
-	return sandbox_printf("%.*s" MASK "%s", (int) (start - request->path),
-						  request->path, end);
+	if (request->segment_count < 0)
+		return sandbox_strdup(MASK);
+	if (*start == '/')
+		sandbox_buffer_append(&result, start++, 1);
+	for (i = 0; i < request->segment_count; i++)
+	{
+		size_t		len = strcspn(start, "/");
+
+		if ((request->secrets >> i & 1) != 0)
+			sandbox_buffer_text(&result, MASK);
+		else
+			sandbox_buffer_append(&result, start, len);
+		start += len;
+		if (*start == '/')
+			sandbox_buffer_append(&result, start++, 1);
+	}
+	return result.data;
 }
 
 /* The decoded value of a query parameter, to be freed; NULL if absent. */

@@ -69,6 +69,32 @@ authorize_instance(SandboxRequest *request)
 	return false;
 }
 
+/* What follows "token" is one. */
+static unsigned
+secrets(const SandboxRequest *request)
+{
+	unsigned	result = 0;
+	int			i;
+
+	for (i = 1; i < request->segment_count; i++)
+	{
+		if (strcmp(request->segments[i - 1], "token") == 0)
+			result |= 1U << i;
+	}
+	return result;
+}
+
+static void
+refuse(SandboxRequest *request, unsigned status)
+{
+	sandbox_reply_error(&request->reply, status,
+						status == 405 ? "Method Not Allowed" :
+						status == 415 ? "Unsupported Media Type" :
+						"The body is not JSON");
+	if (status == 405)
+		sandbox_reply_header(&request->reply, "Allow", request->allowed);
+}
+
 static bool
 authorize(SandboxRequest *request, int access)
 {
@@ -502,5 +528,10 @@ static const SandboxRoute routes[] = {
 };
 
 const SandboxProvider sandbox_zapi = {
-	"zapi", routes, lengthof(routes), authorize
+	.name = "zapi",
+	.routes = routes,
+	.route_count = lengthof(routes),
+	.secrets = secrets,
+	.authorize = authorize,
+	.refuse = refuse
 };
