@@ -32,30 +32,18 @@ typedef struct StateFilter
 	long		limit;
 } StateFilter;
 
-/* Members that are times, for showing and changing */
-typedef struct TimeMember
-{
-	const char *name;
-	size_t		offset;
-	bool		settable;
-} TimeMember;
-
-static const TimeMember time_members[] = {
-	{"created_at", offsetof(SandboxInstance, created_at), true},
-	{"due", offsetof(SandboxInstance, due), true},
-	{"visible_at", offsetof(SandboxInstance, visible_at), false},
-	{"signed_at", offsetof(SandboxInstance, signed_at), true},
-	{"cancelled_at", offsetof(SandboxInstance, cancelled_at), true},
-	{"ends_at", offsetof(SandboxInstance, ends_at), true},
-	{"ended_at", offsetof(SandboxInstance, ended_at), false},
-	{"lapsed_at", offsetof(SandboxInstance, lapsed_at), false},
-	{"deleted_at", offsetof(SandboxInstance, deleted_at), false}
+/* Members that the instances of all providers have */
+static const SandboxField shared_fields[] = {
+	SANDBOX_FIELD(connected, FLAG),
+	SANDBOX_FIELD(created_at, TIME),
+	SANDBOX_FIELD(visible_at, STAMP),
+	SANDBOX_FIELD(deleted_at, TIME)
 };
 
-static int64_t *
-time_member(SandboxInstance *instance, const TimeMember *member)
+static void *
+member_of(SandboxInstance *instance, const SandboxField *field)
 {
-	return (int64_t *) ((char *) instance + member->offset);
+	return (char *) instance + field->offset;
 }
 
 static json_t *
@@ -81,35 +69,62 @@ effects_json(const SandboxEffectCounts *effects)
 	return result;
 }
 
+/* Add members of an instance to what is shown of it. */
+static void
+show_fields(SandboxInstance *instance, const SandboxField *fields,
+			size_t count, json_t *shown)
+{
+	size_t		i;
+
+	for (i = 0; i < count; i++)
+	{
+		const void *member = member_of(instance, &fields[i]);
+		json_t	   *value = NULL;
+
+		switch (fields[i].type)
+		{
+			case SANDBOX_FIELD_FLAG:
+				value = json_boolean(*(const bool *) member);
+				break;
+			case SANDBOX_FIELD_WORD:
+				value = json_string(*(const char *const *) member);
+				break;
+			case SANDBOX_FIELD_TIME:
+			case SANDBOX_FIELD_STAMP:
+				value = time_json(*(const int64_t *) member);
+				break;
+		}
+		json_object_set_new(shown, fields[i].name, value);
+	}
+}
+
 /* Everything about one instance. */
 static json_t *
 instance_json(SandboxInstance *instance)
 {
+	const SandboxRules *rules = instance->rules;
 	int			maker = sandbox_config_token_position(instance->maker);
 	json_t	   *result;
-	size_t		i;
 
-	result = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:b, s:O?}",
+	result = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:O?}",
+					   "provider", rules->name,
 					   "id", instance->id, "token", instance->token,
 					   "name", instance->name,
 					   "requested_name", instance->requested_name,
 					   "origin", instance->maker != NULL ? "api" : "seed",
 					   "partner_token", maker < 0 ? json_null() :
 					   json_integer(maker),
-					   "middleware", instance->middleware,
-					   "connected", instance->connected,
-					   "with_calls", instance->with_calls,
 					   "settings", instance->settings);
 	json_object_update_new(result,
 						   json_pack("{s:s, s:s, s:b}", "state",
-									 sandbox_state_names[instance->state],
-									 "paymentStatus",
-									 sandbox_instance_payment(instance),
+									 rules->states[instance->state],
+									 rules->status_field,
+									 sandbox_instance_status(instance),
 									 "listed", instance->listed));
-	for (i = 0; i < lengthof(time_members); i++)
-		json_object_set_new(result, time_members[i].name,
-							time_json(*time_member(instance,
-												   &time_members[i])));
+	show_fields(instance, shared_fields, lengthof(shared_fields), result);
+	show_fields(instance, rules->fields, rules->field_count, result);
+	if (rules->describe != NULL)
+		rules->describe(instance, result);
 	json_object_set_new(result, "effects", effects_json(&instance->effects));
 	return result;
 }
@@ -120,7 +135,8 @@ passes(const StateFilter *filter, const SandboxInstance *instance)
 	return (filter->id == NULL || strcmp(filter->id, instance->id) == 0) &&
 		(filter->name == NULL || strcmp(filter->name, instance->name) == 0) &&
 		(filter->state == NULL ||
-		 strcmp(filter->state, sandbox_state_names[instance->state]) == 0);
+		 strcmp(filter->state,
+				instance->rules->states[instance->state]) == 0);
 }
 
 /* Print the instances that pass; returns how many there are. */
@@ -228,80 +244,103 @@ sandbox_control_counters(SandboxRequest *request)
 	free(names);
 }
 
-/* Put an instance into a state as if the calls had been made now. */
-static void
-enter_state(SandboxInstance *instance, SandboxState state)
+/* The rules that a body names, Z-API's if it names none, or NULL. */
+static const SandboxRules *
+rules_of(const json_t *fields)
 {
-	int64_t		now = sandbox_clock_now();
+	const json_t *value = json_object_get(fields, "provider");
+	const char *name = value == NULL ? "zapi" : json_string_value(value);
+	const SandboxRules *rules;
+	size_t		i;
 
-	instance->state = state;
-	if (state == SANDBOX_SIGNED || state == SANDBOX_EXPIRED ||
-		state == SANDBOX_CANCELLING)
+	for (i = 0; (rules = sandbox_rules_get(i)) != NULL; i++)
 	{
-		instance->signed_at = now;
-		instance->due = sandbox_invoice_due(now);
+		if (name != NULL && strcmp(rules->name, name) == 0)
+			break;
 	}
-	if (state == SANDBOX_CANCELLING || state == SANDBOX_CANCELLED)
-	{
-		instance->cancelled_at = now;
-		instance->ends_at = state == SANDBOX_CANCELLED ? now :
-			now + sandbox_config.cancel_days * INT64_C(86400000);
-		instance->due = instance->ends_at;
-	}
-	if (state == SANDBOX_EXPIRED || state == SANDBOX_CANCELLED)
-		instance->ended_at = now;
-	if (state == SANDBOX_LAPSED)
-		instance->lapsed_at = now;
-	if (state == SANDBOX_DELETED)
-		instance->deleted_at = now;
+	return rules;
 }
 
-static bool
-read_state(const json_t *value, SandboxState *state)
+/* Where a word stands in a list that ends in NULL, or -1. */
+static int
+word_position(const char *const *words, const json_t *value)
 {
-	const char *name = json_string_value(value);
+	const char *word = json_string_value(value);
 	int			i;
 
-	for (i = 0; name != NULL && i < SANDBOX_STATES; i++)
+	for (i = 0; word != NULL && words[i] != NULL; i++)
 	{
-		if (strcmp(sandbox_state_names[i], name) == 0)
-		{
-			*state = (SandboxState) i;
-			return true;
-		}
+		if (strcmp(words[i], word) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* The field of this name, or NULL. */
+static const SandboxField *
+find_field(const SandboxRules *rules, const char *name)
+{
+	size_t		i;
+
+	for (i = 0; i < lengthof(shared_fields); i++)
+	{
+		if (strcmp(shared_fields[i].name, name) == 0)
+			return &shared_fields[i];
+	}
+	for (i = 0; i < (size_t) rules->field_count; i++)
+	{
+		if (strcmp(rules->fields[i].name, name) == 0)
+			return &rules->fields[i];
+	}
+	return NULL;
+}
+
+/* May this member of an instance be set to that? */
+static bool
+is_good_value(const SandboxField *field, const json_t *value)
+{
+	int64_t		ms;
+
+	switch (field->type)
+	{
+		case SANDBOX_FIELD_FLAG:
+			return json_is_boolean(value);
+		case SANDBOX_FIELD_WORD:
+			return word_position(field->words, value) >= 0;
+		case SANDBOX_FIELD_TIME:
+			return sandbox_parse_time(value, &ms);
+		case SANDBOX_FIELD_STAMP:
+			break;
 	}
 	return false;
 }
 
 /* What is wrong with the fields of an instance, or NULL. */
 static const char *
-check_fields(const json_t *fields)
+check_fields(const SandboxRules *rules, const json_t *fields)
 {
 	static const char *const known[] = {
-		"id", "token", "name", "middleware", "connected", "with_calls",
-		"state", "paymentStatus", "settings", "count", "prefix"
+		"id", "token", "name", "provider", "settings", "count", "prefix"
 	};
 	const char *name;
 	json_t	   *value;
-	SandboxState state;
-	int64_t		ms;
 
 	json_object_foreach((json_t *) fields, name, value)
 	{
-		bool		good = false;
+		const SandboxField *field = find_field(rules, name);
+		bool		good = strcmp(rules->status_field, name) == 0;
 		size_t		i;
 
 		for (i = 0; i < lengthof(known); i++)
 			good = good || strcmp(known[i], name) == 0;
-		for (i = 0; i < lengthof(time_members); i++)
-			good = good || (time_members[i].settable &&
-							strcmp(time_members[i].name, name) == 0 &&
-							sandbox_parse_time(value, &ms));
+		if (strcmp("state", name) == 0)
+			good = word_position(rules->states, value) >= 0;
+		if (field != NULL)
+			good = is_good_value(field, value);
 		if (!good)
 			return name;
 	}
-	value = json_object_get(fields, "state");
-	return value != NULL && !read_state(value, &state) ? "state" : NULL;
+	return NULL;
 }
 
 static void
@@ -311,38 +350,51 @@ replace_text(char **text, const json_t *value)
 	*text = sandbox_strdup(json_string_value(value));
 }
 
+/* Set one member to a checked value. */
 static void
-set_times(SandboxInstance *instance, const json_t *fields)
+set_field(SandboxInstance *instance, const SandboxField *field,
+		  const json_t *value)
 {
-	size_t		i;
+	void	   *member = member_of(instance, field);
 
-	for (i = 0; i < lengthof(time_members); i++)
+	switch (field->type)
 	{
-		const TimeMember *member = &time_members[i];
-
-		if (member->settable)
-			sandbox_parse_time(json_object_get(fields, member->name),
-							   time_member(instance, member));
+		case SANDBOX_FIELD_FLAG:
+			*(bool *) member = json_is_true(value);
+			break;
+		case SANDBOX_FIELD_WORD:
+			*(const char **) member =
+				field->words[word_position(field->words, value)];
+			break;
+		case SANDBOX_FIELD_TIME:
+			sandbox_parse_time(value, member);
+			break;
+		case SANDBOX_FIELD_STAMP:
+			break;
 	}
 }
 
-/* Apply checked fields, but for id and token. */
+/* Apply checked fields, but for id and token; the state goes first. */
 static void
 set_fields(SandboxInstance *instance, const json_t *fields)
 {
-	const json_t *middleware = json_object_get(fields, "middleware");
-	const json_t *literal = json_object_get(fields, "paymentStatus");
+	const SandboxRules *rules = instance->rules;
+	const json_t *literal = json_object_get(fields, rules->status_field);
 	json_t	   *settings = json_object_get(fields, "settings");
-	const json_t *flag;
-	SandboxState state;
+	int			state = word_position(rules->states,
+									  json_object_get(fields, "state"));
+	const char *name;
+	json_t	   *value;
 
-	if (read_state(json_object_get(fields, "state"), &state))
-		enter_state(instance, state);
-	set_times(instance, fields);
-	if (json_is_string(middleware))
-		instance->middleware =
-			strcmp(json_string_value(middleware), "mobile") == 0 ?
-			"mobile" : "web";
+	if (state >= 0)
+		rules->enter(instance, state);
+	json_object_foreach((json_t *) fields, name, value)
+	{
+		const SandboxField *field = find_field(rules, name);
+
+		if (field != NULL)
+			set_field(instance, field, value);
+	}
 	if (literal != NULL)
 		replace_text(&instance->literal, literal);
 	if (json_is_object(settings))
@@ -350,12 +402,6 @@ set_fields(SandboxInstance *instance, const json_t *fields)
 		json_decref(instance->settings);
 		instance->settings = json_incref(settings);
 	}
-	flag = json_object_get(fields, "connected");
-	if (flag != NULL)
-		instance->connected = json_is_true(flag);
-	flag = json_object_get(fields, "with_calls");
-	if (flag != NULL)
-		instance->with_calls = json_is_true(flag);
 }
 
 /* Make one instance that no create call made. */
@@ -364,8 +410,8 @@ seed(const char *name, const json_t *fields)
 {
 	const json_t *id = json_object_get(fields, "id");
 	const json_t *token = json_object_get(fields, "token");
-	SandboxInstance *instance = sandbox_instance_create(name, false, NULL,
-														NULL);
+	SandboxInstance *instance = sandbox_instance_create(rules_of(fields),
+														name, NULL, NULL);
 
 	if (json_is_string(id))
 		replace_text(&instance->id, id);
@@ -400,7 +446,9 @@ static bool
 check_seed(SandboxRequest *request, const json_t *count)
 {
 	const char *id = json_string_value(json_object_get(request->json, "id"));
-	const char *misfit = check_fields(request->json);
+	const SandboxRules *rules = rules_of(request->json);
+	const char *misfit = rules == NULL ? "provider" :
+		check_fields(rules, request->json);
 
 	if (!json_is_object(request->json) || misfit != NULL)
 		sandbox_reply_error(&request->reply, 400,
@@ -440,13 +488,14 @@ sandbox_control_change(SandboxRequest *request)
 {
 	SandboxInstance *instance = sandbox_ledger_find(request->parameter);
 	const json_t *name = json_object_get(request->json, "name");
-	const char *misfit = check_fields(request->json);
+	const char *misfit;
 
 	if (instance == NULL)
 	{
 		sandbox_reply_error(&request->reply, 404, "no such instance");
 		return;
 	}
+	misfit = check_fields(instance->rules, request->json);
 	if (misfit != NULL || !json_is_object(request->json))
 	{
 		sandbox_reply_error(&request->reply, 400,

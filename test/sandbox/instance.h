@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * instance.h
- *	  One instance, and what may be done to it.
+ *	  One instance: what all providers' instances have in common.
  *
- * instance.c has the provider's rules, ledger.c keeps all instances.  Times
- * are unix ms by the sandbox's clock; 0 means that it did not happen.
+ * Each provider has rules of its own for an instance's life; ledger.c keeps
+ * all instances, whose ever they are.  Times are unix ms by the sandbox's
+ * clock; 0 means that it did not happen.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -14,26 +15,15 @@
 #define SANDBOX_INSTANCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <jansson.h>
 
 #include "config.h"
+#include "index.h"
 
 #define SANDBOX_NEVER INT64_MAX
-
-typedef enum SandboxState
-{
-	SANDBOX_TRIAL,
-	SANDBOX_SIGNED,
-	SANDBOX_EXPIRED,			/* invoice unpaid; deleted some days later */
-	SANDBOX_CANCELLING,			/* cancelled, still running */
-	SANDBOX_CANCELLED,			/* cancelled and ended */
-	SANDBOX_LAPSED,				/* trial over, gone */
-	SANDBOX_DELETED				/* gone */
-} SandboxState;
-
-#define SANDBOX_STATES (SANDBOX_DELETED + 1)
 
 typedef enum SandboxEffect
 {
@@ -54,28 +44,32 @@ typedef struct SandboxEffectCounts
 
 typedef struct SandboxInstance
 {
+	const struct SandboxRules *rules;
 	char	   *id;
 	char	   *token;
 	char	   *name;			/* as stored */
 	char	   *requested_name; /* as sent */
-	const char *middleware;		/* "web" or "mobile" */
-	char	   *literal;		/* paymentStatus to show, or NULL */
+	char	   *literal;		/* to show as the provider's own status word,
+								 * or NULL */
 	json_t	   *settings;		/* create body, or NULL */
 	SandboxToken *maker;		/* NULL if seeded */
-	SandboxState state;
-	bool		connected;
-	bool		with_calls;
+	int			state;			/* one of the rules' */
+	bool		connected;		/* a phone is linked */
 	int64_t		created_at;
 	int64_t		visible_at;
+	int64_t		deleted_at;
+	SandboxEffectCounts effects;
+	SandboxEffectCounts *name_effects;	/* shared by all of this name */
+
+	/* Z-API's */
+	const char *middleware;		/* "web" or "mobile" */
+	bool		with_calls;
 	int64_t		due;
 	int64_t		signed_at;
 	int64_t		cancelled_at;
 	int64_t		ends_at;
 	int64_t		ended_at;
 	int64_t		lapsed_at;
-	int64_t		deleted_at;
-	SandboxEffectCounts effects;
-	SandboxEffectCounts *name_effects;	/* shared by all of this name */
 
 	/* ledger.c's own */
 	size_t		position;
@@ -83,31 +77,73 @@ typedef struct SandboxInstance
 	unsigned	generation;
 } SandboxInstance;
 
-/* Words for states and effects, as the control API shows them */
-extern const char *const sandbox_state_names[SANDBOX_STATES];
+/* A member that the control API shows, and may set if it is no stamp. */
+typedef enum SandboxFieldType
+{
+	SANDBOX_FIELD_FLAG,
+	SANDBOX_FIELD_WORD,			/* one of words */
+	SANDBOX_FIELD_TIME,
+	SANDBOX_FIELD_STAMP			/* a time that only the rules set */
+} SandboxFieldType;
+
+typedef struct SandboxField
+{
+	const char *name;
+	SandboxFieldType type;
+	size_t		offset;
+	const char *const *words;	/* ends in NULL */
+} SandboxField;
+
+#define SANDBOX_FIELD(name, kind) \
+	{#name, SANDBOX_FIELD_##kind, offsetof(SandboxInstance, name), NULL}
+
+/* A provider's rules of an instance's life. */
+typedef struct SandboxRules
+{
+	const char *name;			/* the provider's */
+	const char *const *states;	/* words of the states, ends in NULL */
+	const char *status_field;	/* what the provider calls its status word */
+	const SandboxField *fields;
+	int			field_count;
+	SandboxOrder *listed;		/* ledger.c's: positions that are listed */
+
+	/* Give a new one, dated and named, its id, token and first state. */
+	void		(*begin) (SandboxInstance *instance);
+
+	/* Put it into a state as if the calls had been made now. */
+	void		(*enter) (SandboxInstance *instance, int state);
+
+	/* The status word, if no literal takes its place. */
+	const char *(*status) (const SandboxInstance *instance);
+
+	/* Does its state let the list show it? */
+	bool		(*is_listed) (const SandboxInstance *instance);
+
+	/* When time alone next changes it, or SANDBOX_NEVER; and that change */
+	int64_t		(*next) (const SandboxInstance *instance);
+	void		(*wake) (SandboxInstance *instance);
+
+	/* Add to what the control API shows of it; may be NULL */
+	void		(*describe) (const SandboxInstance *instance, json_t *shown);
+} SandboxRules;
+
+/* Words for effects, as the control API shows them */
 extern const char *const sandbox_effect_names[SANDBOX_EFFECTS];
 
-/* A new trial; takes a reference to settings */
-extern SandboxInstance *sandbox_instance_create(const char *name,
-												bool mobile,
+/* The rules of all providers; NULL beyond the last */
+extern const SandboxRules *sandbox_rules_get(size_t i);
+
+/* A new instance; takes a reference to settings */
+extern SandboxInstance *sandbox_instance_create(const SandboxRules *rules,
+												const char *name,
 												json_t *settings,
 												SandboxToken *maker);
 
-/* Each returns NULL if done, or why not (static text). */
-extern const char *sandbox_instance_sign(SandboxInstance *instance,
-										 bool with_calls);
-extern const char *sandbox_instance_add_calls(SandboxInstance *instance);
-extern bool sandbox_instance_cancel(SandboxInstance *instance);
-extern const char *sandbox_instance_delete(SandboxInstance *instance);
+extern void sandbox_instance_count(SandboxInstance *instance,
+								   SandboxEffect effect);
+extern void sandbox_instance_vanish(SandboxInstance *instance, int state);
 extern bool sandbox_instance_disconnect(SandboxInstance *instance);
-
-extern bool sandbox_instance_exists(const SandboxInstance *instance);
-extern bool sandbox_instance_runs(const SandboxInstance *instance);
-extern const char *sandbox_instance_payment(const SandboxInstance *instance);
-
-/* Time: what happens next, when; and make it happen */
-extern int64_t sandbox_instance_next(const SandboxInstance *instance);
-extern void sandbox_instance_wake(SandboxInstance *instance);
-extern int64_t sandbox_invoice_due(int64_t now);
+extern const char *sandbox_instance_status(const SandboxInstance *instance);
+extern char *sandbox_random_code(int digits);
 
 #endif							/* SANDBOX_INSTANCE_H */

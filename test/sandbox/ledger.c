@@ -5,7 +5,8 @@
  *
  * Instances are kept until a reset, also those that are gone: tests look at
  * them.  A plain list page costs the logarithm of their number, and time
- * passing costs only for those whose moment has come.
+ * passing costs only for those whose moment has come.  All providers share
+ * one ledger; each has its own order of what its list shows.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -28,7 +29,6 @@ static size_t instance_size = 0;
 
 static SandboxMap by_id;
 static SandboxMap names;		/* to SandboxEffectCounts */
-static SandboxOrder listed;
 static SandboxHeap agenda;
 
 SandboxInstance *
@@ -71,23 +71,16 @@ sandbox_ledger_name_effects(const char *name)
 	return counts;
 }
 
-static bool
-is_to_be_listed(const SandboxInstance *instance)
-{
-	if (instance->visible_at > sandbox_clock_now() ||
-		!sandbox_instance_exists(instance))
-		return false;
-	return instance->state != SANDBOX_CANCELLED || sandbox_config.list_ended;
-}
-
 /* Bring the list in line with what an instance is now. */
 static void
 update_listed(SandboxInstance *instance)
 {
-	bool		wanted = is_to_be_listed(instance);
+	const SandboxRules *rules = instance->rules;
+	bool		wanted = instance->visible_at <= sandbox_clock_now() &&
+		rules->is_listed(instance);
 
 	if (wanted != instance->listed)
-		sandbox_order_set(&listed, instance->position, wanted);
+		sandbox_order_set(rules->listed, instance->position, wanted);
 	instance->listed = wanted;
 }
 
@@ -95,7 +88,7 @@ update_listed(SandboxInstance *instance)
 void
 sandbox_ledger_changed(SandboxInstance *instance)
 {
-	int64_t		next = sandbox_instance_next(instance);
+	int64_t		next = instance->rules->next(instance);
 
 	instance->generation++;
 	if (next != SANDBOX_NEVER)
@@ -107,6 +100,8 @@ sandbox_ledger_changed(SandboxInstance *instance)
 void
 sandbox_ledger_add(SandboxInstance *instance)
 {
+	size_t		i;
+
 	instance_count++;
 	if (instance_count >= instance_size)
 	{
@@ -118,7 +113,8 @@ sandbox_ledger_add(SandboxInstance *instance)
 	instance->position = instance_count;
 	instances[instance_count] = instance;
 	sandbox_map_put(&by_id, instance->id, instance);
-	sandbox_order_append(&listed);
+	for (i = 0; sandbox_rules_get(i) != NULL; i++)
+		sandbox_order_append(sandbox_rules_get(i)->listed);
 	if (instance->visible_at > sandbox_clock_now())
 		sandbox_heap_push(&agenda, instance->visible_at, instance,
 						  TAG_VISIBLE);
@@ -140,7 +136,7 @@ sandbox_ledger_tick(void)
 			update_listed(instance);
 		else if (item.tag == instance->generation)
 		{
-			sandbox_instance_wake(instance);
+			instance->rules->wake(instance);
 			sandbox_ledger_changed(instance);
 		}
 	}
@@ -167,7 +163,7 @@ text_matches(const char *text, const char *query)
 static bool
 matches(const SandboxInstance *instance, const SandboxFilter *filter)
 {
-	if (!instance->listed)
+	if (!instance->listed || instance->rules != filter->rules)
 		return false;
 	if (filter->middleware != NULL &&
 		strcmp(filter->middleware, instance->middleware) != 0)
@@ -205,6 +201,7 @@ sandbox_ledger_page(const SandboxFilter *filter, size_t skip, size_t limit,
 					SandboxInstance **page, size_t *count)
 {
 	SandboxFilter used = *filter;
+	const SandboxOrder *listed = filter->rules->listed;
 	size_t		rank;
 
 	*count = 0;
@@ -212,14 +209,14 @@ sandbox_ledger_page(const SandboxFilter *filter, size_t skip, size_t limit,
 		used.query = NULL;
 	if (used.query != NULL || used.middleware != NULL)
 		return filtered_page(&used, skip, limit, page, count);
-	for (rank = skip + 1; rank <= listed.present && *count < limit; rank++)
+	for (rank = skip + 1; rank <= listed->present && *count < limit; rank++)
 	{
 		bool		newest = sandbox_config.list_order == SANDBOX_NEWEST_FIRST;
-		size_t		wanted = newest ? listed.present + 1 - rank : rank;
+		size_t		wanted = newest ? listed->present + 1 - rank : rank;
 
-		page[(*count)++] = instances[sandbox_order_find(&listed, wanted)];
+		page[(*count)++] = instances[sandbox_order_find(listed, wanted)];
 	}
-	return listed.present;
+	return listed->present;
 }
 
 static void
@@ -253,6 +250,7 @@ sandbox_ledger_reset(void)
 	instance_size = 0;
 	sandbox_map_clear(&by_id);
 	sandbox_map_clear(&names);
-	sandbox_order_clear(&listed);
+	for (i = 0; sandbox_rules_get(i) != NULL; i++)
+		sandbox_order_clear(sandbox_rules_get(i)->listed);
 	sandbox_heap_clear(&agenda);
 }

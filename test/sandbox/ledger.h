@@ -15,8 +15,10 @@
 #include "index.h"
 #include "instance.h"
 
+/* Which instances of a provider are asked for */
 typedef struct SandboxFilter
 {
+	const SandboxRules *rules;
 	const char *query;			/* or NULL */
 	const char *middleware;		/* or NULL */
 } SandboxFilter;

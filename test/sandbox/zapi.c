@@ -109,8 +109,9 @@ find_instance(const char *id, const char *token)
 	SandboxInstance *instance = id != NULL ? sandbox_ledger_find(id) : NULL;
 
 	if (instance == NULL || token == NULL ||
+		instance->rules != &sandbox_zapi_rules ||
 		strcmp(instance->token, token) != 0 ||
-		!sandbox_instance_exists(instance))
+		!sandbox_zapi_exists(instance))
 		return NULL;
 	return instance;
 }
@@ -227,14 +228,14 @@ create_instance(SandboxRequest *request)
 	const char *name = json_string_value(json_object_get(request->json,
 														 "name"));
 	SandboxInstance *instance;
-	bool		mobile;
 	json_t	   *body;
 
 	if (!check_create(request, name))
 		return;
-	mobile = json_is_true(json_object_get(request->json, "isDevice"));
-	instance = sandbox_instance_create(name, mobile, request->json,
-									   request->partner);
+	instance = sandbox_instance_create(&sandbox_zapi_rules, name,
+									   request->json, request->partner);
+	if (json_is_true(json_object_get(request->json, "isDevice")))
+		instance->middleware = SANDBOX_ZAPI_MOBILE;
 	sandbox_ledger_add(instance);
 	request->effects++;
 	body = json_pack("{s:s, s:s}", "id", instance->id,
@@ -258,7 +259,7 @@ list_row(const SandboxInstance *instance)
 	set_due(row, instance->due);
 	json_object_update_new(row,
 						   json_pack("{s:s, s:s, s:b, s:b}", "paymentStatus",
-									 sandbox_instance_payment(instance),
+									 sandbox_instance_status(instance),
 									 "middleware", instance->middleware,
 									 "phoneConnected", instance->connected,
 									 "whatsappConnected",
@@ -331,7 +332,7 @@ list_instances(SandboxRequest *request)
 	long		page_size;
 	char	   *query;
 	char	   *middleware;
-	SandboxFilter filter;
+	SandboxFilter filter = {&sandbox_zapi_rules, NULL, NULL};
 
 	if (!read_page_parameter(request, "page", &page) ||
 		!read_page_parameter(request, "pageSize", &page_size))
@@ -341,9 +342,10 @@ list_instances(SandboxRequest *request)
 		page_size = sandbox_config.page_size_max;
 	query = sandbox_query_value(request, "query");
 	middleware = sandbox_query_value(request, "middleware");
-	filter.query = query != NULL && *query != '\0' ? query : NULL;
-	filter.middleware = middleware != NULL && *middleware != '\0' ?
-		middleware : NULL;
+	if (query != NULL && *query != '\0')
+		filter.query = query;
+	if (middleware != NULL && *middleware != '\0')
+		filter.middleware = middleware;
 	reply_page(request, &filter, (size_t) page, (size_t) page_size);
 	free(query);
 	free(middleware);
@@ -387,7 +389,7 @@ sign_instance(SandboxRequest *request)
 
 	if (instance == NULL || !read_with_calls(request, &with_calls))
 		return;
-	refusal = sandbox_instance_sign(instance, with_calls);
+	refusal = sandbox_zapi_sign(instance, with_calls);
 	if (refusal != NULL)
 	{
 		sandbox_reply_error(&request->reply,
@@ -410,7 +412,7 @@ update_subscription(SandboxRequest *request)
 	if (instance == NULL || !read_with_calls(request, &with_calls))
 		return;
 	had_calls = instance->with_calls;
-	refusal = with_calls ? sandbox_instance_add_calls(instance) :
+	refusal = with_calls ? sandbox_zapi_add_calls(instance) :
 		"withCalls must be true";
 	if (refusal != NULL)
 	{
@@ -429,7 +431,7 @@ cancel_instance(SandboxRequest *request)
 
 	if (instance == NULL)
 		return;
-	if (sandbox_instance_cancel(instance))
+	if (sandbox_zapi_cancel(instance))
 		request->effects++;
 	reply_due(request, instance);
 }
@@ -442,7 +444,7 @@ delete_instance(SandboxRequest *request)
 
 	if (instance == NULL)
 		return;
-	refusal = sandbox_instance_delete(instance);
+	refusal = sandbox_zapi_delete(instance);
 	if (refusal != NULL)
 	{
 		sandbox_reply_error(&request->reply, 400, refusal);
@@ -462,7 +464,7 @@ delete_member(SandboxRequest *request, const json_t *member)
 	const char *refusal = SANDBOX_ZAPI_NOT_FOUND;
 
 	if (instance != NULL)
-		refusal = sandbox_instance_delete(instance);
+		refusal = sandbox_zapi_delete(instance);
 	if (refusal == NULL)
 		request->effects++;
 	return json_pack("{s:s?, s:b, s:s?}", "id", id,

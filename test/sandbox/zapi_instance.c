@@ -32,7 +32,7 @@ usable_instance(SandboxRequest *request)
 {
 	SandboxInstance *instance = sandbox_zapi_instance(request);
 
-	if (instance == NULL || sandbox_instance_runs(instance))
+	if (instance == NULL || sandbox_zapi_runs(instance))
 		return instance;
 	sandbox_reply_error(&request->reply, 400, SUBSCRIBE_AGAIN);
 	return NULL;
