@@ -175,7 +175,9 @@ static void
 send_probe(PartnerApiHttp *http, Probe *probe)
 {
 	const PartnerApiServer *server = probe->account->server;
-	PartnerApiFilter filter = {.page_size = 1};
+	PartnerApiFilter filter = {.list = server->provider->main_list,
+		.page_size = 1
+	};
 	PartnerApiRequest request = {0};
 
 	MemoryContextSwitchTo(probe->context);

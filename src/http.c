@@ -401,7 +401,9 @@ partner_api_http_start(PartnerApiHttp *http, MemoryContext owner,
 		ereport(ERROR,
 				errcode(ERRCODE_OUT_OF_MEMORY),
 				errmsg("out of memory"));
-	url = partner_api_url_compose(endpoint->base_url, request);
+	url = partner_api_url_compose(request->base_url != NULL ?
+								  request->base_url : endpoint->base_url,
+								  request);
 	SETOPT(call, CURLOPT_URL, url);
 	explicit_bzero(url, strlen(url));	/* may hold an instance token */
 	set_callbacks(call);

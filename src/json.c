@@ -304,6 +304,19 @@ partner_api_json_append_text(json_t *array, const char *text)
 /*
  * See json.h.
  */
+void
+partner_api_json_merge(json_t *object, json_t *other)
+{
+	const char *key;
+	json_t	   *value;
+
+	json_object_foreach(other, key, value)
+		partner_api_json_put(object, key, value);
+}
+
+/*
+ * See json.h.
+ */
 bool
 partner_api_json_is_object(const json_t *value)
 {

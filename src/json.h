@@ -49,6 +49,9 @@ extern void partner_api_json_put_bool(json_t *object, const char *key,
 extern void partner_api_json_put_int64(json_t *object, const char *key,
 									   int64 value);
 
+/* Copy the members of another object, which win; NULL has none. */
+extern void partner_api_json_merge(json_t *object, json_t *other);
+
 /* Append to an array; the new object is borrowed from it. */
 extern json_t *partner_api_json_append_object(json_t *array);
 extern void partner_api_json_append_text(json_t *array, const char *text);

@@ -257,7 +257,8 @@ read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
 	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
 	partner_api_live_check(server, NULL, response);
 	MemoryContextSwitchTo(rows_context);
-	readable = server->provider->parse_list(response, number, page, &message);
+	readable = server->provider->parse_list(filter, response, number, page,
+											&message);
 	if (!readable)
 		partner_api_live_refused(server, NULL, response, message);
 	MemoryContextDelete(call_context);

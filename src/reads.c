@@ -85,7 +85,9 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 {
 	PartnerApiServer *server =
 	partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
-	PartnerApiFilter filter = {.page_size = 1};
+	PartnerApiFilter filter = {.list = server->provider->main_list,
+		.page_size = 1
+	};
 	PartnerApiRequest request = {0};
 	PartnerApiPage page = {0};
 	const PartnerApiResponse *response;
@@ -100,7 +102,8 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 	/* whoever asks wants to know now: it probes an open circuit */
 	response = partner_api_live_fetch(server, PARTNER_API_PROBE, &request);
 	ok = partner_api_response_reason(response) == PARTNER_API_REASON_NONE &&
-		server->provider->parse_list(response, 1, &page, &message);
+		server->provider->parse_list(&filter, response, 1, &page,
+									 &message);
 
 	values[0] = BoolGetDatum(ok);
 	values[1] = Int32GetDatum(response->status);
@@ -255,6 +258,20 @@ instance_token(const char *server, const char *instance_id)
 	return token;
 }
 
+/* Refuse a read that the provider does not have. */
+static void
+check_supported(const PartnerApiServer *server, PartnerApiRead read)
+{
+	const char *hint = NULL;
+
+	if (!server->provider->supports_read(read, &hint))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("provider \"%s\" does not tell this",
+					   server->provider->name),
+				hint != NULL ? errhint("%s", hint) : 0);
+}
+
 /* Read something of one instance; raises ERROR if there is no answer. */
 static void
 read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
@@ -264,14 +281,17 @@ read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
 	partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
 	char	   *instance_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	PartnerApiRequest request = {0};
+	PartnerApiTarget target = {.id = instance_id};
 	const PartnerApiResponse *response;
 	char	   *message = NULL;
 	char	   *token;
 
 	partner_api_check_instance_id(instance_id);
+	check_supported(server, read);
 	server->provider->check_read(read, parameter);
 	token = instance_token(server->name, instance_id);
-	server->provider->build_read(read, instance_id, token, parameter,
+	target.token = token;
+	server->provider->build_read(read, &target, parameter,
 								 &server->credential, &request);
 	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
 	partner_api_live_check(server, token, response);

@@ -310,7 +310,7 @@ request_page(PartnerApiHttp *http, Survey *survey)
 {
 	Reading    *reading = survey->reading;
 	const PartnerApiServer *server = reading->account->server;
-	PartnerApiFilter filter = {0};
+	PartnerApiFilter filter = {.list = server->provider->main_list};
 	PartnerApiRequest request = {0};
 	MemoryContext done = reading->page_context;
 	MemoryContext before;
@@ -398,11 +398,12 @@ static bool
 take_rows(Reading *reading, const PartnerApiResponse *response)
 {
 	const PartnerApiServer *server = reading->account->server;
+	PartnerApiFilter filter = {.list = server->provider->main_list};
 	PartnerApiPage page = {0};
 	char	   *message = NULL;
 	const char *problem;
 
-	if (!server->provider->parse_list(response, reading->page, &page,
+	if (!server->provider->parse_list(&filter, response, reading->page, &page,
 									  &message))
 	{
 		List	   *secrets = partner_api_server_secrets(server, NULL);

@@ -42,16 +42,6 @@ static const PartnerApiProvider *const providers[] = {
 	&partner_api_zapi
 };
 
-static const char *const kind_names[PARTNER_API_KINDS] = {
-	[PARTNER_API_CREATE_INSTANCE] = "create_instance",
-	[PARTNER_API_SIGN_INSTANCE] = "sign_instance",
-	[PARTNER_API_UPDATE_SUBSCRIPTION] = "update_subscription",
-	[PARTNER_API_CANCEL_INSTANCE] = "cancel_instance",
-	[PARTNER_API_DELETE_INSTANCE] = "delete_instance",
-	[PARTNER_API_DELETE_INSTANCES] = "delete_instances",
-	[PARTNER_API_DISCONNECT_INSTANCE] = "disconnect_instance"
-};
-
 /*
  * The provider of this name, or NULL.
  */
@@ -77,44 +67,6 @@ partner_api_provider_names(void)
 	for (size_t i = 1; i < lengthof(providers); i++)
 		names = psprintf("%s, %s", names, providers[i]->name);
 	return names;
-}
-
-/*
- * The kind as it is written in SQL.
- */
-const char *
-partner_api_kind_name(PartnerApiKind kind)
-{
-	return kind_names[kind];
-}
-
-/*
- * The reverse; false for a name that is no kind.
- */
-bool
-partner_api_kind_parse(const char *name, PartnerApiKind *kind)
-{
-	for (int i = 0; i < PARTNER_API_KINDS; i++)
-	{
-		if (strcmp(kind_names[i], name) == 0)
-		{
-			*kind = (PartnerApiKind) i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Does it lead to a bill?  A create may be free by itself (Z-API), but takes
- * a place of a limited token and is signed by default.
- */
-bool
-partner_api_kind_is_paid(PartnerApiKind kind)
-{
-	return kind == PARTNER_API_CREATE_INSTANCE ||
-		kind == PARTNER_API_SIGN_INSTANCE ||
-		kind == PARTNER_API_UPDATE_SUBSCRIPTION;
 }
 
 /*
@@ -177,14 +129,12 @@ partner_api_response_reason(const PartnerApiResponse *response)
 }
 
 /*
- * What one attempt proved.  Decides here what no body can change and leaves
- * 2xx and the refusals to the provider.
+ * Decide what no body can change, and leave 2xx and the refusals to the
+ * provider.
  */
-void
-partner_api_provider_judge(const PartnerApiProvider *provider,
-						   const PartnerApiAction *action,
-						   const PartnerApiResponse *response,
-						   PartnerApiVerdict *verdict)
+static void
+judge(const PartnerApiProvider *provider, const PartnerApiAction *action,
+	  const PartnerApiResponse *response, PartnerApiVerdict *verdict)
 {
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->reason = partner_api_response_reason(response);
@@ -212,6 +162,22 @@ partner_api_provider_judge(const PartnerApiProvider *provider,
 			break;
 	}
 	verdict->message = partner_api_response_words(response);
+}
+
+/*
+ * What one attempt proved.  A lost answer of what only asks is no riddle: it
+ * is asked again.
+ */
+void
+partner_api_provider_judge(const PartnerApiProvider *provider,
+						   const PartnerApiAction *action,
+						   const PartnerApiResponse *response,
+						   PartnerApiVerdict *verdict)
+{
+	judge(provider, action, response, verdict);
+	if (verdict->kind == PARTNER_API_UNKNOWN &&
+		partner_api_kind_traits(action->kind)->asks)
+		verdict->kind = PARTNER_API_RETRY;
 }
 
 /*
@@ -465,6 +431,8 @@ partner_api_subscription_name(PartnerApiSubscription subscription)
 			return "cancelling";
 		case PARTNER_API_SUBSCRIPTION_CANCELLED:
 			return "ended";
+		case PARTNER_API_SUBSCRIPTION_DELETED:
+			return "deleted";
 		case PARTNER_API_SUBSCRIPTION_UNKNOWN:
 			break;
 	}

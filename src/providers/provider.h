@@ -25,21 +25,7 @@
 #include "jansson_pg.h"
 
 #include "nodes/pg_list.h"
-
-/* ---- mutating operations: each is an action ---- */
-
-typedef enum PartnerApiKind
-{
-	PARTNER_API_CREATE_INSTANCE,
-	PARTNER_API_SIGN_INSTANCE,
-	PARTNER_API_UPDATE_SUBSCRIPTION,
-	PARTNER_API_CANCEL_INSTANCE,
-	PARTNER_API_DELETE_INSTANCE,
-	PARTNER_API_DELETE_INSTANCES,
-	PARTNER_API_DISCONNECT_INSTANCE
-} PartnerApiKind;
-
-#define PARTNER_API_KINDS (PARTNER_API_DISCONNECT_INSTANCE + 1)
+#include "providers/kinds.h"
 
 /* ---- reading operations: sent by the caller's own backend ---- */
 
@@ -48,8 +34,13 @@ typedef enum PartnerApiRead
 	PARTNER_API_READ_STATUS,
 	PARTNER_API_READ_QR,
 	PARTNER_API_READ_QR_URL,
-	PARTNER_API_READ_PHONE_CODE
+	PARTNER_API_READ_PHONE_CODE,
+	PARTNER_API_READ_SETTINGS,
+	PARTNER_API_READ_PLAN,
+	PARTNER_API_READ_SUBSCRIPTION
 } PartnerApiRead;
+
+#define PARTNER_API_READS (PARTNER_API_READ_SUBSCRIPTION + 1)
 
 /* What a provider is asked to act with; tokens are NUL-terminated text. */
 typedef struct PartnerApiCredential
@@ -58,15 +49,28 @@ typedef struct PartnerApiCredential
 	const char *client_token;	/* account security token, or NULL */
 } PartnerApiCredential;
 
+/* What a request is about, and where it is reached. */
+typedef struct PartnerApiTarget
+{
+	const char *id;				/* of an instance, plan ...; NULL for none */
+	const char *token;			/* of the instance; NULL if not known */
+	const char *url;			/* base URL of the instance's own calls, as
+								 * the server's option or the provider says;
+								 * NULL: by the provider's rule */
+} PartnerApiTarget;
+
 /* One action as a provider sees it.  Everything is borrowed. */
 typedef struct PartnerApiAction
 {
 	PartnerApiKind kind;
-	const char *instance_id;	/* NULL for create and bulk delete */
-	const char *instance_token; /* NULL where instance_id is */
+	const char *instance_id;	/* what it acts on; NULL for a create and a
+								 * bulk delete */
+	const char *instance_token; /* NULL where it has none */
+	const char *instance_url;	/* see PartnerApiTarget */
 	const char *nonce;			/* NULL if the server's name_nonce is off */
 	json_t	   *arguments;		/* object; see each provider's check() */
 	json_t	   *tokens;			/* bulk delete: object, id -> token */
+	json_t	   *secret;			/* card data, never stored; or NULL */
 } PartnerApiAction;
 
 typedef struct PartnerApiPair
@@ -75,18 +79,30 @@ typedef struct PartnerApiPair
 	const char *value;
 } PartnerApiPair;
 
+/* One part of a multipart/form-data body; sizes in bytes. */
+typedef struct PartnerApiPart
+{
+	const char *name;
+	const char *value;
+	size_t		value_len;
+	const char *file_name;		/* NULL: a text part */
+} PartnerApiPart;
+
 /*
- * A request relative to the server's base URL.  Segments and query values
- * are given decoded; the transport percent-encodes them.
+ * A request relative to the server's base URL, or to one of its own.
+ * Segments and query values are given decoded; the transport percent-encodes
+ * them.
  */
 typedef struct PartnerApiRequest
 {
+	const char *base_url;		/* NULL: the server's */
 	const char *method;			/* "GET", "POST", "PUT", "DELETE" */
 	List	   *path;			/* of char *, one per segment */
 	List	   *query;			/* of PartnerApiPair * */
 	List	   *headers;		/* of PartnerApiPair * */
 	const char *body;			/* UTF-8, or NULL for none */
 	size_t		body_len;
+	List	   *parts;			/* of PartnerApiPart *: multipart/form-data */
 } PartnerApiRequest;
 
 /*
@@ -136,9 +152,12 @@ typedef struct PartnerApiVerdict
 	char	   *message;		/* provider's words, raw; NULL if done */
 	int64		retry_after_ms; /* -1 if the provider named none */
 	/* what a "done" told us; NULL or 0 where it told nothing */
-	char	   *instance_id;
+	char	   *instance_id;	/* of what was made */
 	char	   *instance_token;
+	char	   *instance_url;	/* base URL of its own calls */
 	int64		due_ms;			/* unix ms; 0 if absent or unreadable */
+	char	   *fields;			/* JSON object: what else it told, by the
+								 * names of our columns; no secrets */
 	List	   *outcomes;		/* bulk delete: PartnerApiOutcome * */
 } PartnerApiVerdict;
 
@@ -157,10 +176,14 @@ typedef enum PartnerApiSubscription
 	PARTNER_API_SUBSCRIPTION_TRIAL,
 	PARTNER_API_SUBSCRIPTION_SIGNED,	/* paid, pending, retry... */
 	PARTNER_API_SUBSCRIPTION_CANCELLING,	/* cancelled, still running */
-	PARTNER_API_SUBSCRIPTION_CANCELLED	/* cancelled */
+	PARTNER_API_SUBSCRIPTION_CANCELLED, /* cancelled */
+	PARTNER_API_SUBSCRIPTION_DELETED	/* the list keeps it for a while */
 } PartnerApiSubscription;
 
-/* One row of the provider's own list. */
+/*
+ * One row of a provider's own list.  Of what is no instance it has the id,
+ * as "name" the text that carries our nonce, and the fields.
+ */
 typedef struct PartnerApiListRow
 {
 	char	   *instance_id;	/* never NULL */
@@ -171,10 +194,14 @@ typedef struct PartnerApiListRow
 	char	   *created;		/* as the provider wrote it */
 	int64		created_ms;		/* unix ms; 0 if absent or unreadable */
 	int64		due_ms;			/* unix ms; 0 if absent or unreadable */
+	int64		deleted_ms;		/* unix ms; 0 if absent or unreadable */
 	PartnerApiSubscription subscription;
 	bool		phone_connected;
 	bool		whatsapp_connected;
+	bool		connection_unknown; /* the list does not show the last two */
 	char	   *details;		/* JSON object of the row without secrets */
+	char	   *fields;			/* no instance: JSON object, by the names of
+								 * our columns */
 } PartnerApiListRow;
 
 typedef struct PartnerApiPage
@@ -182,11 +209,24 @@ typedef struct PartnerApiPage
 	List	   *rows;			/* of PartnerApiListRow * */
 	int64		total;			/* rows of all pages; -1 if it does not say */
 	bool		last;			/* no further page is to be read */
+	bool		local_times;	/* its times are wall-clock times of the
+								 * server's zone, given as if they were UTC */
 } PartnerApiPage;
+
+/* What one row shows of an action whose outcome is unknown. */
+typedef enum PartnerApiSight
+{
+	PARTNER_API_SIGHT_NOTHING,	/* it is about something else */
+	PARTNER_API_SIGHT_EFFECT,
+	PARTNER_API_SIGHT_NO_EFFECT
+} PartnerApiSight;
 
 typedef struct PartnerApiFilter
 {
-	const char *query;			/* name or id to search for, or NULL */
+	PartnerApiList list;
+	const char *query;			/* what to search for, or NULL: a name or id;
+								 * of clients the document, of invoices the
+								 * subscription */
 	const char *middleware;		/* "web", "mobile" or NULL for all */
 	int			page_size;		/* rows a page; 0 for the default */
 } PartnerApiFilter;
@@ -196,7 +236,9 @@ typedef struct PartnerApiReadResult
 {
 	bool		connected;		/* READ_STATUS */
 	bool		phone_connected;
-	char	   *text;			/* STATUS: detail; QR_URL, PHONE_CODE: value */
+	char	   *text;			/* STATUS: detail; QR_URL, PHONE_CODE: value;
+								 * SETTINGS and what is no instance: JSON
+								 * object without secrets */
 	bytea	   *bytes;			/* READ_QR: PNG image */
 } PartnerApiReadResult;
 
@@ -204,13 +246,23 @@ typedef struct PartnerApiProvider
 {
 	const char *name;			/* value of the server option "provider" */
 	const char *base_url;		/* default of the option "base_url" */
+	PartnerApiList main_list;	/* what a connection test and a survey read */
 	int64		trial_ms;		/* length of a trial; 0 if there is none */
+	int64		ready_ms;		/* a new instance may take so long before it
+								 * answers; 0 if it answers at once */
 	int			page_rows;		/* rows that a page of its list holds */
 	/* an instance too many costs money until it is deleted? */
 	bool		removes_surplus;
+	/* a deleted instance leaves its phone linked? */
+	bool		disconnects_first;
 
 	/* Can the provider do this?  hint (may be NULL) says what to use. */
 	bool		(*supports) (PartnerApiKind kind, const char **hint);
+	bool		(*supports_read) (PartnerApiRead read, const char **hint);
+	bool		(*supports_list) (PartnerApiList list);
+
+	/* Does a request of this kind carry the token of its instance? */
+	bool		(*needs_token) (PartnerApiKind kind);
 
 	/* Raise ERROR for arguments that must not be sent. */
 	void		(*check) (const PartnerApiAction *action);
@@ -229,16 +281,26 @@ typedef struct PartnerApiProvider
 							   const PartnerApiCredential *credential,
 							   PartnerApiRequest *request);
 	/* false: not a list; *message (raw) says what it is instead */
-	bool		(*parse_list) (const PartnerApiResponse *response, int page,
+	bool		(*parse_list) (const PartnerApiFilter *filter,
+							   const PartnerApiResponse *response, int page,
 							   PartnerApiPage *result, char **message);
+
+	/*
+	 * Of actions on what is no instance, NULL where a provider has none: what
+	 * to search its list for (NULL: read it whole), and what a row shows of
+	 * the action, which was sent at sent_ms.
+	 */
+	const char *(*look_query) (const PartnerApiAction *action);
+	PartnerApiSight (*sight) (const PartnerApiAction *action, int64 sent_ms,
+							  const PartnerApiListRow *row);
 
 	/*
 	 * Reads.  check_read raises ERROR for a bad parameter; parse_read returns
 	 * false with *message where the answer holds no value.
 	 */
 	void		(*check_read) (PartnerApiRead read, const char *parameter);
-	void		(*build_read) (PartnerApiRead read, const char *instance_id,
-							   const char *instance_token,
+	void		(*build_read) (PartnerApiRead read,
+							   const PartnerApiTarget *target,
 							   const char *parameter,
 							   const PartnerApiCredential *credential,
 							   PartnerApiRequest *request);
@@ -250,9 +312,6 @@ typedef struct PartnerApiProvider
 /* provider.c: the registry, and what all providers share */
 extern const PartnerApiProvider *partner_api_provider_find(const char *name);
 extern char *partner_api_provider_names(void);
-extern const char *partner_api_kind_name(PartnerApiKind kind);
-extern bool partner_api_kind_is_paid(PartnerApiKind kind);
-extern bool partner_api_kind_parse(const char *name, PartnerApiKind *kind);
 extern void partner_api_provider_judge(const PartnerApiProvider *provider,
 									   const PartnerApiAction *action,
 									   const PartnerApiResponse *response,

@@ -43,7 +43,9 @@ static const PartnerApiZapiRoute routes[PARTNER_API_KINDS] = {
 	[PARTNER_API_DELETE_INSTANCES] =
 	{"POST", false, true, {"integrator", "on-demand", "batch-delete"}},
 	[PARTNER_API_DISCONNECT_INSTANCE] =
-	{"GET", true, false, {"disconnect"}}
+	{"GET", true, false, {"disconnect"}},
+	[PARTNER_API_REBOOT_INSTANCE] =
+	{"GET", true, false, {"restart"}}
 };
 
 /*
@@ -208,9 +210,7 @@ build(const PartnerApiAction *action, const PartnerApiCredential *credential,
 		case PARTNER_API_DELETE_INSTANCES:
 			body = batch_body(action);
 			break;
-		case PARTNER_API_CANCEL_INSTANCE:
-		case PARTNER_API_DELETE_INSTANCE:
-		case PARTNER_API_DISCONNECT_INSTANCE:
+		default:
 			break;
 	}
 	if (body != NULL)
@@ -221,22 +221,45 @@ build(const PartnerApiAction *action, const PartnerApiCredential *credential,
 }
 
 /*
- * Z-API can do everything.
+ * Z-API has instances and subscriptions of theirs, no plans and no clients.
  */
 static bool
 supports(PartnerApiKind kind, const char **hint)
 {
-	*hint = NULL;
+	*hint = partner_api_kind_of_instance(kind) ? NULL :
+		"Plans and what belongs to them are on a server of provider \"zsystems\".";
+	return routes[kind].method != NULL;
+}
+
+/*
+ * See provider.h.
+ */
+static bool
+supports_list(PartnerApiList list)
+{
+	return list == PARTNER_API_LIST_INSTANCES;
+}
+
+/*
+ * Every path to an instance has its token in it, and so has a bulk delete.
+ */
+static bool
+needs_token(PartnerApiKind kind)
+{
 	return true;
 }
 
 const PartnerApiProvider partner_api_zapi = {
 	.name = "zapi",
 	.base_url = "https://api.z-api.io",
+	.main_list = PARTNER_API_LIST_INSTANCES,
 	.trial_ms = TRIAL_MS,
 	.page_rows = PARTNER_API_ZAPI_PAGE_ROWS,
 	.removes_surplus = false,	/* refused for a trial, which lapses */
 	.supports = supports,
+	.supports_read = partner_api_zapi_supports_read,
+	.supports_list = supports_list,
+	.needs_token = needs_token,
 	.check = partner_api_zapi_check,
 	.build = build,
 	.judge = partner_api_zapi_judge,

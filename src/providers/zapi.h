@@ -55,16 +55,18 @@ extern void partner_api_zapi_build_list(const PartnerApiFilter *filter,
 										int page,
 										const PartnerApiCredential *credential,
 										PartnerApiRequest *request);
-extern bool partner_api_zapi_parse_list(const PartnerApiResponse *response,
+extern bool partner_api_zapi_parse_list(const PartnerApiFilter *filter,
+										const PartnerApiResponse *response,
 										int page, PartnerApiPage *result,
 										char **message);
 
 /* zapi_read.c */
 extern void partner_api_zapi_check_read(PartnerApiRead read,
 										const char *parameter);
+extern bool partner_api_zapi_supports_read(PartnerApiRead read,
+										   const char **hint);
 extern void partner_api_zapi_build_read(PartnerApiRead read,
-										const char *instance_id,
-										const char *instance_token,
+										const PartnerApiTarget *target,
 										const char *parameter,
 										const PartnerApiCredential *credential,
 										PartnerApiRequest *request);

@@ -333,9 +333,7 @@ partner_api_zapi_check(const PartnerApiAction *action)
 		case PARTNER_API_UPDATE_SUBSCRIPTION:
 			check_update(action->arguments);
 			break;
-		case PARTNER_API_CANCEL_INSTANCE:
-		case PARTNER_API_DELETE_INSTANCE:
-		case PARTNER_API_DISCONNECT_INSTANCE:
+		default:
 			break;
 	}
 	partner_api_check_instance_id(action->instance_id);

@@ -393,7 +393,8 @@ open_list(const PartnerApiResponse *response, char **message)
  * where no rows come any more.
  */
 bool
-partner_api_zapi_parse_list(const PartnerApiResponse *response, int page,
+partner_api_zapi_parse_list(const PartnerApiFilter *filter,
+							const PartnerApiResponse *response, int page,
 							PartnerApiPage *result, char **message)
 {
 	json_t	   *root = open_list(response, message);

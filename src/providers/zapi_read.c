@@ -29,6 +29,16 @@ static const char png_magic[] = {
 };
 
 /*
+ * See provider.h.
+ */
+bool
+partner_api_zapi_supports_read(PartnerApiRead read, const char **hint)
+{
+	*hint = NULL;
+	return read < (int) lengthof(routes);
+}
+
+/*
  * Raise ERROR for a phone number that is not country code and number in
  * digits.  The number itself is not repeated.
  */
@@ -54,13 +64,14 @@ partner_api_zapi_check_read(PartnerApiRead read, const char *parameter)
  * See provider.h.  The parameter has passed check_read().
  */
 void
-partner_api_zapi_build_read(PartnerApiRead read, const char *instance_id,
-							const char *instance_token, const char *parameter,
+partner_api_zapi_build_read(PartnerApiRead read,
+							const PartnerApiTarget *target,
+							const char *parameter,
 							const PartnerApiCredential *credential,
 							PartnerApiRequest *request)
 {
-	partner_api_zapi_start(request, &routes[read], instance_id,
-						   instance_token, credential);
+	partner_api_zapi_start(request, &routes[read], target->id, target->token,
+						   credential);
 	if (read == PARTNER_API_READ_PHONE_CODE)
 		request->path = lappend(request->path, pstrdup(parameter));
 }

@@ -41,12 +41,14 @@ parse(void *input)
 {
 	int			page_asked = 1 + take_choice(input, 3);
 	PartnerApiResponse response = take_response(input);
+	PartnerApiFilter filter = {0};
 	PartnerApiPage page;
 	char	   *message = NULL;
 	ListCell   *cell;
 
 	memset(&page, 0x7F, sizeof(page));
-	if (!partner_api_zapi.parse_list(&response, page_asked, &page, &message))
+	if (!partner_api_zapi.parse_list(&filter, &response, page_asked, &page,
+									 &message))
 	{
 		require(message != NULL && *message != '\0');
 		return;

@@ -41,6 +41,8 @@ parse(void *input)
 		case PARTNER_API_READ_PHONE_CODE:
 			require(*result.text != '\0' && result.bytes == NULL);
 			break;
+		default:
+			break;
 	}
 }
 

@@ -209,11 +209,13 @@ test_supports(const void *unused)
 {
 	const char *hint = "unset";
 
-	for (int kind = 0; kind < PARTNER_API_KINDS; kind++)
+	for (int kind = 0; kind <= PARTNER_API_REBOOT_INSTANCE; kind++)
 	{
 		assert_true(partner_api_zapi.supports(kind, &hint));
 		assert_null(hint);
 	}
+	assert_false(partner_api_zapi.supports(PARTNER_API_CREATE_PLAN, &hint));
+	assert_non_null(strstr(hint, "zsystems"));
 	assert_text(partner_api_zapi.name, "zapi");
 	assert_text(partner_api_zapi.base_url, "https://api.z-api.io");
 	assert_int_equal(partner_api_zapi.trial_ms, 2 * 86400000);
@@ -230,17 +232,18 @@ typedef struct ListRow
 } ListRow;
 
 static const ListRow list_rows[] = {
-	{"list everything", {NULL, NULL, 0}, 1,
+	{"list everything", {.page_size = 0}, 1,
 	"GET /instances?page=1&pageSize=50" PARTNER_GET},
-	{"list a page", {NULL, NULL, 20}, 7,
+	{"list a page", {.page_size = 20}, 7,
 	"GET /instances?page=7&pageSize=20" PARTNER_GET},
-	{"list one row, to test a token", {NULL, NULL, 1}, 1,
+	{"list one row, to test a token", {.page_size = 1}, 1,
 	"GET /instances?page=1&pageSize=1" PARTNER_GET},
-	{"search", {"Acme [n-1] & more", NULL, 0}, 1,
+	{"search", {.query = "Acme [n-1] & more"}, 1,
 	"GET /instances?page=1&pageSize=50&query=Acme [n-1] & more" PARTNER_GET},
-	{"list by middleware", {NULL, "web", 0}, 2,
+	{"list by middleware", {.middleware = "web"}, 2,
 	"GET /instances?page=2&pageSize=50&middleware=web" PARTNER_GET},
-	{"search by middleware", {"a", "mobile", 5}, 3,
+	{"search by middleware", {.query = "a",.middleware = "mobile",
+	.page_size = 5}, 3,
 	"GET /instances?page=3&pageSize=5&query=a&middleware=mobile"
 	PARTNER_GET}
 };
@@ -281,11 +284,12 @@ static const ReadRow read_rows[] = {
 static void
 test_build_read(const void *data)
 {
+	static const PartnerApiTarget target = {.id = "ID",.token = "TOKEN"};
 	const ReadRow *row = data;
 	PartnerApiRequest request;
 
 	memset(&request, 0x7F, sizeof(request));
-	partner_api_zapi.build_read(row->read, "ID", "TOKEN", row->parameter,
+	partner_api_zapi.build_read(row->read, &target, row->parameter,
 								&credential, &request);
 	assert_text(request_text(&request), row->expected);
 }

@@ -12,6 +12,9 @@
 /*
  * Parse a page that must be one.
  */
+/* Z-API has one list */
+static const PartnerApiFilter filter;
+
 static PartnerApiPage
 page_of(const char *body, int page)
 {
@@ -20,7 +23,8 @@ page_of(const char *body, int page)
 	char	   *message = "unset";
 
 	memset(&result, 0x7F, sizeof(result));
-	if (!partner_api_zapi.parse_list(&response, page, &result, &message))
+	if (!partner_api_zapi.parse_list(&filter, &response, page, &result,
+									 &message))
 		fail_msg("not a list: %s", message);
 	return result;
 }
@@ -133,7 +137,8 @@ test_bad_page(const void *data)
 	PartnerApiPage page;
 	char	   *message = NULL;
 
-	assert_false(partner_api_zapi.parse_list(&response, 1, &page, &message));
+	assert_false(partner_api_zapi.parse_list(&filter, &response, 1, &page,
+											 &message));
 	assert_text(message, row->message);
 }
 
@@ -146,7 +151,8 @@ test_lost_page(const void *unused)
 
 	response.complete = false;
 	response.transport_error = "timed out";
-	assert_false(partner_api_zapi.parse_list(&response, 1, &page, &message));
+	assert_false(partner_api_zapi.parse_list(&filter, &response, 1, &page,
+											 &message));
 	assert_text(message, "timed out");
 }
 
@@ -165,7 +171,7 @@ test_page_status(const void *unused)
 		PartnerApiPage page;
 		char	   *message = NULL;
 
-		assert_true(partner_api_zapi.parse_list(&response, 1, &page,
+		assert_true(partner_api_zapi.parse_list(&filter, &response, 1, &page,
 												&message));
 	}
 }
@@ -413,7 +419,7 @@ parse(void *response)
 	PartnerApiPage page;
 	char	   *message;
 
-	(void) partner_api_zapi.parse_list(response, 1, &page, &message);
+	(void) partner_api_zapi.parse_list(&filter, response, 1, &page, &message);
 }
 
 static void
