@@ -35,7 +35,8 @@
 
 /* The instance must be known here: its token is needed to address it. */
 static void
-check_instance_known(const PartnerApiNewAction *action,
+check_instance_known(const PartnerApiServer *server,
+					 const PartnerApiNewAction *action,
 					 const char *instance_id)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID};
@@ -47,20 +48,21 @@ check_instance_known(const PartnerApiNewAction *action,
 	};
 	PartnerApiOwnerScope scope;
 	Datum		values[2];
-	NameData	server;
+	NameData	name;
 	char	   *status = NULL;
 	bool		isnull;
 	bool		addressable = false;
 	MemoryContext context = CurrentMemoryContext;
 
-	namestrcpy(&server, action->server);
-	values[0] = NameGetDatum(&server);
+	namestrcpy(&name, action->server);
+	values[0] = NameGetDatum(&name);
 	values[1] = CStringGetTextDatum(instance_id);
 	partner_api_owner_begin(&scope);
 	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0)
 	{
 		status = MemoryContextStrdup(context, partner_api_field_text(0, 1));
-		addressable = DatumGetBool(partner_api_field(0, 2, &isnull));
+		addressable = DatumGetBool(partner_api_field(0, 2, &isnull)) ||
+			!server->provider->needs_token(action->kind);
 	}
 	partner_api_owner_end(&scope);
 
@@ -116,17 +118,23 @@ check_arguments(const PartnerApiServer *server,
 	return view.arguments;
 }
 
-/* Every instance that the action names must be known here. */
+/*
+ * Every instance that the action names must be known here.  What is no
+ * instance is addressed by its id alone.
+ */
 static void
-check_instances_known(const PartnerApiNewAction *action,
+check_instances_known(const PartnerApiServer *server,
+					  const PartnerApiNewAction *action,
 					  const json_t *arguments)
 {
 	json_t	   *ids = partner_api_json_get(arguments, "instance_ids");
 
+	if (!partner_api_kind_of_instance(action->kind))
+		return;
 	if (action->instance_id != NULL)
-		check_instance_known(action, action->instance_id);
+		check_instance_known(server, action, action->instance_id);
 	for (int i = 0; i < partner_api_json_count(ids); i++)
-		check_instance_known(action,
+		check_instance_known(server, action,
 							 partner_api_text_from_utf8(partner_api_json_text_at(ids, i)));
 }
 
@@ -178,7 +186,7 @@ partner_api_action_check(PartnerApiNewAction *action)
 				errmsg("invalid idempotency key"),
 				errdetail("It must have 1 to %d bytes.", MAX_KEY_BYTES),
 				errhint("Use a key of the business row that the call is made for."));
-	check_instances_known(action, arguments);
+	check_instances_known(server, action, arguments);
 	partner_api_caps_check(server, action);
 	action->dry_run = server->dry_run;
 	return server;

@@ -106,14 +106,18 @@
 	"            FROM partner_api.instance_secrets b" \
 	"           WHERE b.server = c.server AND b.instance_id = ANY (ARRAY(" \
 	"             SELECT pg_catalog.jsonb_array_elements_text(" \
-	"                    c.arguments->'instance_ids')))) END," \
+	"                    c.arguments->'instance_ids'))))" \
+	"         WHEN c.state = 'unknown' AND c.kind = 'create_subscription' THEN" \
+	"         (SELECT pg_catalog.jsonb_object_agg(b.subscription_id, true)" \
+	"            FROM partner_api.subscriptions b" \
+	"           WHERE b.server = c.server) END," \
 	"        CASE WHEN c.state = 'unknown' THEN 1 + (" \
 	"         SELECT pg_catalog.count(DISTINCT a.attempt)" \
 	"           FROM partner_api.action_attempts a" \
 	"          WHERE a.action_id = c.action_id AND a.purpose = 'look'" \
 	"            AND a.attempt < c.attempts)::pg_catalog.int4 END," \
 	"        c.run_at," \
-	"        CASE WHEN c.state = 'unknown' AND c.kind = 'create_instance' THEN (" \
+	"        CASE WHEN c.state = 'unknown' AND c.instance_id IS NULL THEN (" \
 	"         SELECT pg_catalog.string_agg(n.nonce, ' ')" \
 	"           FROM partner_api.former_nonces n" \
 	"          WHERE n.action_id = c.action_id) END," \
@@ -146,7 +150,10 @@ copy_time(int row, int column)
 	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
-/* Tokens of a bulk action by instance; NULL if it is none. */
+/*
+ * Tokens of a bulk action by instance; of a lost subscription, those that are
+ * recorded, which it is none of; else NULL.
+ */
 static json_t *
 copy_tokens(int row, int column)
 {
@@ -406,6 +413,30 @@ partner_api_claim_looks(MemoryContext parent, TimestampTz now, int limit)
 }
 
 /*
+ * The kinds whose effect a list shows, as text[].  any_kind: also those that a
+ * search of it would settle.
+ */
+static Datum
+kinds_of_list(PartnerApiList list, bool any_kind)
+{
+	Datum		names[PARTNER_API_KINDS];
+	int			count = 0;
+
+	for (int kind = 0; kind < PARTNER_API_KINDS; kind++)
+	{
+		const PartnerApiKindTraits *traits =
+		partner_api_kind_traits((PartnerApiKind) kind);
+
+		if (traits->list == list &&
+			(any_kind || traits->creates || traits->absence ||
+			 list != PARTNER_API_LIST_INSTANCES))
+			names[count++] = CStringGetTextDatum(traits->name);
+	}
+	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+/*
  * Claim more of them: those that the same whole list settles, since they are
  * of the same server and act with the same role.  any_kind: also those that a
  * search for one instance would settle.
@@ -416,11 +447,10 @@ partner_api_claim_more_looks(MemoryContext parent,
 							 TimestampTz now, int limit, bool any_kind)
 {
 	static const Oid types[] = {TIMESTAMPTZOID, INT4OID, NAMEOID, NAMEOID,
-	BOOLOID};
+	TEXTARRAYOID};
 	static PartnerApiStatement statement = {
 		CLAIM_LOOKS("p.server = $3 AND $4 = " SENDER("p")
-					" AND ($5 OR p.kind NOT IN ('sign_instance',"
-					"      'update_subscription', 'disconnect_instance'))"),
+					" AND p.kind = ANY ($5)"),
 		5, types, NULL
 	};
 	NameData	server;
@@ -434,7 +464,8 @@ partner_api_claim_more_looks(MemoryContext parent,
 	values[1] = Int32GetDatum(limit);
 	values[2] = NameGetDatum(&server);
 	values[3] = NameGetDatum(&role);
-	values[4] = BoolGetDatum(any_kind);
+	values[4] = kinds_of_list(partner_api_kind_traits(leader->kind)->list,
+							  any_kind);
 	rows = partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
 	return read_claims(parent, rows, PARTNER_API_LOOK);
 }

@@ -51,7 +51,8 @@ typedef struct PartnerApiClaim
 	int			lost;			/* requests whose answer was lost */
 	bool		automatic;
 	bool		dry_run;		/* to be shown, never to be sent */
-	json_t	   *tokens;			/* bulk actions: id -> token */
+	json_t	   *tokens;			/* bulk actions: id -> token; looks for a
+								 * subscription: by id, which are recorded */
 } PartnerApiClaim;
 
 /* A place in the order (run_at, action_id) in which actions fall due. */

@@ -150,6 +150,14 @@ partner_api_timestamp_from_unix_ms(int64 unix_ms)
 			INT64CONST(86400000)) * 1000;
 }
 
+/* And back. */
+int64
+partner_api_unix_ms_from_timestamp(TimestampTz time)
+{
+	return time / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+		INT64CONST(86400000);
+}
+
 /* Microseconds of the monotonic clock, for transport and latencies. */
 int64
 partner_api_monotonic_us(void)

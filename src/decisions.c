@@ -364,6 +364,53 @@ confirm_create(int64 action_id, const Subject *subject,
 	partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
 }
 
+/* It is what the action names that can have been changed. */
+static void
+check_same(int64 action_id, const Subject *subject, const char *id)
+{
+	if (strcmp(subject->instance_id, id) != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("action " INT64_FORMAT " is about %s \"%s\"", action_id,
+					   partner_api_object_name(partner_api_kind_traits(subject->kind)->object),
+					   subject->instance_id),
+				errdetail("It cannot have had an effect on \"%s\".", id));
+}
+
+/* An action on what is no instance had its effect. */
+static void
+confirm_object(int64 action_id, const Subject *subject, const char *id)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.object_events"
+		"       (server, object, object_id, kind, occurred_at, action_id,"
+		"        details)"
+		" SELECT server, $2, $3, $4, partner_api.clock(), action_id,"
+		"        arguments || jsonb_strip_nulls(jsonb_build_object("
+		"          'customer_ref', customer_ref))"
+		"   FROM partner_api.pending_actions WHERE action_id = $1"
+		" RETURNING ARRAY[event_id], details::text", 4, types, NULL
+	};
+	const PartnerApiKindTraits *traits =
+	partner_api_kind_traits(subject->kind);
+	Datum		values[4];
+	Datum		events;
+	bool		isnull;
+
+	if (traits->object != PARTNER_API_CARD && !traits->creates)
+		check_same(action_id, subject, id);
+	values[0] = Int64GetDatum(action_id);
+	values[1] = CStringGetTextDatum(partner_api_object_name(traits->object));
+	values[2] = CStringGetTextDatum(id);
+	values[3] = CStringGetTextDatum(traits->creates ? "adopted" :
+									traits->event);
+	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT_RETURNING);
+	events = datumCopy(partner_api_field(0, 1, &isnull), false, -1);
+	close_as(action_id, "done", NULL, partner_api_field_text(0, 2));
+	partner_api_mirror_apply_or_defer(events, PARTNER_API_MIRROR_OBJECTS);
+}
+
 /* An action on an instance had its effect. */
 static void
 confirm_change(int64 action_id, const Subject *subject,
@@ -379,7 +426,7 @@ confirm_change(int64 action_id, const Subject *subject,
 		"   FROM partner_api.pending_actions WHERE action_id = $1"
 		" RETURNING ARRAY[event_id], details::text", 2, types, NULL
 	};
-	const char *event = partner_api_outcome_event(subject->kind);
+	const char *event = partner_api_kind_traits(subject->kind)->event;
 	Datum		values[2];
 	Datum		events;
 	bool		isnull;
@@ -390,13 +437,7 @@ confirm_change(int64 action_id, const Subject *subject,
 				errmsg("action " INT64_FORMAT " is about several instances",
 					   action_id),
 				errhint("Resolve it with null and act on each instance, or give it up with partner_api.cancel_action()."));
-	if (strcmp(subject->instance_id, instance_id) != 0)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("action " INT64_FORMAT " is about instance \"%s\"",
-					   action_id, subject->instance_id),
-				errdetail("It cannot have had an effect on instance \"%s\".",
-						  instance_id));
+	check_same(action_id, subject, instance_id);
 	values[0] = Int64GetDatum(action_id);
 	values[1] = CStringGetTextDatum(event);
 	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT_RETURNING);
@@ -433,6 +474,9 @@ partner_api_resolve_action(PG_FUNCTION_ARGS)
 		close_as(action_id, "failed",
 				 psprintf("no effect, by the word of %s",
 						  GetUserNameFromId(role, false)), NULL);
+	else if (!partner_api_kind_of_instance(subject.kind))
+		confirm_object(action_id, &subject,
+					   text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	else if (subject.kind == PARTNER_API_CREATE_INSTANCE)
 		confirm_create(action_id, &subject,
 					   text_to_cstring(PG_GETARG_TEXT_PP(1)));

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "actions.h"
+#include "arguments.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "fmgr.h"
@@ -65,41 +66,13 @@ take_server(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 	action->server = pstrdup(NameStr(*PG_GETARG_NAME(0)));
 }
 
-/* Arguments as canonical jsonb text, so that equal calls look equal. */
-static char *
-canonical(json_t *arguments)
-{
-	char	   *utf8 = partner_api_json_print(arguments);
-	char	   *text = partner_api_text_from_utf8(utf8);
-	Datum		jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
-
-	return DatumGetCString(DirectFunctionCall1(jsonb_out, jsonb));
-}
-
 /* Settings as a JSON object; null is the empty one. */
 static json_t *
 parse_settings(FunctionCallInfo fcinfo, int arg)
 {
-	char	   *text;
-	char	   *error = NULL;
-	json_t	   *settings;
-
 	if (PG_ARGISNULL(arg))
 		return partner_api_json_object();
-	text = JsonbToCString(NULL, &PG_GETARG_JSONB_P(arg)->root, 0);
-	text = partner_api_text_to_utf8(text);
-	settings = partner_api_json_parse(text, strlen(text), &error);
-	if (settings == NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("settings cannot be sent as JSON"),
-				errdetail("%s.", error),
-				errhint("A number may be out of range, or a text hold the character NUL."));
-	if (!partner_api_json_is_object(settings))
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("settings must be a JSON object"));
-	return settings;
+	return partner_api_argument_json(fcinfo, arg, "settings");
 }
 
 /* Refuse a trial_end that is none; null leaves it to the server. */
@@ -129,7 +102,7 @@ fill_create(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 							  partner_api_text_to_utf8(name));
 	partner_api_json_put(arguments, "settings", parse_settings(fcinfo, 2));
 	partner_api_json_put_text(arguments, "trial_end", trial_end);
-	action->arguments = canonical(arguments);
+	action->arguments = partner_api_canonical_json(arguments);
 	action->customer_ref = optional_text(fcinfo, 3);
 	action->idempotency_key = optional_text(fcinfo, 5);
 	return 6;
@@ -157,7 +130,7 @@ fill_subscription(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 	if (!PG_ARGISNULL(2))
 		partner_api_json_put_bool(arguments, "with_calls",
 								  PG_GETARG_BOOL(2));
-	action->arguments = canonical(arguments);
+	action->arguments = partner_api_canonical_json(arguments);
 	action->idempotency_key = optional_text(fcinfo, 3);
 	return 4;
 }
@@ -191,7 +164,7 @@ fill_instances(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 		partner_api_json_append_text(ids, id);
 	}
 	partner_api_json_put(arguments, "instance_ids", ids);
-	action->arguments = canonical(arguments);
+	action->arguments = partner_api_canonical_json(arguments);
 	action->idempotency_key = optional_text(fcinfo, 2);
 	return 3;
 }
@@ -258,16 +231,29 @@ call(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 	return answer;
 }
 
-/* A row of partner_api.instances from its JSON; null if there is none. */
+static const Oid row_types[] = {TEXTOID};
+
+/* A row of a mirror from its JSON. */
+#define ROW_OF(mirror) \
+	{"SELECT r FROM pg_catalog.json_populate_record(" \
+	 "  NULL::partner_api." mirror ", $1::pg_catalog.json) AS r", \
+	 1, row_types, NULL}
+
+static PartnerApiStatement row_statements[PARTNER_API_OBJECTS] = {
+	[PARTNER_API_INSTANCE] = ROW_OF("instances"),
+	[PARTNER_API_PLAN] = ROW_OF("plans"),
+	[PARTNER_API_SUBSCRIPTION] = ROW_OF("subscriptions"),
+	[PARTNER_API_CLIENT] = ROW_OF("clients"),
+	[PARTNER_API_CARD] = ROW_OF("cards"),
+	[PARTNER_API_INVOICE] =
+	{"SELECT $1::pg_catalog.jsonb", 1, row_types, NULL}
+};
+
+/* The mirror's row of what was acted on, from its JSON; null if none. */
 static Datum
-instance_row(FunctionCallInfo fcinfo, const PartnerApiAnswer *answer)
+row_of(FunctionCallInfo fcinfo, PartnerApiObject object,
+	   const PartnerApiAnswer *answer)
 {
-	static const Oid types[] = {TEXTOID};
-	static PartnerApiStatement statement = {
-		"SELECT i FROM pg_catalog.json_populate_record("
-		"  NULL::partner_api.instances, $1::pg_catalog.json) AS i",
-		1, types, NULL
-	};
 	PartnerApiOwnerScope scope;
 	Datum		value;
 	Datum		row;
@@ -277,18 +263,18 @@ instance_row(FunctionCallInfo fcinfo, const PartnerApiAnswer *answer)
 		PG_RETURN_NULL();
 	value = CStringGetTextDatum(answer->result);
 	partner_api_owner_begin(&scope);
-	partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
+	partner_api_execute(&row_statements[object], &value, NULL, SPI_OK_SELECT);
 	row = SPI_datumTransfer(partner_api_field(0, 1, &isnull), false, -1);
 	partner_api_owner_end(&scope);
 	return row;
 }
 
-/* Call, wait, and return the instance as it is now. */
+/* Call, wait, and return what was acted on as it is now. */
 static Datum
-call_for_instance(FunctionCallInfo fcinfo, PartnerApiKind kind,
-				  FillAction fill)
+call_for_row(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 {
-	return instance_row(fcinfo, call(fcinfo, kind, fill));
+	return row_of(fcinfo, partner_api_kind_traits(kind)->object,
+				  call(fcinfo, kind, fill));
 }
 
 /* One C function for the waiting form of an operation, one for enqueueing. */
@@ -298,7 +284,7 @@ call_for_instance(FunctionCallInfo fcinfo, PartnerApiKind kind,
 	Datum \
 	partner_api_##name(PG_FUNCTION_ARGS) \
 	{ \
-		return call_for_instance(fcinfo, kind, fill); \
+		return call_for_row(fcinfo, kind, fill); \
 	} \
 	Datum \
 	partner_api_enqueue_##name(PG_FUNCTION_ARGS) \
@@ -314,6 +300,27 @@ OPERATION(cancel_instance, PARTNER_API_CANCEL_INSTANCE, fill_instance)
 OPERATION(delete_instance, PARTNER_API_DELETE_INSTANCE, fill_instance)
 OPERATION(disconnect_instance, PARTNER_API_DISCONNECT_INSTANCE,
 		  fill_instance)
+
+OPERATION(reboot_instance, PARTNER_API_REBOOT_INSTANCE, fill_instance)
+OPERATION(change_settings, PARTNER_API_CHANGE_SETTINGS,
+		  partner_api_fill_by_name)
+OPERATION(create_plan, PARTNER_API_CREATE_PLAN, partner_api_fill_by_name)
+OPERATION(change_plan, PARTNER_API_CHANGE_PLAN, partner_api_fill_by_name)
+OPERATION(delete_plan, PARTNER_API_DELETE_PLAN, partner_api_fill_by_name)
+OPERATION(create_subscription, PARTNER_API_CREATE_SUBSCRIPTION,
+		  partner_api_fill_by_name)
+OPERATION(change_subscription, PARTNER_API_CHANGE_SUBSCRIPTION,
+		  partner_api_fill_by_name)
+OPERATION(suspend_subscription, PARTNER_API_SUSPEND_SUBSCRIPTION,
+		  partner_api_fill_by_name)
+OPERATION(reactivate_subscription, PARTNER_API_REACTIVATE_SUBSCRIPTION,
+		  partner_api_fill_by_name)
+OPERATION(cancel_subscription, PARTNER_API_CANCEL_SUBSCRIPTION,
+		  partner_api_fill_by_name)
+OPERATION(refund_invoice, PARTNER_API_REFUND_INVOICE,
+		  partner_api_fill_by_name)
+OPERATION(create_client, PARTNER_API_CREATE_CLIENT, partner_api_fill_by_name)
+OPERATION(store_card, PARTNER_API_STORE_CARD, partner_api_fill_by_name)
 
 PG_FUNCTION_INFO_V1(partner_api_delete_instances);
 PG_FUNCTION_INFO_V1(partner_api_enqueue_delete_instances);

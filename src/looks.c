@@ -22,17 +22,18 @@
 /* Each row of a list is shown to all who share it. */
 #define MOST_COMPANIONS 1000
 
-/* Looks of one account that are to begin. */
+/* Looks at one list of an account that are to begin. */
 typedef struct Group
 {
 	PartnerApiAccount *account;
+	PartnerApiList list;
 	List	   *whole;			/* those that need the whole list */
 	List	   *narrow;			/* those that a search is enough for */
 } Group;
 
-/* The group of an account, made if there is none. */
+/* The group of a list of an account, made if there is none. */
 static Group *
-find_group(List **groups, PartnerApiAccount *account)
+find_group(List **groups, PartnerApiAccount *account, PartnerApiList list)
 {
 	Group	   *group;
 	ListCell   *lc;
@@ -40,11 +41,12 @@ find_group(List **groups, PartnerApiAccount *account)
 	foreach(lc, *groups)
 	{
 		group = lfirst(lc);
-		if (group->account == account)
+		if (group->account == account && group->list == list)
 			return group;
 	}
 	group = palloc0(sizeof(Group));
 	group->account = account;
+	group->list = list;
 	*groups = lappend(*groups, group);
 	return group;
 }
@@ -56,7 +58,8 @@ add_to_group(List **groups, PartnerApiAccounts *accounts,
 {
 	PartnerApiTransfer *transfer = partner_api_transfer_prepare(accounts,
 																claim);
-	Group	   *group = find_group(groups, transfer->account);
+	PartnerApiList list = partner_api_kind_traits(claim->kind)->list;
+	Group	   *group = find_group(groups, transfer->account, list);
 
 	if (transfer->account->error == NULL &&
 		partner_api_look_needs_whole(claim, transfer->account->server, now))
@@ -75,7 +78,8 @@ whole_is_cheaper(const Group *group)
 	int64		searches = list_length(group->narrow);
 	int64		rows;
 
-	if (searches + list_length(group->whole) < 2)
+	if (partner_api_list_is_narrow(group->list) ||
+		searches + list_length(group->whole) < 2)
 		return false;
 	rows = Max(searches, 1) * group->account->server->provider->page_rows;
 	return partner_api_mirror_count(group->account->server_name,

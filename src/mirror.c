@@ -151,6 +151,11 @@ static PartnerApiStatement lock_rows = {
 	" FOR UPDATE NOWAIT", 1, event_types, NULL
 };
 
+/* The same, whatever it takes, of what is no instance. */
+static PartnerApiStatement apply_objects = {
+	"SELECT partner_api.apply_object_events($1)", 1, event_types, NULL
+};
+
 /* Events, and what they may ask of the mirror. */
 typedef struct Events
 {
@@ -167,6 +172,11 @@ apply_events(const Events *events)
 {
 	Datum		ids = events->ids;
 
+	if (events->needs == PARTNER_API_MIRROR_OBJECTS)
+	{
+		partner_api_execute(&apply_objects, &ids, NULL, SPI_OK_SELECT);
+		return;
+	}
 	partner_api_execute(&lock_rows, &ids, NULL, SPI_OK_SELECT);
 	partner_api_execute(&create_rows, &ids, NULL, SPI_OK_INSERT);
 	if (events->needs & PARTNER_API_MIRROR_CHANGES)
@@ -224,7 +234,7 @@ partner_api_mirror_apply_or_defer(Datum event_ids, int needs)
 typedef struct BacklogEvent
 {
 	Events		events;			/* this one */
-	char	   *instance;		/* server and instance */
+	char	   *instance;		/* server and instance, plan ... */
 } BacklogEvent;
 
 /* Work for partner_api_try(): one event, and off the list with it. */
@@ -246,9 +256,13 @@ static List *
 list_backlog(void)
 {
 	static PartnerApiStatement list = {
-		"SELECT ARRAY[b.event_id], e.server || '/' || e.instance_id"
+		"SELECT ARRAY[b.event_id], coalesce("
+		"        e.server || '/' || e.instance_id,"
+		"        o.server || '/' || o.object || '/' || o.object_id),"
+		"       o.event_id IS NOT NULL"
 		"  FROM partner_api.mirror_backlog b"
-		"  JOIN partner_api.instance_events e ON e.event_id = b.event_id"
+		"  LEFT JOIN partner_api.instance_events e ON e.event_id = b.event_id"
+		"  LEFT JOIN partner_api.object_events o ON o.event_id = b.event_id"
 		" ORDER BY b.event_id LIMIT 1000", 0, NULL, NULL
 	};
 	uint64		rows = partner_api_execute(&list, NULL, NULL, SPI_OK_SELECT);
@@ -260,7 +274,8 @@ list_backlog(void)
 		BacklogEvent *event = palloc(sizeof(BacklogEvent));
 
 		event->events.ids = partner_api_field(row, 1, &isnull);
-		event->events.needs = PARTNER_API_MIRROR_ALL;
+		event->events.needs = DatumGetBool(partner_api_field(row, 3, &isnull)) ?
+			PARTNER_API_MIRROR_OBJECTS : PARTNER_API_MIRROR_ALL;
 		event->instance = partner_api_field_text(row, 2);
 		events = lappend(events, event);
 	}
@@ -406,14 +421,17 @@ partner_api_mirror_pass_time(TimestampTz now)
 /* ---- reading ---- */
 
 /*
- * An instance's row as JSON that fits a slot, in the current context; NULL if
- * there is none.
+ * The row of an instance, or with "object" of a plan and so on, as JSON that
+ * fits a slot, in the current context; NULL if there is none.
  */
 char *
-partner_api_mirror_row(const char *server, const char *instance_id)
+partner_api_mirror_row(const char *server, const char *object, const char *id)
 {
-	static const Oid types[] = {NAMEOID, TEXTOID};
-	static PartnerApiStatement statement = {
+	static const Oid types[] = {NAMEOID, TEXTOID, TEXTOID};
+	static PartnerApiStatement object_row = {
+		"SELECT partner_api.object_row($1, $3, $2)", 3, types, NULL
+	};
+	static PartnerApiStatement instance_row = {
 		"SELECT CASE WHEN pg_column_size(i.details) > 8000"
 		"            THEN (to_jsonb(i) - 'details')::text"
 		"            ELSE row_to_json(i)::text END"
@@ -421,12 +439,15 @@ partner_api_mirror_row(const char *server, const char *instance_id)
 		" WHERE server = $1 AND instance_id = $2", 2, types, NULL
 	};
 	NameData	name;
-	Datum		values[2];
+	Datum		values[3];
 
 	namestrcpy(&name, server);
 	values[0] = NameGetDatum(&name);
-	values[1] = CStringGetTextDatum(instance_id);
-	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) == 0)
+	values[1] = CStringGetTextDatum(id);
+	if (object != NULL)
+		values[2] = CStringGetTextDatum(object);
+	if (partner_api_execute(object == NULL ? &instance_row : &object_row,
+							values, NULL, SPI_OK_SELECT) == 0)
 		return NULL;
 	return partner_api_field_text(0, 1);
 }

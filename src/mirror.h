@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * mirror.h
- *	  The mirror of instances: what events add up to.
+ *	  The mirror of instances, plans and so on: what events add up to.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -19,12 +19,13 @@
 #define PARTNER_API_MIRROR_CHANGES 1	/* rows change, signs are withdrawn */
 #define PARTNER_API_MIRROR_SIGNS 2	/* signs are scheduled */
 #define PARTNER_API_MIRROR_ALL 3
+#define PARTNER_API_MIRROR_OBJECTS 4	/* they are of what is no instance */
 
 extern void partner_api_mirror_apply_or_defer(Datum event_ids, int needs);
 extern void partner_api_mirror_apply_backlog(void);
 extern ErrorData *partner_api_mirror_pass_time(TimestampTz now);
-extern char *partner_api_mirror_row(const char *server,
-									const char *instance_id);
+extern char *partner_api_mirror_row(const char *server, const char *object,
+									const char *id);
 extern int	partner_api_mirror_count(const char *server, int limit);
 extern bool partner_api_nonce_was_seen(const char *server);
 extern void partner_api_note_nonce_seen(const char *server, TimestampTz now);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * outcome.c
- *	  What a "done" means for the instance: the event that is recorded.
+ *	  What a "done" means for what it is about: the event that is recorded.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -104,28 +104,41 @@ describe_bulk(const PartnerApiVerdict *verdict, const List *secrets)
 	return partner_api_json_print(all);
 }
 
-/* The event that the success of an operation is; NULL for bulk ones. */
-const char *
-partner_api_outcome_event(PartnerApiKind kind)
+/*
+ * What was asked for and what was answered, where the answer wins; of what is
+ * no instance that is all that its mirror row begins with.
+ */
+static void
+describe_object(const PartnerApiTransfer *transfer,
+				const PartnerApiVerdict *verdict,
+				PartnerApiSettlement *settlement, json_t *details)
 {
-	switch (kind)
-	{
-		case PARTNER_API_CREATE_INSTANCE:
-			return "created";
-		case PARTNER_API_SIGN_INSTANCE:
-			return "signed";
-		case PARTNER_API_UPDATE_SUBSCRIPTION:
-			return "subscription_updated";
-		case PARTNER_API_CANCEL_INSTANCE:
-			return "cancelled";
-		case PARTNER_API_DELETE_INSTANCE:
-			return "deleted";
-		case PARTNER_API_DISCONNECT_INSTANCE:
-			return "disconnected";
-		case PARTNER_API_DELETE_INSTANCES:
-			break;
-	}
-	return NULL;
+	const PartnerApiClaim *claim = transfer->claim;
+	const PartnerApiKindTraits *traits = partner_api_kind_traits(claim->kind);
+
+	settlement->event_object = partner_api_object_name(traits->object);
+	if (verdict->instance_id != NULL)
+		settlement->event_instance = verdict->instance_id;
+	if (claim->purpose == PARTNER_API_LOOK && traits->creates)
+		settlement->event = "adopted";
+	partner_api_json_merge(details, transfer->arguments);
+	partner_api_json_put_text(details, "customer_ref", claim->customer_ref);
+	if (traits->id_argument != NULL)
+		partner_api_json_put_text(details, traits->id_argument,
+								  claim->instance_id);
+}
+
+/* Put what else the answer told into the details. */
+static void
+add_fields(json_t *details, const PartnerApiVerdict *verdict)
+{
+	char	   *error;
+
+	if (verdict->fields != NULL)
+		partner_api_json_merge(details,
+							   partner_api_json_parse(verdict->fields,
+													  strlen(verdict->fields),
+													  &error));
 }
 
 /*
@@ -147,7 +160,7 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 			describe_bulk(verdict, partner_api_transfer_secrets(transfer));
 		return;
 	}
-	settlement->event = partner_api_outcome_event(claim->kind);
+	settlement->event = partner_api_kind_traits(claim->kind)->event;
 	settlement->event_instance = claim->instance_id;
 	if (verdict->due_ms > 0)
 		put_time(details, "provider_due_at",
@@ -157,6 +170,9 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 											  "with_calls"));
 	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
 		describe_new(transfer, verdict, provider_skew_us, settlement, details);
+	else if (!partner_api_kind_of_instance(claim->kind))
+		describe_object(transfer, verdict, settlement, details);
+	add_fields(details, verdict);
 	settlement->event_details = partner_api_json_print(details);
 	settlement->outcome = settlement->event_details;
 }

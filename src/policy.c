@@ -120,8 +120,16 @@ partner_api_why_not_again(const PartnerApiClaim *claim,
 {
 	if (claim->deadline == 0 && claim->lost >= MOST_LOST_ANSWERS)
 		return "the provider's list shows no effect of several requests";
-	if (claim->kind != PARTNER_API_CREATE_INSTANCE)
-		return NULL;			/* it names one instance */
+	switch (partner_api_kind_traits(claim->kind)->repeat)
+	{
+		case PARTNER_API_REPEAT_NEVER:
+			return "the provider's list does not show the effect, and nothing makes a second request safe";
+		case PARTNER_API_REPEAT_FREELY:
+		case PARTNER_API_REPEAT_PROVED:
+			return NULL;		/* it names what it is about */
+		case PARTNER_API_REPEAT_BY_NONCE:
+			break;
+	}
 	if (!server->name_nonce)
 		return "the provider's list does not show the effect, but name_nonce is off";
 	if (!list_shows_nonces)
@@ -140,6 +148,7 @@ prefers_repeat(const PartnerApiClaim *claim, const PartnerApiServer *server)
 		case PARTNER_API_SIGN_INSTANCE:
 			return server->repeats_unknown_sign;
 		case PARTNER_API_CREATE_INSTANCE:
+		case PARTNER_API_CREATE_PLAN:
 			return server->repeats_unknown_create;
 		default:
 			return false;
@@ -182,21 +191,14 @@ partner_api_look_needs_whole(const PartnerApiClaim *claim,
 							 const PartnerApiServer *server,
 							 TimestampTz begun_at)
 {
-	switch (claim->kind)
-	{
-		case PARTNER_API_CREATE_INSTANCE:
-			return partner_api_look_is_last(claim) ||
-				time_is_short(claim, server, begun_at);
-		case PARTNER_API_SIGN_INSTANCE:
-		case PARTNER_API_UPDATE_SUBSCRIPTION:
-		case PARTNER_API_DISCONNECT_INSTANCE:
-			return false;
-		case PARTNER_API_CANCEL_INSTANCE:
-		case PARTNER_API_DELETE_INSTANCE:
-		case PARTNER_API_DELETE_INSTANCES:
-			break;
-	}
-	return true;
+	const PartnerApiKindTraits *traits = partner_api_kind_traits(claim->kind);
+
+	if (traits->list != PARTNER_API_LIST_INSTANCES)
+		return !partner_api_list_is_narrow(traits->list);
+	if (traits->creates)
+		return partner_api_look_is_last(claim) ||
+			time_is_short(claim, server, begun_at);
+	return traits->absence;
 }
 
 /* What to do with an action whose effect a complete listing does not show. */
@@ -217,16 +219,17 @@ choose_without_proof(const PartnerApiClaim *claim,
 					 const PartnerApiEvidence *evidence,
 					 const PartnerApiServer *server, TimestampTz now)
 {
-	switch (claim->kind)
+	if (claim->kind == PARTNER_API_SIGN_INSTANCE)
 	{
-		case PARTNER_API_UPDATE_SUBSCRIPTION:
-		case PARTNER_API_DISCONNECT_INSTANCE:
+		if (!time_is_short(claim, server, now))
+			return LOOK_AGAIN;
+		return prefers_repeat(claim, server) ? SEND_AGAIN : ASK_A_PERSON;
+	}
+	switch (partner_api_kind_traits(claim->kind)->repeat)
+	{
+		case PARTNER_API_REPEAT_FREELY:
 			return SEND_AGAIN;
-		case PARTNER_API_SIGN_INSTANCE:
-			if (!time_is_short(claim, server, now))
-				return LOOK_AGAIN;
-			return prefers_repeat(claim, server) ? SEND_AGAIN : ASK_A_PERSON;
-		case PARTNER_API_CREATE_INSTANCE:
+		case PARTNER_API_REPEAT_BY_NONCE:
 			if (time_is_short(claim, server, now) && evidence->whole &&
 				partner_api_why_not_again(claim, server,
 										  evidence->shows_nonces) == NULL)
@@ -346,7 +349,7 @@ partner_api_after_failed_look(const PartnerApiClaim *claim,
 	}
 	if (now >= partner_api_decide_by(claim, server) &&
 		(now >= claim->deadline ||
-		 claim->kind != PARTNER_API_CREATE_INSTANCE))
+		 !partner_api_kind_traits(claim->kind)->creates))
 	{
 		next.state = "needs_attention";
 		return next;

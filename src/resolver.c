@@ -29,7 +29,8 @@ typedef struct PartnerApiLook
 	PartnerApiListing listing;
 	MemoryContext page_context; /* the call of the page being read */
 	int			page;
-	char	   *query;			/* NULL: the whole list */
+	PartnerApiList list;
+	const char *query;			/* NULL: the whole list */
 } PartnerApiLook;
 
 /* ---- reading pages ---- */
@@ -43,12 +44,21 @@ sent_name(const PartnerApiTransfer *transfer)
 	return partner_api_name_with_nonce(name, transfer->claim->nonce);
 }
 
-/* What to search for; NULL where the whole list must be read. */
-static char *
+/*
+ * What to search for; NULL where the whole list must be read.  Of what is no
+ * instance the provider knows.
+ */
+static const char *
 choose_query(const PartnerApiTransfer *transfer)
 {
 	const PartnerApiClaim *claim = transfer->claim;
+	PartnerApiAction action;
 
+	if (!partner_api_kind_of_instance(claim->kind))
+	{
+		partner_api_transfer_action(transfer, &action);
+		return transfer->account->server->provider->look_query(&action);
+	}
 	if (transfer->whole_list ||
 		partner_api_look_needs_whole(claim, transfer->account->server,
 									 transfer->started_at))
@@ -58,13 +68,22 @@ choose_query(const PartnerApiTransfer *transfer)
 	return claim->instance_id;
 }
 
+/* What is asked of the list. */
+static PartnerApiFilter
+look_filter(const PartnerApiLook *look)
+{
+	PartnerApiFilter filter = {.list = look->list,.query = look->query};
+
+	return filter;
+}
+
 /* Ask for the next page; the call of the page before is given up. */
 static void
 request_page(PartnerApiTransfer *transfer)
 {
 	PartnerApiLook *look = transfer->look;
 	const PartnerApiServer *server = transfer->account->server;
-	PartnerApiFilter filter = {.query = look->query};
+	PartnerApiFilter filter = look_filter(look);
 	PartnerApiRequest request = {0};
 	MemoryContext done = look->page_context;
 	MemoryContext before;
@@ -92,6 +111,7 @@ partner_api_look_start(PartnerApiTransfer *transfer)
 
 	transfer->look = look;
 	partner_api_listing_begin(&look->listing);
+	look->list = partner_api_kind_traits(transfer->claim->kind)->list;
 	look->query = choose_query(transfer);
 	partner_api_sighting_begin(transfer);
 	foreach(lc, transfer->companions)
@@ -132,6 +152,7 @@ adopt(const PartnerApiTransfer *transfer, PartnerApiSettlement *settlement)
 		verdict.instance_id = found->instance_id;
 		verdict.instance_token = found->instance_token;
 		verdict.due_ms = found->due_ms;
+		verdict.fields = found->fields;
 	}
 	if (transfer->claim->kind == PARTNER_API_DELETE_INSTANCES)
 		verdict.outcomes = all_deleted(transfer);
@@ -292,13 +313,16 @@ partner_api_look_page(PartnerApiTransfer *transfer,
 	PartnerApiPage page = {0};
 	char	   *message = NULL;
 	const char *problem;
+	PartnerApiFilter filter;
 	MemoryContext before;
 	bool		readable;
 
 	if (!response->complete)
 		return settle_all(transfer, response, response->transport_error, now);
 	before = MemoryContextSwitchTo(look->page_context);
-	readable = provider->parse_list(response, look->page, &page, &message);
+	filter = look_filter(look);
+	readable = provider->parse_list(&filter, response, look->page, &page,
+									&message);
 	MemoryContextSwitchTo(before);
 	if (!readable)
 		return settle_all(transfer, response, message, now);

@@ -70,6 +70,7 @@ static const struct
 	{offsetof(PartnerApiSettlement, event_instance), TEXTOID},
 	{offsetof(PartnerApiSettlement, event_details), TEXTOID},
 	{offsetof(PartnerApiSettlement, token), TEXTOID},
+	{offsetof(PartnerApiSettlement, event_object), TEXTOID},
 };
 
 static const Oid settle_types[] = {
@@ -77,7 +78,7 @@ static const Oid settle_types[] = {
 	TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID,
 	TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
 	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	TIMESTAMPTZOID
+	TEXTARRAYOID, TIMESTAMPTZOID
 };
 
 #define NCOLUMNS ((int) lengthof(columns))
@@ -85,10 +86,11 @@ static const Oid settle_types[] = {
 static PartnerApiStatement settle_statement = {
 	"WITH v AS MATERIALIZED ("
 	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
-	"                      $13, $14, $15, $16, $17, $18)"
+	"                      $13, $14, $15, $16, $17, $18, $19)"
 	"   AS v (action_id, lease, attempts, looks, purpose, verdict,"
 	"         http_status, latency_ms, started_at, finished_at, error, state,"
-	"         run_at, outcome, event, event_instance, event_details, token)),"
+	"         run_at, outcome, event, event_instance, event_details, token,"
+	"         object)),"
 	" attempt AS ("
 	" INSERT INTO partner_api.action_attempts (action_id, attempt, lease,"
 	"        purpose, started_at, finished_at, latency_ms, verdict,"
@@ -105,11 +107,11 @@ static PartnerApiStatement settle_statement = {
 	"         coalesce(p.instance_id, v.event_instance) AS instance_id,"
 	"         p.run_at, v.attempts, v.error, v.looks,"
 	"         v.outcome::pg_catalog.jsonb AS outcome, v.event,"
-	"         v.event_instance, v.event_details, v.token),"
+	"         v.event_instance, v.event_details, v.token, v.object),"
 	" history AS ("
 	" INSERT INTO partner_api.action_history " PARTNER_API_HISTORY_COLUMNS
 	" SELECT " PARTNER_API_SHARED_COLUMNS("") ", state, instance_id, run_at, attempts,"
-	"        error, looks, $19, outcome FROM closed RETURNING action_id),"
+	"        error, looks, $20, outcome FROM closed RETURNING action_id),"
 	" reopened AS ("
 	" UPDATE partner_api.pending_actions p"
 	"    SET state = v.state, run_at = v.run_at, attempts = v.attempts,"
@@ -127,20 +129,28 @@ static PartnerApiStatement settle_statement = {
 	" event AS ("
 	" INSERT INTO partner_api.instance_events (server, instance_id, kind,"
 	"        occurred_at, action_id, details)"
-	" SELECT server, event_instance, event, $19, action_id,"
+	" SELECT server, event_instance, event, $20, action_id,"
 	"        coalesce(event_details, '{}')::pg_catalog.jsonb"
-	"   FROM closed WHERE event IS NOT NULL"
+	"   FROM closed WHERE event IS NOT NULL AND object IS NULL"
 	" UNION ALL"
-	" SELECT server, o.instance_id, 'deleted', $19, action_id, '{}'"
+	" SELECT server, o.instance_id, 'deleted', $20, action_id, '{}'"
 	"   FROM closed, pg_catalog.jsonb_to_recordset("
 	"          CASE WHEN kind = 'delete_instances' AND NOT dry_run"
 	"               THEN outcome END)"
 	"        AS o (instance_id pg_catalog.text, deleted pg_catalog.bool)"
 	"  WHERE o.deleted"
+	" RETURNING event_id),"
+	" object_event AS ("
+	" INSERT INTO partner_api.object_events (server, object, object_id, kind,"
+	"        occurred_at, action_id, details)"
+	" SELECT server, object, event_instance, event, $20, action_id,"
+	"        coalesce(event_details, '{}')::pg_catalog.jsonb"
+	"   FROM closed WHERE event IS NOT NULL AND object IS NOT NULL"
 	" RETURNING event_id)"
-	" SELECT NULL::pg_catalog.int8, event_id FROM event"
-	" UNION ALL SELECT action_id, NULL FROM history"
-	" UNION ALL SELECT action_id, NULL FROM reopened",
+	" SELECT NULL::pg_catalog.int8, event_id, NULL::pg_catalog.int8 FROM event"
+	" UNION ALL SELECT NULL, NULL, event_id FROM object_event"
+	" UNION ALL SELECT action_id, NULL, NULL FROM history"
+	" UNION ALL SELECT action_id, NULL, NULL FROM reopened",
 	NCOLUMNS + 1, settle_types, NULL
 };
 
@@ -207,9 +217,9 @@ mark_recorded(List *settlements, int64 action_id)
 	}
 }
 
-/* Marks what was recorded; returns the new events as an array, or 0. */
+/* The numbers in a column of what the statement yields as an array, or 0. */
 static Datum
-read_settled(List *settlements, uint64 rows)
+read_events(uint64 rows, int column)
 {
 	Datum	   *events = palloc(Max(rows, 1) * sizeof(Datum));
 	int			nevents = 0;
@@ -217,12 +227,10 @@ read_settled(List *settlements, uint64 rows)
 
 	for (int row = 0; row < (int) rows; row++)
 	{
-		Datum		action_id = partner_api_field(row, 1, &isnull);
+		Datum		event_id = partner_api_field(row, column, &isnull);
 
-		if (isnull)
-			events[nevents++] = partner_api_field(row, 2, &isnull);
-		else
-			mark_recorded(settlements, DatumGetInt64(action_id));
+		if (!isnull)
+			events[nevents++] = event_id;
 	}
 	if (nevents == 0)
 		return (Datum) 0;
@@ -231,13 +239,28 @@ read_settled(List *settlements, uint64 rows)
 										   TYPALIGN_DOUBLE));
 }
 
-/* Fetch the instance's row for calls that wait for it. */
+/* Marks what was recorded. */
+static void
+read_recorded(List *settlements, uint64 rows)
+{
+	bool		isnull;
+
+	for (int row = 0; row < (int) rows; row++)
+	{
+		Datum		action_id = partner_api_field(row, 1, &isnull);
+
+		if (!isnull)
+			mark_recorded(settlements, DatumGetInt64(action_id));
+	}
+}
+
+/* Fetch the row of what was acted on for calls that wait for it. */
 static void
 fetch_result(PartnerApiSettlement *settlement)
 {
 	const PartnerApiClaim *claim = settlement->claim;
-	const char *instance = claim->instance_id != NULL ? claim->instance_id :
-	settlement->event_instance;
+	const char *instance = settlement->event_instance != NULL ?
+	settlement->event_instance : claim->instance_id;
 	char	   *row;
 
 	if (!settlement->recorded || strcmp(settlement->state, "done") != 0 ||
@@ -247,7 +270,7 @@ fetch_result(PartnerApiSettlement *settlement)
 		settlement->result = partner_api_text_from_utf8(settlement->outcome);
 	else if (instance != NULL)
 	{
-		row = partner_api_mirror_row(claim->server,
+		row = partner_api_mirror_row(claim->server, settlement->event_object,
 									 partner_api_text_from_utf8(instance));
 		if (row != NULL)
 			settlement->result = MemoryContextStrdup(claim->context, row);
@@ -404,7 +427,8 @@ event_needs(List *settlements)
 
 		if (settlement->sign_at != 0)
 			needs |= PARTNER_API_MIRROR_SIGNS;
-		if (settlement->claim->kind != PARTNER_API_CREATE_INSTANCE)
+		if (settlement->claim->kind != PARTNER_API_CREATE_INSTANCE &&
+			settlement->event_object == NULL)
 			needs |= PARTNER_API_MIRROR_CHANGES;
 	}
 	return needs;
@@ -456,6 +480,7 @@ partner_api_settle(List *settlements, TimestampTz now)
 {
 	Datum		values[NCOLUMNS + 1];
 	Datum		events;
+	Datum		object_events;
 	uint64		rows;
 	ListCell   *lc;
 
@@ -472,9 +497,14 @@ partner_api_settle(List *settlements, TimestampTz now)
 	values[NCOLUMNS] = TimestampTzGetDatum(now);
 	rows = partner_api_execute(&settle_statement, values, NULL,
 							   SPI_OK_SELECT);
-	events = read_settled(settlements, rows);
+	read_recorded(settlements, rows);
+	events = read_events(rows, 2);
+	object_events = read_events(rows, 3);
 	if (events != (Datum) 0)
 		partner_api_mirror_apply_or_defer(events, event_needs(settlements));
+	if (object_events != (Datum) 0)
+		partner_api_mirror_apply_or_defer(object_events,
+										  PARTNER_API_MIRROR_OBJECTS);
 	foreach(lc, settlements)
 	{
 		PartnerApiSettlement *settlement = lfirst(lc);

@@ -36,8 +36,9 @@ typedef struct PartnerApiSettlement
 	const char *state;			/* the action's next state */
 	TimestampTz run_at;
 	const char *outcome;		/* JSON; NULL if none */
-	const char *event;			/* kind of the instance event; NULL if none */
-	const char *event_instance; /* its instance */
+	const char *event;			/* kind of the event; NULL if none */
+	const char *event_object;	/* of what sort; NULL: of an instance */
+	const char *event_instance; /* its instance, plan ... */
 	const char *event_details;	/* JSON */
 	const char *token;			/* instance token to keep; NULL if none */
 	TimestampTz trial_ends_at;	/* of the trial that it began; 0: none */

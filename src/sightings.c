@@ -5,7 +5,8 @@
  *
  * A create is found by its nonce.  One that was sent again on a person's word
  * has had others before: an instance that carries one of those is as much its
- * effect.  Everything else names the instance that it is about.
+ * effect.  Everything else names the instance that it is about.  What the
+ * rows of other lists show, their provider knows.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -13,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "json.h"
 #include "sightings.h"
 
@@ -48,6 +50,14 @@ add_nonces(PartnerApiSighting *sighting, const PartnerApiClaim *claim)
 	}
 }
 
+/* Is its effect found by what we have sent with it? */
+static bool
+is_found_by_nonce(const PartnerApiClaim *claim)
+{
+	return partner_api_kind_traits(claim->kind)->repeat ==
+		PARTNER_API_REPEAT_BY_NONCE;
+}
+
 /* Begin to look for a transfer's action, in its claim's context. */
 void
 partner_api_sighting_begin(PartnerApiTransfer *transfer)
@@ -56,8 +66,10 @@ partner_api_sighting_begin(PartnerApiTransfer *transfer)
 	MemoryContext before = MemoryContextSwitchTo(claim->context);
 
 	transfer->sighting = palloc0(sizeof(PartnerApiSighting));
-	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
+	if (is_found_by_nonce(claim))
 		add_nonces(transfer->sighting, claim);
+	if (!partner_api_kind_of_instance(claim->kind))
+		partner_api_transfer_action(transfer, &transfer->sighting->action);
 	MemoryContextSwitchTo(before);
 }
 
@@ -85,8 +97,16 @@ copy_row(const PartnerApiTransfer *transfer, const PartnerApiListRow *row)
 	copy->subscription = row->subscription;
 	copy->phone_connected = row->phone_connected;
 	copy->whatsapp_connected = row->whatsapp_connected;
+	copy->fields = row->fields == NULL ? NULL : pstrdup(row->fields);
 	MemoryContextSwitchTo(before);
 	return copy;
+}
+
+/* Does the list keep a row of something that is gone? */
+static bool
+is_deleted(const PartnerApiListRow *row)
+{
+	return row->subscription == PARTNER_API_SUBSCRIPTION_DELETED;
 }
 
 /* Does somebody use or pay for the instance? */
@@ -98,12 +118,15 @@ is_in_use(const PartnerApiListRow *row)
 }
 
 /*
- * Which of two instances of one create is its effect?  The one that is in
- * use, else the older: what was made later is what the repetition made.
+ * Which of two instances of one create is its effect?  One that is there
+ * before one that is gone, the one that is in use, else the older: what was
+ * made later is what the repetition made.
  */
 static bool
 is_preferred(const PartnerApiListRow *row, const PartnerApiListRow *other)
 {
+	if (is_deleted(row) != is_deleted(other))
+		return is_deleted(other);
 	if (is_in_use(row) != is_in_use(other))
 		return is_in_use(row);
 	return row->created_ms != 0 &&
@@ -169,6 +192,29 @@ add_to_create(PartnerApiTransfer *transfer, const PartnerApiMarkedRow *marked)
 	}
 }
 
+/*
+ * Take note of what one row says about an action on what is no instance, by
+ * the provider's own judgement.  What is recorded here as another action's
+ * effect is not this one's.
+ */
+static void
+add_to_object(PartnerApiTransfer *transfer, const PartnerApiListRow *row)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+	const PartnerApiProvider *provider = transfer->account->server->provider;
+	PartnerApiSighting *sighting = transfer->sighting;
+	PartnerApiSight sight;
+
+	if (partner_api_json_get(claim->tokens, row->instance_id) != NULL)
+		return;
+	sight = provider->sight(&sighting->action,
+							partner_api_unix_ms_from_timestamp(claim->sent_at),
+							row);
+	sighting->met = sighting->met || sight != PARTNER_API_SIGHT_NOTHING;
+	if (sight == PARTNER_API_SIGHT_EFFECT)
+		take_created(transfer, row);
+}
+
 /* Take note of what one row says about the action. */
 void
 partner_api_sighting_add(PartnerApiTransfer *transfer,
@@ -178,11 +224,13 @@ partner_api_sighting_add(PartnerApiTransfer *transfer,
 	PartnerApiSighting *sighting = transfer->sighting;
 	const char *instance_id = marked->row->instance_id;
 
-	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
+	if (is_found_by_nonce(claim))
 		add_to_create(transfer, marked);
+	else if (!partner_api_kind_of_instance(claim->kind))
+		add_to_object(transfer, marked->row);
 	else if (claim->kind == PARTNER_API_DELETE_INSTANCES)
 	{
-		if (is_in_bulk(transfer, instance_id))
+		if (!is_deleted(marked->row) && is_in_bulk(transfer, instance_id))
 			take_present(transfer, instance_id);
 	}
 	else if (sighting->found == NULL &&
@@ -207,6 +255,7 @@ judge_sign(const PartnerApiListRow *row)
 			return PARTNER_API_FINDING_NO_EFFECT;
 		case PARTNER_API_SUBSCRIPTION_CANCELLING:
 		case PARTNER_API_SUBSCRIPTION_CANCELLED:
+		case PARTNER_API_SUBSCRIPTION_DELETED:
 			break;
 	}
 	return PARTNER_API_FINDING_CONTRADICTION;
@@ -218,10 +267,29 @@ judge_cancel(const PartnerApiListRow *row)
 {
 	bool		cancelled = row == NULL ||
 	row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLING ||
-	row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLED;
+	row->subscription == PARTNER_API_SUBSCRIPTION_CANCELLED ||
+	is_deleted(row);
 
 	return cancelled ? PARTNER_API_FINDING_EFFECT :
 		PARTNER_API_FINDING_NO_EFFECT;
+}
+
+/*
+ * The same of what is no instance.  Where nothing of ours is in the list, two
+ * rows that may be the effect are a riddle.
+ */
+static PartnerApiFinding
+judge_object(const PartnerApiTransfer *transfer)
+{
+	const PartnerApiSighting *sighting = transfer->sighting;
+	const PartnerApiKindTraits *traits =
+	partner_api_kind_traits(transfer->claim->kind);
+
+	if (sighting->surplus > 0 && !is_found_by_nonce(transfer->claim))
+		return PARTNER_API_FINDING_CONTRADICTION;
+	if (sighting->found != NULL || (traits->absence && !sighting->met))
+		return PARTNER_API_FINDING_EFFECT;
+	return PARTNER_API_FINDING_NO_EFFECT;
 }
 
 /* The list has been read whole: what does it show of the action? */
@@ -231,6 +299,8 @@ partner_api_sighting_judge(const PartnerApiTransfer *transfer)
 	const PartnerApiSighting *sighting = transfer->sighting;
 	bool		effect = false;
 
+	if (!partner_api_kind_of_instance(transfer->claim->kind))
+		return judge_object(transfer);
 	switch (transfer->claim->kind)
 	{
 		case PARTNER_API_CREATE_INSTANCE:
@@ -241,13 +311,12 @@ partner_api_sighting_judge(const PartnerApiTransfer *transfer)
 		case PARTNER_API_CANCEL_INSTANCE:
 			return judge_cancel(sighting->found);
 		case PARTNER_API_DELETE_INSTANCE:
-			effect = sighting->found == NULL;
+			effect = sighting->found == NULL || is_deleted(sighting->found);
 			break;
 		case PARTNER_API_DELETE_INSTANCES:
 			effect = sighting->present == NIL;
 			break;
-		case PARTNER_API_UPDATE_SUBSCRIPTION:
-		case PARTNER_API_DISCONNECT_INSTANCE:
+		default:
 			break;				/* the list does not show it */
 	}
 	return effect ? PARTNER_API_FINDING_EFFECT :

@@ -23,6 +23,9 @@ typedef struct PartnerApiSighting
 	int			surplus;		/* further instances of the same create */
 	bool		nonce_seen;		/* a row showed a nonce of ours unmodified */
 	List	   *present;		/* bulk delete: ids that are still there */
+	/* what is no instance: */
+	PartnerApiAction action;	/* for the provider's judgement of rows */
+	bool		met;			/* a row was about it */
 } PartnerApiSighting;
 
 /* A row of the list, and the nonce in its name. */

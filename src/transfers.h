@@ -65,7 +65,6 @@ extern void partner_api_transfer_request(PartnerApiTransfer *transfer,
 										 bool mutating);
 
 /* outcome.c */
-extern const char *partner_api_outcome_event(PartnerApiKind kind);
 extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 										 const PartnerApiVerdict *verdict,
 										 int64 provider_skew_us,
