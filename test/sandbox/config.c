@@ -60,6 +60,37 @@ static const ConfigKey keys[] = {
 	WORD("date_header", date_header, "sandbox", "real", "none"),
 	NUMBER("date_skew_seconds", date_skew_seconds, -MAX_SECONDS, MAX_SECONDS),
 	WORD("due_as", due_form, "number", "string", "iso", "missing"),
+	TEXT("greenapi_api_url", greenapi_api_url),
+	WORD("greenapi_api_url_key", greenapi_api_url_key,
+		 "apiUrl", "apiUrlInstance"),
+	WORD("greenapi_deleted_calls", greenapi_deleted_calls,
+		 "refused", "starting"),
+	NUMBER("greenapi_deleted_days", greenapi_deleted_days, 0, 36500),
+	WORD("greenapi_early", greenapi_early, "unauthorized", "expired"),
+	NUMBER("greenapi_error_status", greenapi_error_status, 0, 599),
+	WORD("greenapi_errors", greenapi_errors,
+		 "envelope", "text", "json", "host"),
+	FLAG("greenapi_fractions", greenapi_fractions),
+	NUMBER("greenapi_free_instances", greenapi_free_instances,
+		   SANDBOX_UNLIMITED, INT_MAX),
+	FLAG("greenapi_id_as_string", greenapi_id_as_string),
+	NUMBER("greenapi_id_digits", greenapi_id_digits, 10, 18),
+	WORD("greenapi_list_token", greenapi_list_token,
+		 "shown", "missing", "null"),
+	NUMBER("greenapi_making_seconds", greenapi_making_seconds,
+		   0, MAX_SECONDS),
+	FLAG("greenapi_needs_reboot", greenapi_needs_reboot),
+	WORD("greenapi_qr", greenapi_qr, "code", "error"),
+	NUMBER("greenapi_restart_seconds", greenapi_restart_seconds,
+		   0, MAX_SECONDS),
+	NUMBER("greenapi_save_errors", greenapi_save_errors, 0, INT_MAX),
+	WORD("greenapi_settings_kept", greenapi_settings_kept,
+		 "all", "none", "created", "changed"),
+	NUMBER("greenapi_starting_seconds", greenapi_starting_seconds,
+		   0, MAX_SECONDS),
+	WORD("greenapi_unlinked_logout", greenapi_unlinked_logout,
+		 "done", "refused"),
+	NUMBER("greenapi_utc_offset_hours", greenapi_utc_offset_hours, -12, 14),
 	FLAG("invoices_paid", invoices_paid),
 	FLAG("list_ended", list_ended),
 	NUMBER("list_lag_seconds", list_lag_seconds, 0, MAX_SECONDS),
@@ -245,22 +276,34 @@ find_key(const char *name)
 	return NULL;
 }
 
+/* A text of a configuration. */
+static char **
+text_member(const ConfigKey *key, SandboxConfig *config)
+{
+	return (char **) ((char *) config + key->offset);
+}
+
 /* Give the configuration its own copy of each text that differs. */
 static void
 adopt(const SandboxConfig *changed)
 {
 	SandboxConfig old = sandbox_config;
+	size_t		i;
 
 	sandbox_config = *changed;
-	if (changed->client_token != old.client_token)
+	for (i = 0; i < lengthof(keys); i++)
 	{
-		sandbox_config.client_token = sandbox_strdup(changed->client_token);
-		free(old.client_token);
-	}
-	if (changed->quota_error != old.quota_error)
-	{
-		sandbox_config.quota_error = sandbox_strdup(changed->quota_error);
-		free(old.quota_error);
+		char	  **text = text_member(&keys[i], &sandbox_config);
+		char	   *before;
+
+		if (keys[i].type != KEY_TEXT)
+			continue;
+		before = *text_member(&keys[i], &old);
+		if (*text != before)
+		{
+			*text = sandbox_strdup(*text);
+			free(before);
+		}
 	}
 }
 
@@ -357,8 +400,11 @@ sandbox_config_reset(void)
 		free(tokens[i]);
 	}
 	free(tokens);
-	free(sandbox_config.client_token);
-	free(sandbox_config.quota_error);
+	for (i = 0; i < (int) lengthof(keys); i++)
+	{
+		if (keys[i].type == KEY_TEXT)
+			free(*text_member(&keys[i], &sandbox_config));
+	}
 	tokens = NULL;
 	token_count = 0;
 	memset(&sandbox_config, 0, sizeof(sandbox_config));
@@ -372,6 +418,15 @@ sandbox_config_reset(void)
 	sandbox_config.sign_repeat_status = 400;
 	sandbox_config.trial_seconds = 2L * 24 * 3600;
 	sandbox_config.cancel_days = 30;
+	sandbox_config.greenapi_api_url = sandbox_strdup("");
+	sandbox_config.greenapi_deleted_days = 90;
+	sandbox_config.greenapi_error_status = 400;
+	sandbox_config.greenapi_free_instances = SANDBOX_UNLIMITED;
+	sandbox_config.greenapi_id_digits = 10;
+	sandbox_config.greenapi_making_seconds = 30;
+	sandbox_config.greenapi_starting_seconds = 90;
+	sandbox_config.greenapi_restart_seconds = 20;
+	sandbox_config.greenapi_utc_offset_hours = 3;
 	for (i = 0; i < initial_token_count; i++)
 		activate_token(initial_tokens[i], SANDBOX_UNLIMITED);
 }

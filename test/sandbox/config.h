@@ -91,6 +91,56 @@ typedef enum SandboxDateHeader
 	SANDBOX_DATE_NONE
 } SandboxDateHeader;
 
+/* How Green API refuses a partner call */
+typedef enum SandboxGreenapiErrors
+{
+	SANDBOX_ERRORS_ENVELOPE,	/* 200 with code and description */
+	SANDBOX_ERRORS_TEXT,
+	SANDBOX_ERRORS_JSON,
+	SANDBOX_ERRORS_HOST			/* text or envelope, by the Host header */
+} SandboxGreenapiErrors;
+
+/* What its instance calls say while the instance is being made */
+typedef enum SandboxGreenapiEarly
+{
+	SANDBOX_EARLY_UNAUTHORIZED,
+	SANDBOX_EARLY_EXPIRED
+} SandboxGreenapiEarly;
+
+/* Which settings take hold */
+typedef enum SandboxGreenapiKept
+{
+	SANDBOX_KEPT_ALL,
+	SANDBOX_KEPT_NONE,
+	SANDBOX_KEPT_CREATED,
+	SANDBOX_KEPT_CHANGED
+} SandboxGreenapiKept;
+
+typedef enum SandboxGreenapiListToken
+{
+	SANDBOX_LIST_TOKEN_SHOWN,
+	SANDBOX_LIST_TOKEN_MISSING,
+	SANDBOX_LIST_TOKEN_NULL
+} SandboxGreenapiListToken;
+
+typedef enum SandboxGreenapiDeletedCalls
+{
+	SANDBOX_DELETED_REFUSED,
+	SANDBOX_DELETED_STARTING
+} SandboxGreenapiDeletedCalls;
+
+typedef enum SandboxGreenapiLogout
+{
+	SANDBOX_UNLINKED_DONE,
+	SANDBOX_UNLINKED_REFUSED
+} SandboxGreenapiLogout;
+
+typedef enum SandboxGreenapiQr
+{
+	SANDBOX_GREENAPI_QR_CODE,
+	SANDBOX_GREENAPI_QR_ERROR
+} SandboxGreenapiQr;
+
 /*
  * Enumerated members are int, so that one table can describe all keys.  A
  * rule such as "days:30" is its word in one member, its number in the next.
@@ -119,6 +169,29 @@ typedef struct SandboxConfig
 	int			sign_body;
 	int			qr_form;
 	int			date_header;
+
+	/* Green API's */
+	char	   *greenapi_api_url;
+	int			greenapi_api_url_key;
+	int			greenapi_deleted_calls;
+	long		greenapi_deleted_days;
+	int			greenapi_early;
+	long		greenapi_error_status;
+	int			greenapi_errors;
+	bool		greenapi_fractions;
+	long		greenapi_free_instances;	/* or SANDBOX_UNLIMITED */
+	bool		greenapi_id_as_string;
+	long		greenapi_id_digits;
+	int			greenapi_list_token;
+	long		greenapi_making_seconds;
+	bool		greenapi_needs_reboot;
+	int			greenapi_qr;
+	long		greenapi_restart_seconds;
+	long		greenapi_save_errors;
+	int			greenapi_settings_kept;
+	long		greenapi_starting_seconds;
+	int			greenapi_unlinked_logout;
+	long		greenapi_utc_offset_hours;
 } SandboxConfig;
 
 extern SandboxConfig sandbox_config;

@@ -116,7 +116,7 @@ instance_json(SandboxInstance *instance)
 					   json_integer(maker),
 					   "settings", instance->settings);
 	json_object_update_new(result,
-						   json_pack("{s:s, s:s, s:b}", "state",
+						   json_pack("{s:s, s:s?, s:b}", "state",
 									 rules->states[instance->state],
 									 rules->status_field,
 									 sandbox_instance_status(instance),
@@ -226,6 +226,23 @@ names_created_twice(void)
 	return result;
 }
 
+/* Deleted before their phone was logged out */
+static json_int_t
+phones_left_linked(void)
+{
+	json_int_t	result = 0;
+	size_t		i;
+
+	for (i = 1; i <= sandbox_ledger_count(); i++)
+	{
+		const SandboxInstance *instance = sandbox_ledger_get(i);
+
+		if (instance->deleted_at != 0 && instance->connected)
+			result++;
+	}
+	return result;
+}
+
 /* GET /counters */
 void
 sandbox_control_counters(SandboxRequest *request)
@@ -235,11 +252,13 @@ sandbox_control_counters(SandboxRequest *request)
 	bool		all = names == NULL || strcmp(names, "false") != 0;
 
 	sandbox_reply_json(&request->reply, 200,
-					   json_pack("{s:o, s:o, s:I}",
+					   json_pack("{s:o, s:o, s:I, s:I}",
 								 "operations", sandbox_journal_operations(),
 								 "names", names_json(name, all),
 								 "names_created_more_than_once",
-								 names_created_twice()));
+								 names_created_twice(),
+								 "phones_left_linked",
+								 phones_left_linked()));
 	free(name);
 	free(names);
 }
@@ -448,7 +467,7 @@ check_seed(SandboxRequest *request, const json_t *count)
 	const char *id = json_string_value(json_object_get(request->json, "id"));
 	const SandboxRules *rules = rules_of(request->json);
 	const char *misfit = rules == NULL ? "provider" :
-		check_fields(rules, request->json);
+	check_fields(rules, request->json);
 
 	if (!json_is_object(request->json) || misfit != NULL)
 		sandbox_reply_error(&request->reply, 400,

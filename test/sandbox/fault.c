@@ -169,15 +169,18 @@ disguise_empty(SandboxReply *reply, const json_t *rule)
 	replace(reply, rule, 200, NULL, "");
 }
 
-/* Give the members of an object, and of those in it, types nobody expects. */
+/* Give members of a value, and of those in it, types nobody expects. */
 static void
 twist_types(json_t *value)
 {
 	static const char *const texts[] = {
-		"id", "token", "name", "paymentStatus", "value"
+		"id", "token", "name", "paymentStatus", "value", "apiTokenInstance",
+		"stateInstance", "deleteInstanceAccount", "saveSettings", "isLogout",
+		"isReboot"
 	};
-	json_t	   *due = json_object_get(value, "due");
-	json_t	   *content = json_object_get(value, "content");
+	static const char *const others[] = {"due", "idInstance"};
+	json_t	   *content = json_is_array(value) ? value :
+	json_object_get(value, "content");
 	size_t		i;
 
 	for (i = 0; i < lengthof(texts); i++)
@@ -185,8 +188,14 @@ twist_types(json_t *value)
 		if (json_object_get(value, texts[i]) != NULL)
 			json_object_set_new(value, texts[i], json_integer(12345));
 	}
-	if (due != NULL)
-		json_object_set_new(value, "due", json_pack("{s:O}", "at", due));
+	for (i = 0; i < lengthof(others); i++)
+	{
+		json_t	   *member = json_object_get(value, others[i]);
+
+		if (member != NULL)
+			json_object_set_new(value, others[i],
+								json_pack("{s:O}", "at", member));
+	}
 	for (i = 0; i < json_array_size(content); i++)
 		twist_types(json_array_get(content, i));
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "greenapi.h"
 #include "ledger.h"
 #include "util.h"
 #include "zapi.h"
@@ -25,7 +26,8 @@ const char *const sandbox_effect_names[SANDBOX_EFFECTS] = {
 };
 
 static const SandboxRules *const all_rules[] = {
-	&sandbox_zapi_rules
+	&sandbox_zapi_rules,
+	&sandbox_greenapi_rules
 };
 
 const SandboxRules *

@@ -71,6 +71,10 @@ typedef struct SandboxInstance
 	int64_t		ended_at;
 	int64_t		lapsed_at;
 
+	/* Green API's */
+	int64_t		starts_at;
+	int64_t		ready_at;		/* 0: not without a reboot */
+
 	/* ledger.c's own */
 	size_t		position;
 	bool		listed;
@@ -113,7 +117,7 @@ typedef struct SandboxRules
 	/* Put it into a state as if the calls had been made now. */
 	void		(*enter) (SandboxInstance *instance, int state);
 
-	/* The status word, if no literal takes its place. */
+	/* The status word, if no literal takes its place; NULL: it has none */
 	const char *(*status) (const SandboxInstance *instance);
 
 	/* Does its state let the list show it? */

@@ -77,7 +77,7 @@ update_listed(SandboxInstance *instance)
 {
 	const SandboxRules *rules = instance->rules;
 	bool		wanted = instance->visible_at <= sandbox_clock_now() &&
-		rules->is_listed(instance);
+	rules->is_listed(instance);
 
 	if (wanted != instance->listed)
 		sandbox_order_set(rules->listed, instance->position, wanted);

@@ -185,6 +185,9 @@ typedef struct SandboxProvider
 /* zapi.c */
 extern const SandboxProvider sandbox_zapi;
 
+/* greenapi.c */
+extern const SandboxProvider sandbox_greenapi;
+
 /* route.c */
 extern const char *const sandbox_operation_names[SANDBOX_OPERATIONS];
 extern bool sandbox_operation_parse(const char *name,

@@ -27,7 +27,8 @@ const char *const sandbox_operation_names[SANDBOX_OPERATIONS] = {
 };
 
 static const SandboxProvider *const providers[] = {
-	&sandbox_zapi
+	&sandbox_zapi,
+	&sandbox_greenapi
 };
 
 bool

@@ -210,6 +210,189 @@ check_instance_calls()
 		"$(control 'requests?operation=instance_status&limit=1' '.requests[0].path' | sed 's/%69/i/')"
 }
 
+# A call of Green API: METHOD, partner method, body
+green()
+{
+	plain_call "$1" "/partner/$2/sandbox-partner-token" \
+		${3:+-H "$json" -d "$3"} "${@:4}"
+}
+
+# A call of an instance of Green API: METHOD, method, body
+green_instance()
+{
+	plain_call "$1" "/waInstance$id/$2/$token_of_id" ${3:+-H "$json" -d "$3"}
+}
+
+# Create NAME at Green API and set id and token_of_id
+green_made()
+{
+	local answer
+
+	answer=$(green POST createInstance "{\"name\":\"$1\",\"stateWebhook\":\"yes\"}")
+	id=$(jq -r .idInstance <<<"${answer#* }")
+	token_of_id=$(jq -r .apiTokenInstance <<<"${answer#* }")
+}
+
+green_rows()
+{
+	green GET getInstances | cut -c5- | jq -c -r "$1"
+}
+
+advance()
+{
+	control clock . -d "{\"advance_seconds\":$1}" >/dev/null
+}
+
+check_greenapi_partner()
+{
+	local not_found='200 {"code":404,"description":"Not found"}'
+	local wrong='/partner/createInstance/gac.wrong'
+
+	control clock . -d '{"set":"2026-05-01T22:30:00Z"}' >/dev/null
+	check "create at Green API" '200 true true whatsapp' \
+		"$(green POST createInstance '{"name":"shop-1"}' |
+			jq -r -R 'split(" ") | .[0] as $status | .[1] | fromjson |
+				[$status, (.idInstance|tostring|test("^[1-9][0-9]{9}$")),
+				(.apiTokenInstance|test("^[0-9a-f]{50}$")), .typeInstance] |
+				map(tostring) | join(" ")')"
+	check "create without a body" 200 "$(green POST createInstance | cut -c1-3)"
+	check "it has a name all the same" true \
+		"$(green_rows '.[1] | .name == "Instance \(.idInstance)"')"
+	check "a switch is no boolean" '200 {"code":400,"description":"Bad Request Validation failed"}' \
+		"$(green POST createInstance '{"stateWebhook":true}')"
+	check "times are local, without a zone" \
+		'["2026-05-02T01:30:00","0001-01-01T00:00:00","2026-05-03T01:30:00",false,"PARTNER_23"]' \
+		"$(green_rows '.[0] | [(.timeCreated,.timeDeleted,.expirationDate |
+			sub(":[0-9]{2}$"; ":00")), .deleted, .tariff]')"
+	check "getInstances may be a POST" "$(green GET getInstances)" \
+		"$(green POST getInstances)"
+	check "Z-API's list shows none" 0 \
+		"$(call GET '/instances?page=1&pageSize=9' | cut -c5- | jq .total)"
+	made other
+	check "nor Green API's one of Z-API" 2 "$(green_rows length)"
+	check "Z-API's ids are unknown here" "$not_found" \
+		"$(green POST deleteInstanceAccount '{"idInstance":1}')"
+	green_made doomed
+	control "instances/$id" . -d '{"state":"ready","connected":true}' >/dev/null
+	advance 86400
+	check "days billed" 2 "$(control "state?id=$id" '.instances[0].days_billed')"
+	check "an id is sent as a number" 200 \
+		"$(green POST deleteInstanceAccount "{\"idInstance\":\"$id\"}" | cut -c1-3)"
+	check "delete" '200 {"deleteInstanceAccount":true}' \
+		"$(green POST deleteInstanceAccount "{\"idInstance\":$id}")"
+	check "delete again" "$not_found" \
+		"$(green POST deleteInstanceAccount "{\"idInstance\":$id}")"
+	check "one delete" 1 "$(counter delete_instance effects)"
+	check "its phone is still linked" 1 "$(control counters .phones_left_linked)"
+	check "a deleted one is listed" 'true 2026-05-03T01' \
+		"$(green_rows '.[2] | "\(.deleted) \(.timeDeleted[:13])"')"
+	check "calls of a deleted one" '400 Instance is deleted' \
+		"$(green_instance GET getStateInstance)"
+	control config . -d '{"greenapi_deleted_calls":"starting"}' >/dev/null
+	check "may look as if it started" '200 {"stateInstance":"starting"}' \
+		"$(green_instance GET getStateInstance)"
+	advance 7776001
+	check "for three months" 2 "$(green_rows length)"
+	check "bad token" '200 {"code":401,"description":"Unauthorized"}' \
+		"$(plain_call POST "$wrong")"
+	check "no such path" '200 {"code":401,"description":"Unauthorized"}' \
+		"$(green POST deleteInstance)"
+	check "wrong method" '404 Not Found' "$(green GET createInstance)"
+	control config . -d '{"greenapi_errors":"host"}' >/dev/null
+	check "one host has a status" '400 Unauthorized' \
+		"$(plain_call POST "$wrong" -H 'Host: api.green-api.com')"
+	check "the other has not" '200 {"code":401,"description":"Unauthorized"}' \
+		"$(plain_call POST "$wrong" -H 'Host: api.greenapi.com')"
+	control config . -d '{"greenapi_errors":"json","greenapi_error_status":0}' >/dev/null
+	check "its own status" '401 {"code":401,"description":"Unauthorized"}' \
+		"$(plain_call POST "$wrong")"
+	check "tokens are masked" '["/partner/createInstance/***","/partner/***/***"]' \
+		"$(plain_call POST "/partner/$token_of_id/x" >/dev/null
+			control 'requests?limit=2' '[.requests[].path]' | sed "s/$token_of_id/***/")"
+	check "also where there is but one" '["/waInstance1/***"]' \
+		"$(plain_call POST "/waInstance1/$token_of_id" >/dev/null
+			control 'requests?limit=1' '[.requests[].path]')"
+}
+
+check_greenapi_config()
+{
+	control config . -d '{"greenapi_free_instances":1,"greenapi_save_errors":1,
+		"greenapi_id_digits":12,"greenapi_id_as_string":true,
+		"greenapi_list_token":"missing","list_lag_seconds":60,
+		"greenapi_api_url":"https://7107.api.greenapi.com"}' >/dev/null
+	check "not saved" '200 {"code":200,"description":"Error saving instance. Try creating the instance again."}' \
+		"$(green POST createInstance '{}')"
+	check "an id of 12 digits as a string, and the URL" \
+		'[12,"https://7107.api.greenapi.com"]' \
+		"$(green POST createInstance '{}' | cut -c5- | jq -c '[(.idInstance|length),.apiUrl]')"
+	check "no free instances" 100 \
+		"$(green POST createInstance '{}' | cut -c5- | jq .code)"
+	check "one create" 1 "$(counter create_instance effects)"
+	check "not listed yet" '[]' "$(green_rows .)"
+	advance 61
+	check "then without its token" false "$(green_rows '.[0]|has("apiTokenInstance")')"
+	control instances . -d '{"provider":"greenapi","name":"foreign","connected":true}' >/dev/null
+	check "a seeded one is ready" '["ready","authorized"]' \
+		"$(control 'state?name=foreign' '.instances[0]|[.state,.stateInstance]')"
+}
+
+check_greenapi_instance()
+{
+	green_made phone
+	check "null while it is made" '200 null' "$(green_instance GET getStateInstance)"
+	check "early 401" '401 Unauthorized' "$(green_instance GET getSettings)"
+	control config . -d '{"greenapi_early":"expired"}' >/dev/null
+	check "or early 400" 400 "$(green_instance POST setSettings '{}' | cut -c1-3)"
+	advance 31
+	check "then it starts" '200 {"stateInstance":"starting"}' \
+		"$(green_instance GET getStateInstance)"
+	check "no QR yet" '400 instance in starting process try later' \
+		"$(green_instance GET qr)"
+	advance 90
+	check "then it is ready" '200 {"stateInstance":"notAuthorized"}' \
+		"$(green_instance GET getStateInstance)"
+	check "its QR is a PNG" '"qrCode" 89504e47' \
+		"$(green_instance GET qr | cut -c5- >"$work/qr"
+			printf '%s ' "$(jq .type "$work/qr")"
+			jq -r .message "$work/qr" | base64 -d | od -An -tx1 -N4 | tr -d ' \n')"
+	check "settings of the create" '["yes","no",500]' \
+		"$(green_instance GET getSettings | cut -c5- |
+			jq -c '[.stateWebhook,.deviceWebhook,.delaySendMessagesMilliseconds]')"
+	check "authorization code" 8 \
+		"$(green_instance POST getAuthorizationCode '{"phoneNumber":441234567890}' | cut -c5- | jq '.code|length')"
+	check "the number is no string" '400 bad request data' \
+		"$(green_instance POST getAuthorizationCode '{"phoneNumber":"441234567890"}')"
+	control "instances/$id" . -d '{"connected":true}' >/dev/null
+	check "authorized" '200 {"stateInstance":"authorized"}' \
+		"$(green_instance GET getStateInstance)"
+	check "no QR any more" alreadyLogged \
+		"$(green_instance GET qr | cut -c5- | jq -r .type)"
+	check "set settings" '200 {"saveSettings":true}' \
+		"$(green_instance POST setSettings '{"deviceWebhook":"yes"}')"
+	check "restarts it" '200 {"stateInstance":"starting"}' \
+		"$(green_instance GET getStateInstance)"
+	advance 21
+	check "both are kept" '["yes","yes"]' \
+		"$(green_instance GET getSettings | cut -c5- | jq -c '[.stateWebhook,.deviceWebhook]')"
+	check "logout" '200 {"isLogout":true}' "$(green_instance GET logout)"
+	check "has one effect" 1 "$(counter disconnect_instance effects)"
+	check "logout again has none" '200 {"isLogout":true} 1' \
+		"$(green_instance GET logout) $(counter disconnect_instance effects)"
+	control config . -d '{"greenapi_settings_kept":"none","greenapi_needs_reboot":true}' >/dev/null
+	green_made lost
+	advance 100000
+	check "one that never starts" '200 {"stateInstance":"starting"}' \
+		"$(green_instance GET getStateInstance)"
+	check "reboot" '200 {"isReboot":true}' "$(green_instance GET reboot)"
+	advance 21
+	check "helps, but settings are lost" no \
+		"$(green_instance GET getSettings | cut -c5- | jq -r .stateWebhook)"
+	token_of_id=wrong
+	check "wrong token" '401 Unauthorized' "$(green_instance GET qr)"
+	id=1
+	check "wrong id" '403 Forbidden' "$(green_instance GET qr)"
+}
+
 check_config()
 {
 	control config . -d '{"tokens":[{"token":"sandbox-partner-token","quota":1}],"due_as":"string","mangle_names":"truncate:4"}' >/dev/null
@@ -342,7 +525,8 @@ check_tls()
 	check "end of input ends it cleanly" 0 $?
 }
 
-for group in create_and_list life instance_calls config faults close_reused withhold tls; do
+for group in create_and_list life instance_calls greenapi_partner \
+	greenapi_config greenapi_instance config faults close_reused withhold tls; do
 	"check_$group"
 	reset
 done

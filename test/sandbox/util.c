@@ -271,6 +271,19 @@ sandbox_random_hex(char *result, int digits)
 	result[digits] = '\0';
 }
 
+/* Write a random decimal number of so many digits, and a NUL. */
+void
+sandbox_random_digits(char *result, int digits)
+{
+	uint64_t	number = next_random();
+	int			i;
+
+	for (i = digits - 1; i > 0; i--, number /= 10)
+		result[i] = (char) ('0' + number % 10);
+	result[0] = (char) ('1' + number % 9);
+	result[digits] = '\0';
+}
+
 static int
 hex_digit(char c)
 {

@@ -24,6 +24,11 @@
 /* Room for an ISO 8601 time and for an HTTP date, with their NUL */
 #define SANDBOX_TIME_LEN 40
 
+/* A PNG of one pixel, in base64 */
+#define SANDBOX_PIXEL_PNG \
+	"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhf" \
+	"DwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
 typedef struct SandboxBuffer
 {
 	char	   *data;			/* always NUL-terminated once appended to */
@@ -49,6 +54,7 @@ extern bool sandbox_parse_time(const json_t *value, int64_t *ms);
 extern int64_t sandbox_month_start(int64_t ms, int months, int offset_hours);
 
 extern void sandbox_random_hex(char *result, int digits);
+extern void sandbox_random_digits(char *result, int digits);
 extern bool sandbox_percent_decode(char *text);
 extern void sandbox_force_utf8(char *text, size_t len);
 extern bool sandbox_parse_long(const char *text, long low, long high,

@@ -11,12 +11,6 @@
 
 #include <string.h>
 
-/* A PNG of one pixel */
-#define PIXEL \
-	"data:image/png;base64," \
-	"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhf" \
-	"DwAChwGA60e6kgAAAABJRU5ErkJggg=="
-
 #define ALREADY_CONNECTED "You are already connected."
 #define NOT_CONNECTED "You are not connected."
 #define SUBSCRIBE_AGAIN \
@@ -67,7 +61,8 @@ sandbox_zapi_qr_code(SandboxRequest *request)
 		return;
 	if (sandbox_config.qr_form == SANDBOX_QR_DATA_URI)
 	{
-		reply_value(request, json_string(PIXEL));
+		reply_value(request, json_string("data:image/png;base64,"
+										 SANDBOX_PIXEL_PNG));
 		return;
 	}
 	sandbox_random_hex(challenge, sizeof(challenge) - 1);

@@ -129,6 +129,14 @@ sub control
 	return $response->{content} eq '' ? {} : decode_json($response->{content});
 }
 
+# Turn the clock forward.
+sub advance
+{
+	my ($self, $seconds) = @_;
+
+	return $self->control('clock', { advance_seconds => $seconds });
+}
+
 # Set the clock: a time in ISO 8601 or in unix milliseconds.
 sub set_clock
 {
@@ -180,7 +188,8 @@ sub config
 	return $self->control('config', \%values);
 }
 
-# Make an instance that the extension did not, or many.
+# Make an instance that the extension did not, or many; of Z-API, unless
+# provider => 'greenapi'.
 sub seed
 {
 	my ($self, %fields) = @_;
@@ -281,6 +290,14 @@ sub names_created_twice
 
 	return $self->control('counters?names=false')
 	  ->{names_created_more_than_once};
+}
+
+# Instances that were deleted while a phone was linked: there must never be one.
+sub phones_left_linked
+{
+	my ($self) = @_;
+
+	return $self->control('counters?names=false')->{phones_left_linked};
 }
 
 # Wait until a condition on the sandbox holds.
