@@ -26,6 +26,12 @@
 #define CANCEL PARTNER_API_CANCEL_INSTANCE
 #define DELETE PARTNER_API_DELETE_INSTANCE
 #define DISCONNECT PARTNER_API_DISCONNECT_INSTANCE
+#define PLAN PARTNER_API_CREATE_PLAN
+#define SUSPEND PARTNER_API_SUSPEND_SUBSCRIPTION
+#define SUBSCRIBE PARTNER_API_CREATE_SUBSCRIPTION
+#define REFUND PARTNER_API_REFUND_INVOICE
+#define STORE PARTNER_API_STORE_CARD
+#define REGISTER PARTNER_API_CREATE_CLIENT
 
 #define EFFECT PARTNER_API_FINDING_EFFECT
 #define ABSENT PARTNER_API_FINDING_NO_EFFECT
@@ -101,6 +107,17 @@ static const LookRow look_rows[] = {
 	{"cancel, first look", {CANCEL, false, NONE, 1, 0, 1}, ABSENT, true, "unknown"},
 	{"cancel, second look", {CANCEL, false, NONE, 60, 1, 1}, ABSENT, true, "waiting"},
 	{"cancel at its deadline", {CANCEL, true, 1, 1, 0, 1}, ABSENT, true, "unknown"},
+
+	{"plan, first look", {PLAN, false, NONE, 1, 0, 1}, ABSENT, true, "unknown"},
+	{"plan, second look", {PLAN, false, NONE, 60, 1, 1}, ABSENT, true, "waiting"},
+	{"plan, no evidence", {PLAN, false, NONE, 60, 1, 1}, ABSENT, false, "needs_attention"},
+	{"suspend, one look", {SUSPEND, false, NONE, 1, 0, 1}, ABSENT, true, "waiting"},
+	{"client, one look", {REGISTER, false, NONE, 1, 0, 1}, ABSENT, true, "waiting"},
+	{"subscription, first look", {SUBSCRIBE, true, NONE, 1, 0, 1}, ABSENT, true, "unknown"},
+	{"subscription, second look", {SUBSCRIBE, true, NONE, 60, 1, 1}, ABSENT, true, "needs_attention"},
+	{"subscription, short", {SUBSCRIBE, true, 100, 1, 0, 1}, ABSENT, true, "unknown"},
+	{"refund, second look", {REFUND, true, NONE, 60, 1, 1}, ABSENT, true, "needs_attention"},
+	{"card, second look", {STORE, true, NONE, 60, 1, 1}, ABSENT, true, "needs_attention"},
 
 	{"sign with time", {SIGN, true, 121, 1, 0, 1}, ABSENT, true, "unknown"},
 	{"sign, short, repeat", {SIGN, true, 120, 1, 0, 1}, ABSENT, true, "waiting"},
