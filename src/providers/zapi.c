@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "json.h"
+#include "providers/common.h"
 #include "providers/zapi.h"
 
 /*
@@ -49,19 +50,6 @@ static const PartnerApiZapiRoute routes[PARTNER_API_KINDS] = {
 };
 
 /*
- * Add a name and value, both copied, to a list of pairs.
- */
-static List *
-add_pair(List *pairs, const char *name, const char *value)
-{
-	PartnerApiPair *pair = palloc(sizeof(PartnerApiPair));
-
-	pair->name = pstrdup(name);
-	pair->value = pstrdup(value);
-	return lappend(pairs, pair);
-}
-
-/*
  * Start a request: method, path and the headers that go with the route.
  * Content-Type also goes with an empty body, since Z-API answers 415 where it
  * misses it.
@@ -72,41 +60,29 @@ partner_api_zapi_start(PartnerApiRequest *request,
 					   const char *instance_id, const char *instance_token,
 					   const PartnerApiCredential *credential)
 {
-	memset(request, 0, sizeof(*request));
-	request->method = route->method;
-
-	request->path = list_make1(pstrdup("instances"));
+	partner_api_request_start(request, route->method);
+	partner_api_request_segment(request, "instances");
 	if (route->of_instance)
 	{
 		if (instance_id == NULL || instance_token == NULL)
 			elog(ERROR, "instance of a request is not known");
-		request->path = lappend(request->path, pstrdup(instance_id));
-		request->path = lappend(request->path, pstrdup("token"));
-		request->path = lappend(request->path, pstrdup(instance_token));
+		partner_api_request_segment(request, instance_id);
+		partner_api_request_segment(request, "token");
+		partner_api_request_segment(request, instance_token);
 	}
 	for (const char *const *part = route->path; *part != NULL; part++)
-		request->path = lappend(request->path, pstrdup(*part));
+		partner_api_request_segment(request, *part);
 
 	if (route->by_partner)
-		request->headers = add_pair(request->headers, "Authorization",
-									psprintf("Bearer %s", credential->token));
+		partner_api_request_header(request, "Authorization",
+								   psprintf("Bearer %s", credential->token));
 	else if (credential->client_token != NULL)
-		request->headers = add_pair(request->headers, "Client-Token",
-									credential->client_token);
+		partner_api_request_header(request, "Client-Token",
+								   credential->client_token);
 
 	if (route->method[0] == 'P')	/* POST, PUT */
-		request->headers = add_pair(request->headers, "Content-Type",
-									"application/json");
-}
-
-/*
- * Add a query parameter.
- */
-void
-partner_api_zapi_query(PartnerApiRequest *request, const char *name,
-					   const char *value)
-{
-	request->query = add_pair(request->query, name, value);
+		partner_api_request_header(request, "Content-Type",
+								   "application/json");
 }
 
 /*
@@ -214,10 +190,7 @@ build(const PartnerApiAction *action, const PartnerApiCredential *credential,
 			break;
 	}
 	if (body != NULL)
-	{
-		request->body = partner_api_json_print(body);
-		request->body_len = strlen(request->body);
-	}
+		partner_api_request_json(request, body);
 }
 
 /*

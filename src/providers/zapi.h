@@ -37,8 +37,6 @@ extern void partner_api_zapi_start(PartnerApiRequest *request,
 								   const char *instance_id,
 								   const char *instance_token,
 								   const PartnerApiCredential *credential);
-extern void partner_api_zapi_query(PartnerApiRequest *request,
-								   const char *name, const char *value);
 extern bool partner_api_zapi_success(const PartnerApiResponse *response);
 
 /* zapi_check.c */

@@ -16,188 +16,37 @@
 #include "postgres.h"
 
 #include "json.h"
+#include "providers/common.h"
 #include "providers/zapi.h"
 
-typedef enum SettingType
-{
-	SETTING_BOOLEAN,
-	SETTING_TEXT,
-	SETTING_URL					/* a webhook: https only */
-} SettingType;
-
-typedef struct Setting
-{
-	const char *name;
-	SettingType type;
-} Setting;
-
 /* What a create accepts besides the name, in the order of the hint. */
-static const Setting known_settings[] = {
-	{"autoReadMessage", SETTING_BOOLEAN},
-	{"autoReadStatus", SETTING_BOOLEAN},
-	{"blockCallbackUrl", SETTING_URL},
-	{"businessDevice", SETTING_BOOLEAN},
-	{"callRejectAuto", SETTING_BOOLEAN},
-	{"callRejectMessage", SETTING_TEXT},
-	{"connectedCallbackUrl", SETTING_URL},
-	{"deliveryCallbackUrl", SETTING_URL},
-	{"disableEnqueueWhenDisconnected", SETTING_BOOLEAN},
-	{"disconnectedCallbackUrl", SETTING_URL},
-	{"isDevice", SETTING_BOOLEAN},
-	{"messageStatusCallbackUrl", SETTING_URL},
-	{"presenceChatCallbackUrl", SETTING_URL},
-	{"profileName", SETTING_TEXT},
-	{"profilePictureUrl", SETTING_TEXT},
-	{"receivedAndDeliveryCallbackUrl", SETTING_URL},
-	{"receivedCallbackUrl", SETTING_URL},
-	{"sessionName", SETTING_TEXT}
+static const PartnerApiSetting known_settings[] = {
+	{.name = "autoReadMessage",.type = PARTNER_API_SETTING_BOOLEAN},
+	{.name = "autoReadStatus",.type = PARTNER_API_SETTING_BOOLEAN},
+	{.name = "blockCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "businessDevice",.type = PARTNER_API_SETTING_BOOLEAN},
+	{.name = "callRejectAuto",.type = PARTNER_API_SETTING_BOOLEAN},
+	{.name = "callRejectMessage",.type = PARTNER_API_SETTING_TEXT},
+	{.name = "connectedCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "deliveryCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "disableEnqueueWhenDisconnected",.type = PARTNER_API_SETTING_BOOLEAN},
+	{.name = "disconnectedCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "isDevice",.type = PARTNER_API_SETTING_BOOLEAN},
+	{.name = "messageStatusCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "presenceChatCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "profileName",.type = PARTNER_API_SETTING_TEXT},
+	{.name = "profilePictureUrl",.type = PARTNER_API_SETTING_TEXT},
+	{.name = "receivedAndDeliveryCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "receivedCallbackUrl",.type = PARTNER_API_SETTING_URL},
+	{.name = "sessionName",.type = PARTNER_API_SETTING_TEXT}
 };
 
-/* Longest part of a caller's key that an error repeats. */
-#define KEY_SHOWN 63
-
-/*
- * The setting of this name, or NULL.
- */
-static const Setting *
-find_setting(const char *name)
-{
-	for (size_t i = 0; i < lengthof(known_settings); i++)
-	{
-		if (strcmp(known_settings[i].name, name) == 0)
-			return &known_settings[i];
-	}
-	return NULL;
-}
-
-/*
- * The names of all settings, for a hint.
- */
-static char *
-setting_names(void)
-{
-	char	   *names = pstrdup(known_settings[0].name);
-
-	for (size_t i = 1; i < lengthof(known_settings); i++)
-		names = psprintf("%s, %s", names, known_settings[i].name);
-	return names;
-}
-
-/*
- * A caller's key as an error may show it: short, on one line, and plain
- * ASCII, which every database encoding has.
- */
-static char *
-shown_key(const char *key)
-{
-	char	   *shown = pnstrdup(key, KEY_SHOWN);
-
-	for (char *c = shown; *c != '\0'; c++)
-	{
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-	return shown;
-}
-
-/*
- * What a JSON value is called in an error.
- */
-static const char *
-type_name(const json_t *value)
-{
-	switch (json_typeof(value))
-	{
-		case JSON_OBJECT:
-			return "an object";
-		case JSON_ARRAY:
-			return "an array";
-		case JSON_STRING:
-			return "a string";
-		case JSON_INTEGER:
-		case JSON_REAL:
-			return "a number";
-		case JSON_TRUE:
-		case JSON_FALSE:
-			return "a boolean";
-		case JSON_NULL:
-			break;
-	}
-	return "null";
-}
-
-/*
- * Raise ERROR for a key that is no setting.
- */
-static void
-refuse_key(const char *key)
-{
-	if (strcmp(key, "name") == 0)
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				errmsg("setting \"name\" is not allowed"),
-				errdetail("The name of an instance is no setting of it."),
-				errhint("Give the name as an argument of its own."));
-
-	ereport(ERROR,
-			errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-			errmsg("unrecognized setting \"%s\"", shown_key(key)),
-			errdetail("Provider \"zapi\" has no such setting."),
-			errhint("Known settings are: %s.", setting_names()));
-}
-
-/*
- * Raise ERROR for a webhook that is not delivered: Z-API posts to https only.
- */
-static void
-check_url(const char *key, const char *url)
-{
-	const char *const scheme = "https://";
-
-	if (pg_strncasecmp(url, scheme, strlen(scheme)) != 0 ||
-		strcspn(url + strlen(scheme), "/?#:@") == 0 ||
-		strpbrk(url, " \"<>\\") != NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("setting \"%s\" must be an https URL", key),
-				errdetail("The provider delivers webhooks over https only."),
-				errhint("Give a URL such as \"https://example.com/hook\"."));
-}
-
-/*
- * Raise ERROR unless a setting exists and its value suits it.
- */
-static void
-check_setting(const char *key, const json_t *value)
-{
-	const Setting *setting = find_setting(key);
-	const char *str = json_string_value(value);
-
-	if (setting == NULL)
-		refuse_key(key);
-
-	if (setting->type == SETTING_BOOLEAN ? !json_is_boolean(value) :
-		str == NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("setting \"%s\" must be %s", key,
-					   setting->type == SETTING_BOOLEAN ?
-					   "a boolean" : "a string"),
-				errdetail("The value is %s.", type_name(value)),
-				errhint("Leave out a setting that is not to be sent."));
-
-	if (str != NULL && partner_api_text_has_control(str))
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("setting \"%s\" must not contain control characters",
-					   key),
-				errdetail("The value contains a line break, a tab or another "
-						  "control character."),
-				errhint("Give a value on one line."));
-
-	if (setting->type == SETTING_URL)
-		check_url(key, str);
-}
+static const PartnerApiSettings settings = {
+	.provider = "zapi",
+	.why_https = "The provider delivers webhooks over https only.",
+	.known = known_settings,
+	.count = lengthof(known_settings)
+};
 
 /*
  * Check the arguments of a create: "name", and "settings" where given.
@@ -206,21 +55,11 @@ static void
 check_create(const json_t *arguments)
 {
 	const json_t *name = json_object_get(arguments, "name");
-	json_t	   *settings = json_object_get(arguments, "settings");
-	const char *key;
-	json_t	   *value;
+	const json_t *given = json_object_get(arguments, "settings");
 
 	partner_api_check_instance_name(json_string_value(name));
-	if (settings == NULL)
-		return;
-	if (!json_is_object(settings))
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("settings of an instance must be a JSON object"),
-				errdetail("The value is %s.", type_name(settings)),
-				errhint("Known settings are: %s.", setting_names()));
-	json_object_foreach(settings, key, value)
-		check_setting(key, value);
+	if (given != NULL)
+		partner_api_settings_check(&settings, given, true);
 }
 
 /*
@@ -235,7 +74,7 @@ check_with_calls(const json_t *arguments)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("argument \"with_calls\" must be a boolean"),
-				errdetail("The value is %s.", type_name(value)),
+				errdetail("The value is %s.", partner_api_type_name(value)),
 				errhint("Leave it out for a subscription without calls."));
 }
 
@@ -270,7 +109,7 @@ check_element(const json_t *ids, size_t position)
 		if (strcmp(json_string_value(json_array_get(ids, i)), id) == 0)
 			ereport(ERROR,
 					errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("instance \"%s\" is listed twice", shown_key(id)),
+					errmsg("instance \"%s\" is listed twice", partner_api_shown_key(id)),
 					errdetail("Elements %d and %d of the list are the same.",
 							  (int) i + 1, (int) position + 1),
 					errhint("List each instance once."));
@@ -306,7 +145,7 @@ check_batch(const PartnerApiAction *action)
 			ereport(ERROR,
 					errcode(ERRCODE_UNDEFINED_OBJECT),
 					errmsg("token of instance \"%s\" is not known",
-						   shown_key(id)),
+						   partner_api_shown_key(id)),
 					errdetail("The provider asks for the token of every "
 							  "instance."),
 					errhint("Read the provider's list first."));

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "json.h"
+#include "providers/common.h"
 #include "providers/zapi.h"
 
 /* What a piece of an answer to a bulk delete says about an instance. */
@@ -27,22 +28,6 @@ typedef enum Says
 } Says;
 
 /*
- * Does text contain part, in whatever case?
- */
-static bool
-contains(const char *str, const char *part)
-{
-	size_t		len = strlen(part);
-
-	for (; *str != '\0'; str++)
-	{
-		if (pg_strncasecmp(str, part, len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
  * Do the words blame who calls rather than what is asked?  The allow-list of
  * addresses and the client token are refused with a status that is not
  * documented, or with 400.
@@ -50,32 +35,12 @@ contains(const char *str, const char *part)
 static bool
 blames_caller(const char *words)
 {
-	if (contains(words, "client-token") || contains(words, "bad credentials"))
+	if (partner_api_words_contain(words, "client-token") ||
+		partner_api_words_contain(words, "bad credentials"))
 		return true;
 	if (pg_strcasecmp(words, "null not allowed") == 0)
 		return true;
-	return words[0] == '[' && contains(words, "] not allowed");
-}
-
-/*
- * Set a verdict other than done.
- */
-static void
-decide(PartnerApiVerdict *verdict, PartnerApiVerdictKind kind,
-	   PartnerApiReason reason, char *message)
-{
-	verdict->kind = kind;
-	verdict->reason = reason;
-	verdict->message = message;
-}
-
-/*
- * Set a verdict of done.
- */
-static void
-decide_done(PartnerApiVerdict *verdict)
-{
-	decide(verdict, PARTNER_API_DONE, PARTNER_API_REASON_NONE, NULL);
+	return words[0] == '[' && partner_api_words_contain(words, "] not allowed");
 }
 
 /*
@@ -96,18 +61,20 @@ judge_refusal(const PartnerApiAction *action,
 	PartnerApiReason reason = PARTNER_API_REASON_REFUSED;
 
 	if (action->kind == PARTNER_API_SIGN_INSTANCE &&
-		contains(words, "already") && contains(words, "paid"))
+		partner_api_words_contain(words, "already") &&
+		partner_api_words_contain(words, "paid"))
 	{
-		decide_done(verdict);
+		partner_api_decide_done(verdict);
 		return;
 	}
 
 	if (blames_caller(words))
 		reason = PARTNER_API_REASON_CREDENTIAL;
 	else if (response->status == 404 ||
-			 (action->instance_id != NULL && contains(words, "not found")))
+			 (action->instance_id != NULL &&
+			  partner_api_words_contain(words, "not found")))
 		reason = PARTNER_API_REASON_NOT_FOUND;
-	decide(verdict, PARTNER_API_FAILED, reason, words);
+	partner_api_decide(verdict, PARTNER_API_FAILED, reason, words);
 }
 
 /*
@@ -128,7 +95,7 @@ judge_create(const PartnerApiAction *action,
 
 	if (has_id && has_token)
 	{
-		decide_done(verdict);
+		partner_api_decide_done(verdict);
 		verdict->instance_id = id;
 		verdict->instance_token = token;
 		verdict->due_ms = partner_api_zapi_time(root, "due");
@@ -136,8 +103,9 @@ judge_create(const PartnerApiAction *action,
 	else if (error != NULL && !has_id && !has_token)
 		judge_refusal(action, response, error, verdict);
 	else
-		decide(verdict, PARTNER_API_UNKNOWN, PARTNER_API_REASON_LOST,
-			   pstrdup("answer has no id and token of an instance"));
+		partner_api_decide(verdict, PARTNER_API_UNKNOWN,
+						   PARTNER_API_REASON_LOST,
+						   pstrdup("answer has no id and token of an instance"));
 }
 
 /*
@@ -160,7 +128,7 @@ judge_instance(const PartnerApiAction *action,
 		judge_refusal(action, response, error, verdict);
 	else
 	{
-		decide_done(verdict);
+		partner_api_decide_done(verdict);
 		verdict->due_ms = partner_api_zapi_time(root, "due");
 	}
 }
@@ -307,7 +275,7 @@ judge_batch(const PartnerApiAction *action,
 		return;
 	}
 
-	decide_done(verdict);
+	partner_api_decide_done(verdict);
 	json_array_foreach(ids, i, id)
 	{
 		PartnerApiOutcome *outcome = make_outcome(found,
@@ -318,9 +286,10 @@ judge_batch(const PartnerApiAction *action,
 			missing++;
 	}
 	if (missing > 0)
-		decide(verdict, PARTNER_API_UNKNOWN, PARTNER_API_REASON_LOST,
-			   psprintf("provider did not report %d of %d instances",
-						missing, (int) json_array_size(ids)));
+		partner_api_decide(verdict, PARTNER_API_UNKNOWN,
+						   PARTNER_API_REASON_LOST,
+						   psprintf("provider did not report %d of %d instances",
+									missing, (int) json_array_size(ids)));
 }
 
 /*
@@ -360,7 +329,7 @@ judge_success(const PartnerApiAction *action,
 
 	if (!create && !batch && bare_confirmation(response))
 	{
-		decide_done(verdict);
+		partner_api_decide_done(verdict);
 		return;
 	}
 
@@ -372,8 +341,9 @@ judge_success(const PartnerApiAction *action,
 	else if (json_is_object(root))
 		judge_instance(action, response, root, verdict);
 	else
-		decide(verdict, PARTNER_API_UNKNOWN, PARTNER_API_REASON_LOST,
-			   psprintf("HTTP %d, but %s", response->status, fault));
+		partner_api_decide(verdict, PARTNER_API_UNKNOWN,
+						   PARTNER_API_REASON_LOST,
+						   psprintf("HTTP %d, but %s", response->status, fault));
 }
 
 /*

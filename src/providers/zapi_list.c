@@ -9,10 +9,7 @@
  * kept as it is.
  *
  * Rows carry secrets.  The instance token is handed over in its own field,
- * and "details" is the row without it: members whose names speak of tokens,
- * secrets or passwords are left out, and URLs lose user, query and fragment,
- * where webhook and proxy keys are.  A key in a URL's path cannot be told
- * from any other path and stays.
+ * and "details" is the row without it and the others.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -21,6 +18,7 @@
 #include "postgres.h"
 
 #include "json.h"
+#include "providers/common.h"
 #include "providers/zapi.h"
 
 static const PartnerApiZapiRoute list_route = {"GET", false, true, {NULL}};
@@ -74,119 +72,6 @@ partner_api_zapi_time(const json_t *object, const char *key)
 }
 
 /*
- * Take a number of exactly this many digits from *str; false if it is not
- * there.
- */
-static bool
-take_number(const char **str, int digits, int *number)
-{
-	*number = 0;
-	for (; digits > 0; digits--, (*str)++)
-	{
-		if (**str < '0' || **str > '9')
-			return false;
-		*number = *number * 10 + (**str - '0');
-	}
-	return true;
-}
-
-/*
- * Take one of these characters from *str; false if none of them is there.
- */
-static bool
-take_character(const char **str, const char *characters)
-{
-	if (**str == '\0' || strchr(characters, **str) == NULL)
-		return false;
-	(*str)++;
-	return true;
-}
-
-/*
- * Days from 1970-01-01 to a date; false if there is no such date.
- */
-static bool
-days_since_1970(int year, int month, int day, int *days)
-{
-	static const int before[] = {
-		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365
-	};
-	bool		leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-	int			past = year - 1;
-
-	if (year < 1970 || month < 1 || month > 12 || day < 1 ||
-		day > before[month] - before[month - 1] + (leap && month == 2))
-		return false;
-	*days = 365 * (year - 1970) + past / 4 - past / 100 + past / 400 -
-		(1969 / 4 - 1969 / 100 + 1969 / 400) +
-		before[month - 1] + (leap && month > 2) + day - 1;
-	return true;
-}
-
-/*
- * Take a zone ("Z", "+hh", "+hhmm", "+hh:mm") from *str, in minutes east.
- */
-static bool
-take_zone(const char **str, int *minutes)
-{
-	const char *sign = *str;
-	int			hour;
-	int			minute = 0;
-
-	*minutes = 0;
-	if (take_character(str, "Zz"))
-		return true;
-	if (!take_character(str, "+-") || !take_number(str, 2, &hour))
-		return false;
-	if (**str != '\0')
-	{
-		(void) take_character(str, ":");
-		if (!take_number(str, 2, &minute))
-			return false;
-	}
-	*minutes = (*sign == '-' ? -1 : 1) * (hour * 60 + minute);
-	return hour < 24 && minute < 60;
-}
-
-/*
- * A date and time as ISO 8601 writes it, in unix milliseconds; 0 if it is
- * anything else.  Without a zone it names no instant: the provider's pages do
- * not say whether such a time would be UTC or Brazilian.
- */
-static int64
-iso8601_ms(const char *str)
-{
-	int			year,
-				month,
-				day,
-				hour,
-				minute,
-				second,
-				days,
-				zone,
-				ms = 0;
-
-	if (!take_number(&str, 4, &year) || !take_character(&str, "-") ||
-		!take_number(&str, 2, &month) || !take_character(&str, "-") ||
-		!take_number(&str, 2, &day) || !take_character(&str, "Tt ") ||
-		!take_number(&str, 2, &hour) || !take_character(&str, ":") ||
-		!take_number(&str, 2, &minute) || !take_character(&str, ":") ||
-		!take_number(&str, 2, &second))
-		return 0;
-	if (take_character(&str, "."))
-	{
-		for (int scale = 100; *str >= '0' && *str <= '9'; scale /= 10)
-			ms += (*str++ - '0') * scale;
-	}
-	if (!take_zone(&str, &zone) || *str != '\0' ||
-		hour > 23 || minute > 59 || second > 60 ||
-		!days_since_1970(year, month, day, &days))
-		return 0;
-	return ((days * INT64CONST(24) + hour) * 60 + minute - zone) * 60000 +
-		second * INT64CONST(1000) + ms;
-}
-
-/*
  * Which subscription a payment status proves.
  */
 static PartnerApiSubscription
@@ -216,105 +101,24 @@ parse_payment_status(const char *literal)
 }
 
 /*
- * Does the name of a member say that its value is secret?
- */
-static bool
-names_secret(const char *key)
-{
-	static const char *const parts[] = {"token", "secret", "password"};
-	char	   *lower = pstrdup(key);
-
-	for (char *c = lower; *c != '\0'; c++)
-		*c = pg_ascii_tolower((unsigned char) *c);
-	for (size_t i = 0; i < lengthof(parts); i++)
-	{
-		if (strstr(lower, parts[i]) != NULL)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Cut user, query and fragment out of a string that holds a URL.
- */
-static void
-strip_url(json_t *string)
-{
-	const char *str = json_string_value(string);
-	const char *host = strstr(str, "://");
-	const char *path;
-	char	   *stripped;
-	int			scheme_len;
-
-	if (host == NULL)
-		return;
-	host += strlen("://");
-	scheme_len = host - str;
-	path = host + strcspn(host, "/?#");
-	for (const char *c = host; c < path; c++)
-	{
-		if (*c == '@')
-			host = c + 1;
-	}
-	stripped = psprintf("%.*s%.*s", scheme_len, str,
-						(int) (path - host + strcspn(path, "?#")), host);
-	if (json_string_set(string, stripped) != 0)
-		ereport(ERROR,
-				errcode(ERRCODE_OUT_OF_MEMORY),
-				errmsg("out of memory"),
-				errdetail("Failed while reading a list."));
-}
-
-/*
- * Take the secrets out of a row, in place.  Rows are flat as documented; a
- * key that is added some day may not be.
- */
-static void
-remove_secrets(json_t *value)
-{
-	const char *key;
-	json_t	   *member;
-	void	   *next;
-	size_t		i;
-
-	json_object_foreach_safe(value, next, key, member)
-	{
-		if (names_secret(key))
-			(void) json_object_del(value, key);
-		else
-			remove_secrets(member);
-	}
-	json_array_foreach(value, i, member)
-		remove_secrets(member);
-	if (json_is_string(value))
-		strip_url(value);
-}
-
-/*
- * The string member of a row, NULL if it is absent or empty.
- */
-static char *
-row_text(const json_t *item, const char *key)
-{
-	char	   *str = partner_api_json_string(item, key);
-
-	return str == NULL || *str == '\0' ? NULL : str;
-}
-
-/*
  * Fill a row's time of creation: text as documented, or a number, which is
- * how Z-API writes its other times.
+ * how Z-API writes its other times.  Text without a zone is left unread: the
+ * provider's pages do not say whether it would be UTC or Brazilian.
  */
 static void
 parse_created(const json_t *item, PartnerApiListRow *row)
 {
 	const json_t *created = json_object_get(item, "created");
+	int64		ms;
+	bool		zoned;
 
 	row->created = json_is_integer(created) ?
-		partner_api_json_print(created) : row_text(item, "created");
+		partner_api_json_print(created) : partner_api_filled_text(item, "created");
 	row->created_ms = partner_api_zapi_time(item, "created");
-	if (row->created_ms == 0 && json_is_string(created))
-		row->created_ms = iso8601_ms(json_string_value(created));
+	if (row->created_ms == 0 && json_is_string(created) &&
+		partner_api_parse_time(json_string_value(created), &ms, &zoned) &&
+		zoned)
+		row->created_ms = ms;
 }
 
 /*
@@ -325,20 +129,20 @@ parse_row(json_t *item)
 {
 	PartnerApiListRow *row = palloc0(sizeof(PartnerApiListRow));
 
-	row->instance_id = row_text(item, "id");
+	row->instance_id = partner_api_filled_text(item, "id");
 	if (row->instance_id == NULL)
 		return NULL;
-	row->instance_token = row_text(item, "token");
-	row->name = row_text(item, "name");
-	row->payment_status = row_text(item, "paymentStatus");
+	row->instance_token = partner_api_filled_text(item, "token");
+	row->name = partner_api_filled_text(item, "name");
+	row->payment_status = partner_api_filled_text(item, "paymentStatus");
 	row->subscription = parse_payment_status(row->payment_status);
-	row->middleware = row_text(item, "middleware");
+	row->middleware = partner_api_filled_text(item, "middleware");
 	parse_created(item, row);
 	row->due_ms = partner_api_zapi_time(item, "due");
 	row->phone_connected = partner_api_json_true(item, "phoneConnected");
 	row->whatsapp_connected = partner_api_json_true(item,
 													"whatsappConnected");
-	remove_secrets(item);
+	partner_api_remove_secrets(item);
 	row->details = partner_api_json_print(item);
 	return row;
 }
@@ -355,12 +159,12 @@ partner_api_zapi_build_list(const PartnerApiFilter *filter, int page,
 	PARTNER_API_ZAPI_PAGE_ROWS;
 
 	partner_api_zapi_start(request, &list_route, NULL, NULL, credential);
-	partner_api_zapi_query(request, "page", psprintf("%d", page));
-	partner_api_zapi_query(request, "pageSize", psprintf("%d", size));
+	partner_api_request_query(request, "page", psprintf("%d", page));
+	partner_api_request_query(request, "pageSize", psprintf("%d", size));
 	if (filter->query != NULL)
-		partner_api_zapi_query(request, "query", filter->query);
+		partner_api_request_query(request, "query", filter->query);
 	if (filter->middleware != NULL)
-		partner_api_zapi_query(request, "middleware", filter->middleware);
+		partner_api_request_query(request, "middleware", filter->middleware);
 }
 
 /*

@@ -12,9 +12,8 @@
  */
 #include "postgres.h"
 
-#include "common/base64.h"
-
 #include "json.h"
+#include "providers/common.h"
 #include "providers/zapi.h"
 
 static const PartnerApiZapiRoute routes[] = {
@@ -22,10 +21,6 @@ static const PartnerApiZapiRoute routes[] = {
 	[PARTNER_API_READ_QR] = {"GET", true, false, {"qr-code", "image"}},
 	[PARTNER_API_READ_QR_URL] = {"GET", true, false, {"qr-code"}},
 	[PARTNER_API_READ_PHONE_CODE] = {"GET", true, false, {"phone-code"}}
-};
-
-static const char png_magic[] = {
-	'\x89', 'P', 'N', 'G', '\r', '\n', '\x1a', '\n'
 };
 
 /*
@@ -39,25 +34,13 @@ partner_api_zapi_supports_read(PartnerApiRead read, const char **hint)
 }
 
 /*
- * Raise ERROR for a phone number that is not country code and number in
- * digits.  The number itself is not repeated.
+ * See provider.h.
  */
 void
 partner_api_zapi_check_read(PartnerApiRead read, const char *parameter)
 {
-	size_t		digits;
-
-	if (read != PARTNER_API_READ_PHONE_CODE)
-		return;
-
-	digits = parameter == NULL ? 0 : strspn(parameter, "0123456789");
-	if (digits < 8 || digits > 15 || parameter[digits] != '\0')
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("invalid phone number"),
-				errdetail("A phone number has 8 to 15 digits, nothing else."),
-				errhint("Give country code and number, such as "
-						"\"5511999990000\"."));
+	if (read == PARTNER_API_READ_PHONE_CODE)
+		partner_api_check_phone(parameter);
 }
 
 /*
@@ -73,32 +56,7 @@ partner_api_zapi_build_read(PartnerApiRead read,
 	partner_api_zapi_start(request, &routes[read], target->id, target->token,
 						   credential);
 	if (read == PARTNER_API_READ_PHONE_CODE)
-		request->path = lappend(request->path, pstrdup(parameter));
-}
-
-/*
- * Decode base64; NULL unless it is exactly that.  PostgreSQL's decoder also
- * takes any number of "=" at the end, so that is refused here.
- */
-static bytea *
-decode_base64(const char *str)
-{
-	size_t		len = strlen(str);
-	size_t		digits = strspn(str, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-								"abcdefghijklmnopqrstuvwxyz0123456789+/");
-	bytea	   *bytes;
-	int			size;
-
-	if (len - digits > 2)
-		return NULL;
-
-	size = pg_b64_dec_len(len);
-	bytes = palloc(VARHDRSZ + size);
-	size = pg_b64_decode(str, len, (void *) VARDATA(bytes), size);
-	if (size < 0)
-		return NULL;
-	SET_VARSIZE(bytes, VARHDRSZ + size);
-	return bytes;
+		partner_api_request_segment(request, parameter);
 }
 
 /*
@@ -112,16 +70,10 @@ parse_image(const char *uri, PartnerApiReadResult *result, char **message)
 
 	if (pg_strncasecmp(uri, prefix, strlen(prefix)) == 0)
 		uri += strlen(prefix);
-	result->bytes = decode_base64(uri);
-	if (result->bytes == NULL ||
-		VARSIZE(result->bytes) < VARHDRSZ + sizeof(png_magic) ||
-		memcmp(VARDATA(result->bytes), png_magic, sizeof(png_magic)) != 0)
-	{
-		result->bytes = NULL;
+	result->bytes = partner_api_decode_png(uri);
+	if (result->bytes == NULL)
 		*message = pstrdup("answer is no PNG image in base64");
-		return false;
-	}
-	return true;
+	return result->bytes != NULL;
 }
 
 /*

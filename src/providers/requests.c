@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * requests.c
+ *	  The parts that providers put requests together from.
+ *
+ * A request outlives the arguments that it was made of, so whatever is put
+ * into one is copied.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "json.h"
+#include "providers/common.h"
+
+/*
+ * Begin with a method alone: at the server's base URL, without a path.
+ */
+void
+partner_api_request_start(PartnerApiRequest *request, const char *method)
+{
+	memset(request, 0, sizeof(*request));
+	request->method = method;
+}
+
+/*
+ * Add a segment to the path.
+ */
+void
+partner_api_request_segment(PartnerApiRequest *request, const char *segment)
+{
+	request->path = lappend(request->path, pstrdup(segment));
+}
+
+/*
+ * A list of pairs with one more.
+ */
+static List *
+add_pair(List *pairs, const char *name, const char *value)
+{
+	PartnerApiPair *pair = palloc(sizeof(PartnerApiPair));
+
+	pair->name = pstrdup(name);
+	pair->value = pstrdup(value);
+	return lappend(pairs, pair);
+}
+
+/*
+ * Add a query parameter.
+ */
+void
+partner_api_request_query(PartnerApiRequest *request, const char *name,
+						  const char *value)
+{
+	request->query = add_pair(request->query, name, value);
+}
+
+/*
+ * Add a header.
+ */
+void
+partner_api_request_header(PartnerApiRequest *request, const char *name,
+						   const char *value)
+{
+	request->headers = add_pair(request->headers, name, value);
+}
+
+/*
+ * Set the body.  Its Content-Type is for the caller to set: some calls want
+ * one without a body too.
+ */
+void
+partner_api_request_json(PartnerApiRequest *request, const json_t *body)
+{
+	request->body = partner_api_json_print(body);
+	request->body_len = strlen(request->body);
+}
