@@ -32,6 +32,47 @@ partner_api_server_usable_compat(Oid server, Oid role)
 #endif
 }
 
+#ifdef PATHNODE_H
+
+/* A path that scans a foreign table, without order. */
+static inline ForeignPath *
+partner_api_foreignscan_path_compat(PlannerInfo *root, RelOptInfo *rel,
+									double rows, Cost startup, Cost total,
+									Relids outer)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, rel, NULL, rows, 0, startup, total,
+								   NIL, outer, NULL, NIL, NIL);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL,
+								   outer, NULL, NIL, NIL);
+#else
+	return create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL,
+								   outer, NULL, NIL);
+#endif
+}
+
+#endif							/* PATHNODE_H */
+
+#ifdef EXECUTOR_H
+
+/* Whose rights count for a scan: the caller's, or those of a view's owner. */
+static inline Oid
+partner_api_scan_role_compat(ForeignScanState *node)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	Oid			role;
+
+#if PG_VERSION_NUM >= 160000
+	role = plan->checkAsUser;
+#else
+	role = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state)->checkAsUser;
+#endif
+	return OidIsValid(role) ? role : GetUserId();
+}
+
+#endif							/* EXECUTOR_H */
+
 #ifdef CURLINC_CURL_H
 
 /* The callback that tells when a request is about to be written. */

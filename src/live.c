@@ -25,8 +25,6 @@
 #define BACKEND_CONNECTIONS 2
 /* A cancel is noticed after this long at the latest. */
 #define POLL_SLICE_MS 10
-/* A list that changes while it is read is read again. */
-#define MOST_READINGS 5
 
 /* The engine of this backend, made on first use and kept. */
 static PartnerApiHttp *
@@ -237,10 +235,14 @@ partner_api_live_check(const PartnerApiServer *server,
 
 /* ---- lists ---- */
 
-/* Read one page; its rows are in the current context. */
-static void
-read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
-		  int number, PartnerApiPage *page)
+/*
+ * Read one page of a list; those of its rows that are new are in the current
+ * context.  Raises ERROR if it cannot be read, or is one too many.
+ */
+void
+partner_api_live_page(const PartnerApiServer *server,
+					  const PartnerApiFilter *filter, int number,
+					  PartnerApiListing *listing, PartnerApiPage *page)
 {
 	MemoryContext rows_context = CurrentMemoryContext;
 	MemoryContext call_context = AllocSetContextCreate(rows_context,
@@ -251,6 +253,10 @@ read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
 	char	   *message = NULL;
 	bool		readable;
 
+	if (number > PARTNER_API_MOST_PAGES)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_ERROR),
+				errmsg("the list of server \"%s\" has no end", server->name));
 	MemoryContextSwitchTo(call_context);
 	server->provider->build_list(filter, number, &server->credential,
 								 &request);
@@ -261,6 +267,7 @@ read_page(const PartnerApiServer *server, const PartnerApiFilter *filter,
 											&message);
 	if (!readable)
 		partner_api_live_refused(server, NULL, response, message);
+	page->rows = partner_api_listing_add(listing, page);
 	MemoryContextDelete(call_context);
 }
 
@@ -276,17 +283,25 @@ read_pages(const PartnerApiServer *server, const PartnerApiFilter *filter,
 	partner_api_listing_begin(&listing);
 	for (int number = 1; !page.last; number++)
 	{
-		if (number > PARTNER_API_MOST_PAGES)
-			ereport(ERROR,
-					errcode(ERRCODE_FDW_ERROR),
-					errmsg("the list of server \"%s\" has no end",
-						   server->name));
 		memset(&page, 0, sizeof(page));
-		read_page(server, filter, number, &page);
-		*rows = list_concat(*rows, partner_api_listing_add(&listing, &page));
+		partner_api_live_page(server, filter, number, &listing, &page);
+		*rows = list_concat(*rows, page.rows);
 	}
 	partner_api_listing_end(&listing);
 	return !listing.moved;
+}
+
+/* Raise ERROR for a list that changed each time it was read. */
+void
+partner_api_live_list_changes(const PartnerApiServer *server)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_ERROR),
+			errmsg("the list of server \"%s\" changes while it is read",
+				   server->name),
+			errdetail("It was read %d times, and its total was never the same from the first page to the last.",
+					  PARTNER_API_MOST_READINGS),
+			errhint("Try again."));
 }
 
 /*
@@ -300,16 +315,10 @@ partner_api_live_list(const PartnerApiServer *server,
 {
 	List	   *rows;
 
-	for (int i = 0; i < MOST_READINGS; i++)
+	for (int i = 0; i < PARTNER_API_MOST_READINGS; i++)
 	{
 		if (read_pages(server, filter, &rows))
 			return rows;
 	}
-	ereport(ERROR,
-			errcode(ERRCODE_FDW_ERROR),
-			errmsg("the list of server \"%s\" changes while it is read",
-				   server->name),
-			errdetail("It was read %d times, and its total was never the same from the first page to the last.",
-					  MOST_READINGS),
-			errhint("Try again."));
+	partner_api_live_list_changes(server);
 }

@@ -13,7 +13,11 @@
 #include "postgres.h"
 
 #include "http.h"
+#include "listing.h"
 #include "servers.h"
+
+/* A list that changes while it is read is read again, so often in all. */
+#define PARTNER_API_MOST_READINGS 5
 
 extern PartnerApiServer *partner_api_live_server(const char *name);
 extern const PartnerApiResponse *partner_api_live_fetch(const PartnerApiServer *server,
@@ -26,6 +30,12 @@ extern void partner_api_live_refused(const PartnerApiServer *server,
 									 const char *instance_token,
 									 const PartnerApiResponse *response,
 									 const char *message) pg_attribute_noreturn();
+extern void partner_api_live_page(const PartnerApiServer *server,
+								  const PartnerApiFilter *filter, int number,
+								  PartnerApiListing *listing,
+								  PartnerApiPage *page);
+extern void partner_api_live_list_changes(const PartnerApiServer *server)
+			pg_attribute_noreturn();
 extern List *partner_api_live_list(const PartnerApiServer *server,
 								   const PartnerApiFilter *filter);
 

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * options.c
- *	  The options of servers and user mappings: one table drives checking,
- *	  hints, defaults and reading.
+ *	  The options of servers, user mappings and foreign tables: one table
+ *	  drives checking, hints, defaults and reading.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -14,11 +14,14 @@
 #include <netinet/in.h>
 
 #include "access/reloptions.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
+#include "foreign.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "servers.h"
@@ -39,6 +42,8 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
 
 #define SERVER ForeignServerRelationId
 #define MAPPING UserMappingRelationId
+#define TABLE ForeignTableRelationId
+#define COLUMN AttributeRelationId
 
 #define TEXT(catalog, name, superuser_only) \
 	{name, catalog, PARTNER_API_OPTION_TEXT, superuser_only, NULL, 0, 0, NULL}
@@ -91,7 +96,11 @@ static const PartnerApiOption options_table[] = {
 	TEXT(MAPPING, "client_token_file", true),
 	TEXT(MAPPING, "token", false),
 	TEXT(MAPPING, "token_file", true),
-	LIMIT(MAPPING, "token_quota")
+	LIMIT(MAPPING, "token_quota"),
+
+	{"list", TABLE, PARTNER_API_OPTION_LIST, false, NULL, 0, 0, NULL},
+
+	TEXT(COLUMN, "column_name", false)
 };
 
 /* The entry of an option; NULL if the catalog has none of that name. */
@@ -277,6 +286,9 @@ check_option(const PartnerApiOption *option, const char *value)
 		case PARTNER_API_OPTION_PROVIDER:
 			check_provider(value);
 			break;
+		case PARTNER_API_OPTION_LIST:
+			partner_api_foreign_list_check_name(value);
+			break;
 	}
 	error_context_stack = context.previous;
 }
@@ -442,6 +454,11 @@ check_whole(List *options, Oid catalog)
 						partner_api_provider_names()));
 	if (catalog == SERVER)
 		check_deadlines(options);
+	if (catalog == TABLE && find_def(options, "list") == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				errmsg("option \"%s\" is required", "list"),
+				errhint("Name what the foreign table is to list, such as \"instances\"."));
 	if (catalog != MAPPING)
 		return;
 	if (find_def(options, "token") == NULL &&

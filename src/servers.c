@@ -145,6 +145,20 @@ load_spending(PartnerApiServer *server, List *options)
 									 cap_names[cap]);
 }
 
+/* The provider that a server of ours is an account at, whoever asks. */
+const PartnerApiProvider *
+partner_api_server_provider(Oid server)
+{
+	ForeignServer *foreign = GetForeignServer(server);
+	const char *name = partner_api_option_text(foreign->options, "provider");
+	const PartnerApiProvider *provider = partner_api_provider_find(name);
+
+	if (provider == NULL)
+		elog(ERROR, "server \"%s\" has no known provider",
+			 foreign->servername);
+	return provider;
+}
+
 /*
  * Configuration of a server as "role" may use it, palloc'd, without the
  * credential.  Raises ERROR if it does not exist, is not ours, may not be
@@ -161,10 +175,7 @@ partner_api_server_load(const char *name, Oid role)
 	check_usage(foreign, role);
 	server->oid = foreign->serverid;
 	server->name = pstrdup(foreign->servername);
-	server->provider = partner_api_provider_find(partner_api_option_text(options, "provider"));
-	if (server->provider == NULL)
-		elog(ERROR, "server \"%s\" has no known provider", name);
-
+	server->provider = partner_api_server_provider(foreign->serverid);
 	base_url = partner_api_option_text(options, "base_url");
 	if (base_url == NULL)
 		base_url = server->provider->base_url;

@@ -65,6 +65,7 @@ extern void partner_api_server_load_credential(PartnerApiServer *server,
 extern void partner_api_server_identify_token(PartnerApiServer *server);
 extern List *partner_api_server_secrets(const PartnerApiServer *server,
 										const char *instance_token);
+extern const PartnerApiProvider *partner_api_server_provider(Oid server);
 extern List *partner_api_server_names(void);
 extern bool partner_api_server_exists(const char *name);
 extern bool partner_api_server_is_usable(const char *name, Oid role);
@@ -82,14 +83,14 @@ typedef enum PartnerApiOptionKind
 	PARTNER_API_OPTION_INTERVAL,
 	PARTNER_API_OPTION_CHOICE,
 	PARTNER_API_OPTION_URL,
-	PARTNER_API_OPTION_PROVIDER
+	PARTNER_API_OPTION_PROVIDER,
+	PARTNER_API_OPTION_LIST
 } PartnerApiOptionKind;
 
 typedef struct PartnerApiOption
 {
 	const char *name;
-	Oid			catalog;		/* ForeignServerRelationId or
-								 * UserMappingRelationId */
+	Oid			catalog;		/* whose options: pg_foreign_server, ... */
 	PartnerApiOptionKind kind;
 	bool		superuser_only;
 	const char *fallback;		/* NULL: none, or from the provider */

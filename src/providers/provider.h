@@ -251,6 +251,8 @@ typedef struct PartnerApiProvider
 	int64		ready_ms;		/* a new instance may take so long before it
 								 * answers; 0 if it answers at once */
 	int			page_rows;		/* rows that a page of its list holds */
+	/* its list of instances can be searched: query and middleware */
+	bool		searches_list;
 	/* an instance too many costs money until it is deleted? */
 	bool		removes_surplus;
 	/* a deleted instance leaves its phone linked? */

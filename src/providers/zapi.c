@@ -228,6 +228,7 @@ const PartnerApiProvider partner_api_zapi = {
 	.main_list = PARTNER_API_LIST_INSTANCES,
 	.trial_ms = TRIAL_MS,
 	.page_rows = PARTNER_API_ZAPI_PAGE_ROWS,
+	.searches_list = true,
 	.removes_surplus = false,	/* refused for a trial, which lapses */
 	.supports = supports,
 	.supports_read = partner_api_zapi_supports_read,

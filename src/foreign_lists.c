@@ -1,0 +1,276 @@
+/*-------------------------------------------------------------------------
+ *
+ * foreign_lists.c
+ *	  The lists that can be foreign tables, their columns and values.
+ *
+ * A list more is a row of lists[] with the names of its columns.  Values go
+ * through text and the input function of the column's type, so that a table
+ * made by hand may have other types, fewer columns, or another order.  The
+ * token of an instance is in no list: a column would be read by whoever may
+ * read the table.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "commands/defrem.h"
+#include "foreign.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "redact.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/* A longer text is searched for here and not at the provider. */
+#define LONGEST_QUERY 512
+
+#define ROW(member) offsetof(PartnerApiListRow, member)
+#define TEXT(name, member) \
+	{name, "pg_catalog.text", PARTNER_API_COLUMN_TEXT, ROW(member), \
+	PARTNER_API_SEARCH_NONE}
+#define SEARCHED(name, member, search) \
+	{name, "pg_catalog.text", PARTNER_API_COLUMN_TEXT, ROW(member), search}
+#define TIME(name, member) \
+	{name, "pg_catalog.timestamptz", PARTNER_API_COLUMN_TIME, ROW(member), \
+	PARTNER_API_SEARCH_NONE}
+#define BOOL(name, member) \
+	{name, "pg_catalog.bool", PARTNER_API_COLUMN_BOOL, ROW(member), \
+	PARTNER_API_SEARCH_NONE}
+#define SPECIAL(name, type, kind, member) \
+	{name, type, kind, ROW(member), PARTNER_API_SEARCH_NONE}
+
+/* As of remote_instances(). */
+static const PartnerApiColumn instance_columns[] = {
+	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
+			instance_id),
+	SEARCHED("instance_id", instance_id, PARTNER_API_SEARCH_QUERY),
+	SEARCHED("name", name, PARTNER_API_SEARCH_QUERY),
+	SPECIAL("status", "pg_catalog.text", PARTNER_API_COLUMN_STATUS,
+			subscription),
+	TEXT("payment_status", payment_status),
+	TIME("created_at", created_ms),
+	TIME("due_at", due_ms),
+	SEARCHED("instance_middleware", middleware,
+			 PARTNER_API_SEARCH_MIDDLEWARE),
+	BOOL("phone_connected", phone_connected),
+	BOOL("whatsapp_connected", whatsapp_connected),
+	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON, details)
+};
+
+static const PartnerApiForeignList lists[] = {
+	{PARTNER_API_LIST_INSTANCES, "instances", instance_columns,
+	lengthof(instance_columns)}
+};
+
+/* ---- lists ---- */
+
+/* The lists one by one, from 0; NULL after the last. */
+const PartnerApiForeignList *
+partner_api_foreign_list_at(int index)
+{
+	return index < (int) lengthof(lists) ? &lists[index] : NULL;
+}
+
+/* The list of that name, or NULL. */
+static const PartnerApiForeignList *
+find_list(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(lists); i++)
+	{
+		if (strcmp(lists[i].name, name) == 0)
+			return &lists[i];
+	}
+	return NULL;
+}
+
+/* Does the provider have such a list? */
+bool
+partner_api_foreign_list_offered(const PartnerApiForeignList *list,
+								 const PartnerApiProvider *provider)
+{
+	return provider->supports_list(list->list);
+}
+
+/* Raise ERROR unless there is a list of that name. */
+void
+partner_api_foreign_list_check_name(const char *name)
+{
+	StringInfoData known;
+
+	if (find_list(name) != NULL)
+		return;
+	initStringInfo(&known);
+	for (int i = 0; i < (int) lengthof(lists); i++)
+		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", lists[i].name);
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			errmsg("unknown list \"%s\"", name),
+			errhint("Known lists are: %s.", known.data));
+}
+
+/* The value of an option in a list of them, or NULL. */
+static const char *
+option_value(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst(lc);
+
+		if (strcmp(def->defname, name) == 0)
+			return defGetString(def);
+	}
+	return NULL;
+}
+
+/* The list that a foreign table shows. */
+const PartnerApiForeignList *
+partner_api_foreign_list(Oid table)
+{
+	const char *name = option_value(GetForeignTable(table)->options, "list");
+	const PartnerApiForeignList *list = name != NULL ? find_list(name) : NULL;
+
+	/* the validator has seen to it, unless the wrapper was without one */
+	if (list == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				errmsg("foreign table \"%s\" names no list",
+					   get_rel_name(table)));
+	return list;
+}
+
+/* ---- columns ---- */
+
+/* Refuse a column that the list does not have; name those that it has. */
+static void
+unknown_column(const PartnerApiForeignList *list, const char *name)
+{
+	StringInfoData known;
+
+	initStringInfo(&known);
+	for (int i = 0; i < list->column_count; i++)
+		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "",
+						 list->columns[i].name);
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+			errmsg("list \"%s\" has no column \"%s\"", list->name, name),
+			errhint("Its columns are: %s.  The option column_name of a column of the foreign table names one of them.",
+					known.data));
+}
+
+/*
+ * The column of the list that a column of the foreign table shows: that of
+ * its option "column_name", or of its own name.  Raises ERROR if there is
+ * none; NULL for a dropped column.
+ */
+const PartnerApiColumn *
+partner_api_foreign_column(const PartnerApiForeignList *list, Oid table,
+						   AttrNumber attribute)
+{
+	const char *name = option_value(GetForeignColumnOptions(table, attribute),
+									"column_name");
+
+	if (name == NULL)
+		name = get_attname(table, attribute, true);
+	if (name == NULL)
+		return NULL;
+	for (int i = 0; i < list->column_count; i++)
+	{
+		if (strcmp(list->columns[i].name, name) == 0)
+			return &list->columns[i];
+	}
+	unknown_column(list, name);
+	return NULL;
+}
+
+/* ---- values ---- */
+
+/*
+ * Text as it is shown.  A control character becomes a question mark here, as
+ * does what the database's encoding lacks, and not a blank: a text with a
+ * question mark is never searched for at the provider, so that whatever was
+ * changed on the way is found by what is shown.
+ */
+static char *
+shown_text(const char *text)
+{
+	char	   *copy;
+
+	if (text == NULL)
+		return NULL;
+	copy = pstrdup(text);
+	for (char *p = copy; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	return partner_api_redact_whole(copy, NIL);
+}
+
+/*
+ * A time as text that every DateStyle reads alike; NULL for none.  Valid until
+ * the next one.
+ */
+static char *
+shown_time(int64 unix_ms)
+{
+	if (unix_ms == 0)
+		return NULL;
+	return unconstify(char *,
+					  timestamptz_to_str(partner_api_timestamp_from_unix_ms(unix_ms)));
+}
+
+/*
+ * The value of a column in a row, as text for an input function in the
+ * encoding of the database; NULL is null.
+ */
+char *
+partner_api_foreign_value(const PartnerApiColumn *column,
+						  const char *server_name,
+						  const PartnerApiListRow *row)
+{
+	const char *member = (const char *) row + column->offset;
+	const char *text;
+
+	switch (column->kind)
+	{
+		case PARTNER_API_COLUMN_SERVER:
+			return pstrdup(server_name);
+		case PARTNER_API_COLUMN_STATUS:
+			text = partner_api_subscription_name(row->subscription);
+			return shown_text(text);
+		case PARTNER_API_COLUMN_TEXT:
+			return shown_text(*(char *const *) member);
+		case PARTNER_API_COLUMN_TIME:
+			return shown_time(*(const int64 *) member);
+		case PARTNER_API_COLUMN_BOOL:
+			return pstrdup(*(const bool *) member ? "t" : "f");
+		case PARTNER_API_COLUMN_JSON:
+			text = *(char *const *) member;
+			return text == NULL ? NULL : partner_api_text_from_utf8(text);
+	}
+	return NULL;
+}
+
+/*
+ * May the provider be asked for rows with this value, without losing one that
+ * the condition accepts?  What its search matches is not documented; it must
+ * be taken to find a name that is given as it was stored.  So no value that
+ * may differ from what is stored ("?", see shown_text), that the provider may
+ * trim or take for none, or that is too long for a URL.  A kind of instance
+ * must be one that is documented.
+ */
+bool
+partner_api_foreign_searchable(PartnerApiSearch search, const char *value)
+{
+	size_t		len = strlen(value);
+
+	if (search == PARTNER_API_SEARCH_MIDDLEWARE)
+		return strcmp(value, "web") == 0 || strcmp(value, "mobile") == 0;
+	return len > 0 && len <= LONGEST_QUERY && strchr(value, '?') == NULL &&
+		value[0] != ' ' && value[len - 1] != ' ';
+}
