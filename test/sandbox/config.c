@@ -33,7 +33,7 @@ typedef struct ConfigKey
 	const char *name;
 	KeyType		type;
 	size_t		offset;
-	const char *words[5];		/* KEY_WORD, in the order of its enum */
+	const char *words[8];		/* KEY_WORD, in the order of its enum */
 	size_t		number;
 	long		low;			/* KEY_NUMBER */
 	long		high;
@@ -105,7 +105,17 @@ static const ConfigKey keys[] = {
 	NUMBER("quota_status", quota_status, 200, 599),
 	WORD("sign_body", sign_body, "json", "empty"),
 	NUMBER("sign_repeat_status", sign_repeat_status, 200, 599),
-	NUMBER("trial_seconds", trial_seconds, 1, MAX_SECONDS)
+	NUMBER("trial_seconds", trial_seconds, 1, MAX_SECONDS),
+	WORD("zsystems_plan_id", zsystems_plan_id, "number", "string", "object",
+		 "missing"),
+	WORD("zsystems_plan_list", zsystems_plan_list, "planos", "data", "array"),
+	NUMBER("zsystems_refusal_status", zsystems_refusal_status, 200, 599),
+	WORD("zsystems_refusals", zsystems_refusals, "seen", "error",
+		 "error_object", "errors", "erros", "message"),
+	WORD("zsystems_status_numbers", zsystems_status_numbers, "six", "four"),
+	FLAG("zsystems_status_title", zsystems_status_title),
+	NUMBER("zsystems_unauthorized_status", zsystems_unauthorized_status,
+		   200, 599)
 };
 
 SandboxConfig sandbox_config;
@@ -414,7 +424,10 @@ sandbox_config_reset(void)
 	sandbox_config.client_token_required = true;
 	sandbox_config.invoices_paid = true;
 	sandbox_config.list_ended = true;
+	sandbox_config.zsystems_status_title = true;
 	sandbox_config.quota_status = 400;
+	sandbox_config.zsystems_refusal_status = 400;
+	sandbox_config.zsystems_unauthorized_status = 401;
 	sandbox_config.sign_repeat_status = 400;
 	sandbox_config.trial_seconds = 2L * 24 * 3600;
 	sandbox_config.cancel_days = 30;

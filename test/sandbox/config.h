@@ -84,6 +84,27 @@ typedef enum SandboxQrForm
 	SANDBOX_QR_CHALLENGE
 } SandboxQrForm;
 
+typedef enum SandboxPlanIdForm
+{
+	SANDBOX_PLAN_ID_NUMBER,
+	SANDBOX_PLAN_ID_STRING,
+	SANDBOX_PLAN_ID_OBJECT,
+	SANDBOX_PLAN_ID_MISSING
+} SandboxPlanIdForm;
+
+typedef enum SandboxPlanListForm
+{
+	SANDBOX_PLAN_LIST_PLANOS,
+	SANDBOX_PLAN_LIST_DATA,
+	SANDBOX_PLAN_LIST_ARRAY
+} SandboxPlanListForm;
+
+typedef enum SandboxStatusNumbers
+{
+	SANDBOX_STATUS_SIX,
+	SANDBOX_STATUS_FOUR
+} SandboxStatusNumbers;
+
 typedef enum SandboxDateHeader
 {
 	SANDBOX_DATE_SANDBOX,
@@ -192,6 +213,15 @@ typedef struct SandboxConfig
 	long		greenapi_starting_seconds;
 	int			greenapi_unlinked_logout;
 	long		greenapi_utc_offset_hours;
+
+	/* zsystems' */
+	int			zsystems_plan_id;
+	int			zsystems_plan_list;
+	long		zsystems_refusal_status;
+	int			zsystems_refusals;
+	int			zsystems_status_numbers;
+	bool		zsystems_status_title;
+	long		zsystems_unauthorized_status;
 } SandboxConfig;
 
 extern SandboxConfig sandbox_config;

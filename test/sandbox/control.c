@@ -17,6 +17,7 @@
 #include "fault.h"
 #include "journal.h"
 #include "ledger.h"
+#include "zsystems.h"
 
 #define PREFIX "/_sandbox/"
 
@@ -66,6 +67,7 @@ change_clock(SandboxRequest *request)
 		return;
 	}
 	sandbox_ledger_tick();
+	sandbox_zsystems_tick();
 	get_clock(request);
 }
 
@@ -156,9 +158,26 @@ reset(SandboxRequest *request)
 	sandbox_fault_clear();
 	sandbox_journal_reset();
 	sandbox_ledger_reset();
+	sandbox_zsystems_reset();
 	sandbox_config_reset();
 	sandbox_clock_reset();
 	release(request);
+}
+
+/* What there is: instances, or what "kind" names. */
+static void
+get_state(SandboxRequest *request)
+{
+	char	   *name = sandbox_query_value(request, "kind");
+	SandboxRecordKind kind;
+
+	if (name == NULL || strcmp(name, "instances") == 0)
+		sandbox_control_state(request);
+	else if (sandbox_record_kind_parse(name, &kind))
+		sandbox_zsystems_state(request, kind);
+	else
+		sandbox_reply_error(&request->reply, 400, "unknown kind");
+	free(name);
 }
 
 static const ControlCall calls[] = {
@@ -173,11 +192,13 @@ static const ControlCall calls[] = {
 	{"DELETE", "faults/", delete_fault},
 	{"POST", "instances", sandbox_control_seed},
 	{"POST", "instances/", sandbox_control_change},
+	{"POST", "objects/", sandbox_zsystems_seed},
+	{"DELETE", "objects/", sandbox_zsystems_remove},
 	{"POST", "release", release},
 	{"GET", "requests", get_requests},
 	{"DELETE", "requests", delete_requests},
 	{"POST", "reset", reset},
-	{"GET", "state", sandbox_control_state}
+	{"GET", "state", get_state}
 };
 
 /* Does the call have this name, apart from its parameter? */
@@ -211,6 +232,7 @@ run_call(SandboxRequest *request, const ControlCall *call)
 		}
 	}
 	sandbox_ledger_tick();
+	sandbox_zsystems_tick();
 	call->handler(request);
 }
 

@@ -32,15 +32,22 @@ says_json(const SandboxRequest *request)
 		isspace((unsigned char) value[len]);
 }
 
-/* Read the body that the route wants; if it is refused, fill the reply. */
-static bool
-accept_body(SandboxRequest *request)
+/* The accepted token that the request bears, or NULL. */
+SandboxToken *
+sandbox_bearer_token(const SandboxRequest *request)
 {
-	SandboxBodyRule rule = request->route->body;
+	static const char scheme[] = "Bearer ";
+	const char *value = sandbox_request_header(request, "Authorization");
 
-	if (rule == SANDBOX_NO_BODY || rule == SANDBOX_BODY_ANY ||
-		(rule == SANDBOX_BODY_OPTIONAL && request->body.len == 0))
-		return true;
+	if (value == NULL || strncmp(value, scheme, sizeof(scheme) - 1) != 0)
+		return NULL;
+	return sandbox_config_token(value + sizeof(scheme) - 1);
+}
+
+/* Read the body as a JSON object; if it is none, fill the reply. */
+bool
+sandbox_accept_json(SandboxRequest *request)
+{
 	if (!says_json(request))
 	{
 		request->provider->refuse(request, 415);
@@ -55,6 +62,17 @@ accept_body(SandboxRequest *request)
 		return false;
 	}
 	return true;
+}
+
+/* Read the body that the route wants; if it is refused, fill the reply. */
+static bool
+accept_body(SandboxRequest *request)
+{
+	SandboxBodyRule rule = request->route->body;
+
+	return rule == SANDBOX_NO_BODY || rule == SANDBOX_BODY_ANY ||
+		(rule == SANDBOX_BODY_OPTIONAL && request->body.len == 0) ||
+		sandbox_accept_json(request);
 }
 
 /* The provider's part: its checks in its order, then the handler. */

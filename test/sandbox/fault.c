@@ -169,35 +169,51 @@ disguise_empty(SandboxReply *reply, const json_t *rule)
 	replace(reply, rule, 200, NULL, "");
 }
 
+/* Must a member that is answered wrongly become an object? */
+static bool
+becomes_object(const char *name, const json_t *value)
+{
+	static const char *const always[] = {"due", "idInstance", "plano"};
+	size_t		i;
+
+	for (i = 0; i < lengthof(always); i++)
+	{
+		if (strcmp(always[i], name) == 0)
+			return true;
+	}
+	return json_is_integer(value);
+}
+
 /* Give members of a value, and of those in it, types nobody expects. */
 static void
 twist_types(json_t *value)
 {
-	static const char *const texts[] = {
-		"id", "token", "name", "paymentStatus", "value", "apiTokenInstance",
-		"stateInstance", "deleteInstanceAccount", "saveSettings", "isLogout",
-		"isReboot"
+	static const char *const twisted[] = {
+		"id", "token", "name", "paymentStatus", "value", "due",
+		"apiTokenInstance", "idInstance", "stateInstance",
+		"deleteInstanceAccount", "saveSettings", "isLogout", "isReboot",
+		"plano"
 	};
-	static const char *const others[] = {"due", "idInstance"};
-	json_t	   *content = json_is_array(value) ? value :
-	json_object_get(value, "content");
+	static const char *const inner[] = {
+		"content", "data", "planos", "plano", "assinaturas", "cliente",
+		"cartaoId"
+	};
 	size_t		i;
 
-	for (i = 0; i < lengthof(texts); i++)
+	for (i = 0; i < json_array_size(value); i++)
+		twist_types(json_array_get(value, i));
+	for (i = 0; json_is_object(value) && i < lengthof(inner); i++)
+		twist_types(json_object_get(value, inner[i]));
+	for (i = 0; i < lengthof(twisted); i++)
 	{
-		if (json_object_get(value, texts[i]) != NULL)
-			json_object_set_new(value, texts[i], json_integer(12345));
-	}
-	for (i = 0; i < lengthof(others); i++)
-	{
-		json_t	   *member = json_object_get(value, others[i]);
+		json_t	   *old = json_object_get(value, twisted[i]);
 
-		if (member != NULL)
-			json_object_set_new(value, others[i],
-								json_pack("{s:O}", "at", member));
+		if (old != NULL && !json_is_object(old))
+			json_object_set_new(value, twisted[i],
+								becomes_object(twisted[i], old) ?
+								json_pack("{s:O}", "at", old) :
+								json_integer(12345));
 	}
-	for (i = 0; i < json_array_size(content); i++)
-		twist_types(json_array_get(content, i));
 }
 
 static void

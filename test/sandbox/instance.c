@@ -45,8 +45,8 @@ sandbox_instance_count(SandboxInstance *instance, SandboxEffect effect)
 }
 
 /* What is stored for a name, as the configuration mangles it. */
-static char *
-stored_name(const char *name)
+char *
+sandbox_mangled_name(const char *name)
 {
 	char	   *result = sandbox_strdup(name);
 	size_t		len = strlen(name);
@@ -91,7 +91,8 @@ sandbox_instance_create(const SandboxRules *rules, const char *name,
 
 	instance->rules = rules;
 	instance->requested_name = sandbox_strdup(name);
-	instance->name = maker != NULL ? stored_name(name) : sandbox_strdup(name);
+	instance->name = maker != NULL ? sandbox_mangled_name(name) :
+		sandbox_strdup(name);
 	instance->settings = json_incref(settings);
 	instance->maker = maker;
 	instance->created_at = now;

@@ -137,6 +137,9 @@ extern const char *const sandbox_effect_names[SANDBOX_EFFECTS];
 /* The rules of all providers; NULL beyond the last */
 extern const SandboxRules *sandbox_rules_get(size_t i);
 
+/* What is stored for a name, to be freed */
+extern char *sandbox_mangled_name(const char *name);
+
 /* A new instance; takes a reference to settings */
 extern SandboxInstance *sandbox_instance_create(const SandboxRules *rules,
 												const char *name,

@@ -84,6 +84,24 @@ authorization_kind(const SandboxRequest *request)
 	return strncmp(value, "Bearer ", 7) == 0 ? "bearer" : "other";
 }
 
+/* Keep the start of the body, or of what may be shown of it. */
+static void
+keep_body(Entry *entry, const SandboxRequest *request)
+{
+	char	   *shown = NULL;
+	size_t		len = request->body.len;
+
+	if (request->provider != NULL && request->provider->shown_body != NULL)
+		shown = request->provider->shown_body(request);
+	if (shown != NULL)
+		len = strlen(shown);
+	entry->body_bytes = request->body.len;
+	entry->body_kept = len < BODY_KEPT ? len : BODY_KEPT;
+	entry->body = sandbox_strndup(shown != NULL ? shown : request->body.data,
+								  entry->body_kept);
+	free(shown);
+}
+
 /* Enter a request that has arrived and been routed. */
 void
 sandbox_journal_begin(SandboxRequest *request)
@@ -101,10 +119,7 @@ sandbox_journal_begin(SandboxRequest *request)
 	entry->query = sandbox_strdup(request->query);
 	entry->content_type =
 		sandbox_strdup(sandbox_request_header(request, "Content-Type"));
-	entry->body_bytes = request->body.len;
-	entry->body_kept = request->body.len < BODY_KEPT ?
-		request->body.len : BODY_KEPT;
-	entry->body = sandbox_strndup(request->body.data, entry->body_kept);
+	keep_body(entry, request);
 	entry->authorization = authorization_kind(request);
 	entry->client_token =
 		sandbox_request_header(request, "Client-Token") != NULL;

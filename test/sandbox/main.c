@@ -18,6 +18,7 @@
 #include "ledger.h"
 #include "server.h"
 #include "util.h"
+#include "zsystems.h"
 
 typedef struct CommandLine
 {
@@ -177,6 +178,7 @@ main(int argc, char **argv)
 	sandbox_fault_clear();
 	sandbox_journal_reset();
 	sandbox_ledger_reset();
+	sandbox_zsystems_reset();
 	free(line.server.certificate);
 	free(line.server.key);
 	free(line.tokens);

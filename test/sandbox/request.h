@@ -39,6 +39,22 @@ typedef enum SandboxOperation
 	SANDBOX_READ_SETTINGS,
 	SANDBOX_CHANGE_SETTINGS,
 	SANDBOX_REBOOT_INSTANCE,
+	SANDBOX_CREATE_PLAN,
+	SANDBOX_LIST_PLANS,
+	SANDBOX_READ_PLAN,
+	SANDBOX_CHANGE_PLAN,
+	SANDBOX_CREATE_SUBSCRIPTION,
+	SANDBOX_LIST_SUBSCRIPTIONS,
+	SANDBOX_READ_SUBSCRIPTION,
+	SANDBOX_CHANGE_SUBSCRIPTION,
+	SANDBOX_CANCEL_SUBSCRIPTION,
+	SANDBOX_SUSPEND_SUBSCRIPTION,
+	SANDBOX_REACTIVATE_SUBSCRIPTION,
+	SANDBOX_LIST_INVOICES,
+	SANDBOX_REFUND_INVOICE,
+	SANDBOX_CREATE_CLIENT,
+	SANDBOX_FIND_CLIENT,
+	SANDBOX_STORE_CARD,
 	SANDBOX_UNKNOWN_OPERATION
 } SandboxOperation;
 
@@ -180,6 +196,12 @@ typedef struct SandboxProvider
 	 * such method, 415 not sent as JSON, 400 no JSON object
 	 */
 	void		(*refuse) (SandboxRequest *request, unsigned status);
+
+	/*
+	 * What the journal may keep of a body, to be freed; NULL: all of it. The
+	 * member may be NULL too.
+	 */
+	char	   *(*shown_body) (const SandboxRequest *request);
 } SandboxProvider;
 
 /* zapi.c */
@@ -187,6 +209,9 @@ extern const SandboxProvider sandbox_zapi;
 
 /* greenapi.c */
 extern const SandboxProvider sandbox_greenapi;
+
+/* zsystems.c */
+extern const SandboxProvider sandbox_zsystems;
 
 /* route.c */
 extern const char *const sandbox_operation_names[SANDBOX_OPERATIONS];
@@ -198,6 +223,8 @@ extern char *sandbox_query_value(const SandboxRequest *request,
 								 const char *name);
 
 /* dispatch.c */
+extern bool sandbox_accept_json(SandboxRequest *request);
+extern SandboxToken *sandbox_bearer_token(const SandboxRequest *request);
 extern void sandbox_dispatch(SandboxRequest *request);
 extern void sandbox_dispatch_deferred(SandboxRequest *request);
 

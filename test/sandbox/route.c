@@ -23,12 +23,17 @@ const char *const sandbox_operation_names[SANDBOX_OPERATIONS] = {
 	"update_subscription", "cancel_instance", "delete_instance",
 	"delete_instances", "qr_code", "qr_code_image", "phone_code",
 	"instance_status", "disconnect_instance", "read_settings",
-	"change_settings", "reboot_instance", "unknown"
+	"change_settings", "reboot_instance", "create_plan", "list_plans",
+	"read_plan", "change_plan", "create_subscription", "list_subscriptions",
+	"read_subscription", "change_subscription", "cancel_subscription",
+	"suspend_subscription", "reactivate_subscription", "list_invoices",
+	"refund_invoice", "create_client", "find_client", "store_card", "unknown"
 };
 
 static const SandboxProvider *const providers[] = {
 	&sandbox_zapi,
-	&sandbox_greenapi
+	&sandbox_greenapi,
+	&sandbox_zsystems
 };
 
 bool

@@ -525,8 +525,112 @@ check_tls()
 	check "end of input ends it cleanly" 0 $?
 }
 
+# Create a plan by JSON with FIELDS beside the least; the answer
+plan()
+{
+	call POST /planos -H "$json" -d '{"name":"p","description":"d","amount":9990,
+		"grace_period":"14","tolerance_period":2,"frequency":"monthly","interval":1,
+		"currency":"BRL","payment_methods":"credit_card"'"${1:-}}"
+}
+
+# Subscribe to the first plan with a card NUMBER; the answer
+subscribe()
+{
+	call POST /planos/assinar -H "$json" -d '{"planoId":4605,
+		"cliente":{"nome":"A","cpf":"12345678901"},"endereco":{"cep":"1"},
+		"cartao":{"titular":"A","numero":"'"$1"'","codigoSeguranca":"123","validade":"12/2099"}}'
+}
+
+# First state and number of SUBSCRIPTIONS' only row, then statuses of its invoices
+subscription_state()
+{
+	control 'state?kind=subscriptions' '.subscriptions[0].state'
+	control 'state?kind=invoices' '[.invoices[].fields.status]'
+}
+
+check_plans()
+{
+	check "plan" '200 {"success":true,"plano":4605}' "$(plan)"
+	check "plan with cents that are none" '400 {"success":false,"erros":{"plano":["O campo amount é inválido"]}}' \
+		"$(plan ',"amount":99.9')"
+	check "another spelling of annualy" 400 "$(plan ',"frequency":"annually"' | cut -c1-3)"
+	check "plan from a form" '200 {"success":true,"plano":4606}' \
+		"$(call POST /planos -F name=f -F description=f -F amount=1 -F grace_period=0 \
+			-F tolerance_period=0 -F frequency=annualy -F interval=1 -F currency=BRL \
+			-F payment_methods=cartao -F logo=true -F "file=@$work/port")"
+	check "its parts" '["multipart",["name",null],["file","port"],true,1]' \
+		"$(control 'state?kind=plans&id=4606' '.plans[0]|[.format,(.parts[0,-1]|[.name,.filename]),.fields.logo,.fields.amount]')"
+	check "broken form" 400 \
+		"$(call POST /planos -H 'Content-Type: multipart/form-data; boundary=x' -d y | cut -c1-3)"
+	check "list" '["d","f"]' "$(call GET /planos | cut -c5- | jq -c '[.planos[].description]')"
+	check "no deletion" 405 "$(call DELETE /planos/4605 | cut -c1-3)"
+	check "change" 100 \
+		"$(call PUT /planos/4605 -H "$json" -d '{"amount":100}' | cut -c5- | jq .plano.amount)"
+	control config . -d '{"zsystems_plan_id":"string","zsystems_plan_list":"array","list_lag_seconds":9}' >/dev/null
+	check "id as text" '200 {"success":true,"plano":"4607"}' "$(plan)"
+	check "bare list, late" 2 "$(call GET /planos | cut -c5- | jq length)"
+	control config . -d '{"zsystems_refusals":"error_object","zsystems_refusal_status":202}' >/dev/null
+	check "refusal under 202" '202 {"success":false,"error":{"message":"O campo amount é inválido"}}' \
+		"$(plan ',"amount":-1')"
+	check "no token" 401 "$(plain_call GET /planos | cut -c1-3)"
+	check "three creates" 3 "$(counter create_plan effects)"
+	check "seeds are no creates" '{"seeded":2}' \
+		"$(control objects/plans . -d '{"count":2,"prefix":"s"}')"
+	call POST /planos -H "$json" -d '{"name":"p"}' >/dev/null
+	check "removed by hand" 404 \
+		"$(control objects/plans/4605 . -X DELETE >/dev/null; call GET /planos/4605 | cut -c1-3)"
+	fault '{"operation":"create_plan","type":"wrong_types"}'
+	check "wrong types of a plan" object "$(plan | cut -c5- | jq -r '.plano|type')"
+}
+
+check_subscriptions()
+{
+	plan ',"setup_amount":50' >/dev/null
+	check "subscribe" '[99.9,2,"Em teste"]' \
+		"$(subscribe 4111111111111111 | cut -c5- |
+			jq -c '.data|[.amount,.status_assinatura_id,.status_assinatura.titulo]')"
+	check "declined under 200" '200 {"message":"51 - {\"error\":{\"code\":\"51\",\"message\":\"Saldo insuficiente\"}}","success":false}' \
+		"$(subscribe 4111111111110002)"
+	check "one effect" 1 "$(counter create_subscription effects)"
+	check "card is covered" '***0002 ***' \
+		"$(control 'requests?limit=1' '.requests[0].body' | jq -r '.cartao|.numero+" "+.codigoSeguranca')"
+	check "trial" 'trial ["paid","pending"]' "$(subscription_state | tr '\n' ' ' | sed 's/ *$//')"
+	control clock . -d '{"advance_seconds":1296000}' >/dev/null
+	check "charged after the grace period" 'active ["paid","paid","pending"]' \
+		"$(subscription_state | tr '\n' ' ' | sed 's/ *$//')"
+	control config . -d '{"invoices_paid":false,"zsystems_status_numbers":"four"}' >/dev/null
+	control clock . -d '{"advance_seconds":2678400}' >/dev/null
+	check "past due" past_due "$(subscription_state | head -1)"
+	check "its number" 4 "$(call GET /planos/assinatura/90 | cut -c5- | jq .data.status_assinatura_id)"
+	control clock . -d '{"advance_seconds":172800}' >/dev/null
+	check "suspended" suspended "$(subscription_state | head -1)"
+	control config . -d '{"invoices_paid":true}' >/dev/null
+	check "reactivate" 200 \
+		"$(call POST /planos/assinatura/reativar -H "$json" -d '{"assinatura_id":90}' | cut -c1-3)"
+	check "refund" 200 \
+		"$(call POST /planos/assinatura/estornar -H "$json" -d '{"id":7000001}' | cut -c1-3)"
+	check "refund again" '400 {"success":false,"message":"A fatura não está paga"}' \
+		"$(call POST /planos/assinatura/estornar -H "$json" -d '{"id":7000001}')"
+	check "cancel" 200 "$(call DELETE /planos/assinatura/90 | cut -c1-3)"
+	check "cancel again" 400 "$(call DELETE /planos/assinatura/90 | cut -c1-3)"
+	check "an end voids what is pending" 'cancelled ["voided","paid","paid","voided"]' \
+		"$(subscription_state | tr '\n' ' ' | sed 's/ *$//')"
+	check "known document" '202 20001' \
+		"$(call POST /clientes -H "$json" -d '{"nome":"A","cpf":"12345678901"}' |
+			sed 's/\(...\) .*"id":\([0-9]*\).*/\1 \2/')"
+	check "client by document" A \
+		"$(call GET /clientes/por_documento/123.456.789-01 | cut -c5- | jq -r .cliente.nome)"
+	check "card" '200 {"success":true,"cartaoId":{"id":300003,"ultimos_digitos":"1111"}}' \
+		"$(call POST /clientes/20001/cartoes -H "$json" \
+			-d '{"titular":"A","numero":"4111111111111111","codigoSeguranca":"123","validade":"12/99"}')"
+	check "short form" 200 \
+		"$(call POST /planos/assinar -H "$json" \
+			-d '{"planoId":4605,"clienteId":20001,"tokenCardId":300003}' | cut -c1-3)"
+}
+
 for group in create_and_list life instance_calls greenapi_partner \
-	greenapi_config greenapi_instance config faults close_reused withhold tls; do
+	greenapi_config greenapi_instance config faults close_reused withhold \
+	plans subscriptions tls; do
 	"check_$group"
 	reset
 done

@@ -109,7 +109,7 @@ void
 sandbox_buffer_json(SandboxBuffer *buffer, json_t *value)
 {
 	if (json_dump_callback(value, append_dump, buffer,
-						   JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+						   JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) != 0)
 		abort();
 	json_decref(value);
 }

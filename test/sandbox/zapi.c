@@ -34,11 +34,7 @@ static const char *const callback_keys[] = {
 static bool
 authorize_partner(SandboxRequest *request)
 {
-	static const char scheme[] = "Bearer ";
-	const char *value = sandbox_request_header(request, "Authorization");
-
-	if (value != NULL && strncmp(value, scheme, sizeof(scheme) - 1) == 0)
-		request->partner = sandbox_config_token(value + sizeof(scheme) - 1);
+	request->partner = sandbox_bearer_token(request);
 	if (request->partner == NULL)
 		sandbox_reply_text(&request->reply, 401, "text/plain",
 						   "Bad Credentials");

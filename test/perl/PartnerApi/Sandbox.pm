@@ -205,6 +205,30 @@ sub change
 	return $self->control("instances/$id", \%fields);
 }
 
+# Make a plan, or what else zsystems keeps, that the extension did not.
+sub seed_object
+{
+	my ($self, $kind, %fields) = @_;
+
+	return $self->control("objects/$kind", \%fields);
+}
+
+# Change fields of what zsystems keeps.
+sub change_object
+{
+	my ($self, $kind, $id, %fields) = @_;
+
+	return $self->control("objects/$kind/$id", \%fields);
+}
+
+# Remove a plan, or what else zsystems keeps, as by hand at the provider.
+sub remove_object
+{
+	my ($self, $kind, $id) = @_;
+
+	return $self->control("objects/$kind/$id", undef, 'DELETE');
+}
+
 # Back to the state after the start.
 sub reset_all
 {
@@ -247,6 +271,26 @@ sub instance
 	my @found = $self->instances(id => $id);
 
 	die "the sandbox has no instance $id" unless @found == 1;
+	return $found[0];
+}
+
+# All of a kind that zsystems ever kept: plans, subscriptions, clients, cards
+# or invoices; filters are exact.
+sub objects
+{
+	my ($self, $kind, %filter) = @_;
+
+	return @{ $self->control(_query('state', kind => $kind, %filter))
+		  ->{$kind} };
+}
+
+# One of them by its id.
+sub object
+{
+	my ($self, $kind, $id) = @_;
+	my @found = $self->objects($kind, id => $id);
+
+	die "the sandbox has no $id among its $kind" unless @found == 1;
 	return $found[0];
 }
 
