@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "actions.h"
 #include "caps.h"
+#include "cards.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
@@ -114,6 +115,8 @@ check_arguments(const PartnerApiServer *server,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("arguments cannot be sent as JSON"),
 				errdetail("%s.", error));
+	if (action->secret != NULL)
+		view.secret = partner_api_card_parse(action->secret);
 	server->provider->check(&view);
 	return view.arguments;
 }

@@ -24,6 +24,8 @@ typedef struct PartnerApiNewAction
 	char	   *server;
 	char	   *instance_id;	/* NULL: none */
 	char	   *arguments;		/* JSON object, database encoding */
+	char	   *secret;			/* card data: JSON object, UTF-8, never
+								 * stored; NULL: none */
 	char	   *customer_ref;	/* NULL: none */
 	char	   *idempotency_key;	/* NULL: none */
 	bool		has_run_at;		/* otherwise now */

@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "arguments.h"
+#include "cards.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "common/base64.h"
@@ -171,7 +172,11 @@ fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
 		action->idempotency_key = text_argument(fcinfo, arg);
 	else if (strcmp(name, "customer_ref") == 0)
 		action->customer_ref = text_argument(fcinfo, arg);
-	else if (!PG_ARGISNULL(arg))
+	else if (PG_ARGISNULL(arg))
+		return;
+	else if (strcmp(name, "card") == 0)
+		partner_api_card_take(action, arguments, PG_GETARG_JSONB_P(arg));
+	else
 		put_argument(arguments, name, fcinfo, arg, type);
 }
 

@@ -40,6 +40,8 @@ typedef struct PartnerApiClaim
 	char	   *instance_token; /* NULL: none */
 	char	   *instance_status;	/* of the mirror row; NULL: none */
 	char	   *arguments;		/* JSON */
+	char	   *secret;			/* card data of a waiting call, JSON; it is
+								 * overwritten with the claim at the latest */
 	char	   *nonce;
 	char	   *former_nonces;	/* separated by blanks; NULL: none */
 	char	   *customer_ref;	/* NULL: none */

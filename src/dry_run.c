@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "caps.h"
+#include "cards.h"
 #include "catalog/pg_type.h"
 #include "json.h"
 #include "lib/stringinfo.h"
@@ -64,6 +65,7 @@ build_masked(const PartnerApiTransfer *transfer, PartnerApiRequest *request)
 	if (action.instance_token != NULL)
 		action.instance_token = MASK;
 	action.tokens = masked_tokens(transfer);
+	action.secret = partner_api_card_masked(transfer->arguments);
 	transfer->account->server->provider->build(&action, &credential, request);
 }
 
@@ -78,6 +80,30 @@ path_of(const PartnerApiRequest *request)
 	foreach(lc, request->path)
 		appendStringInfo(&path, "/%s", (char *) lfirst(lc));
 	return path.data;
+}
+
+/* Show the parts of a form; of a file its name and size. */
+static json_t *
+show_parts(const PartnerApiRequest *request)
+{
+	json_t	   *shown = partner_api_json_array();
+	ListCell   *lc;
+
+	foreach(lc, request->parts)
+	{
+		const PartnerApiPart *part = lfirst(lc);
+		json_t	   *object = partner_api_json_append_object(shown);
+
+		partner_api_json_put_text(object, "name", part->name);
+		partner_api_json_put_text(object, "file_name", part->file_name);
+		if (part->file_name != NULL)
+			partner_api_json_put_int64(object, "bytes",
+									   (int64) part->value_len);
+		else
+			partner_api_json_put_text(object, "value",
+									  pnstrdup(part->value, part->value_len));
+	}
+	return shown;
 }
 
 /* Show method, path, query and body. */
@@ -97,6 +123,8 @@ put_request(json_t *shown, const PartnerApiRequest *request)
 		partner_api_json_put_text(query, pair->name, pair->value);
 	}
 	partner_api_json_put(shown, "query", query);
+	if (request->parts != NIL)
+		partner_api_json_put(shown, "parts", show_parts(request));
 	if (request->body != NULL)
 		partner_api_json_put(shown, "body",
 							 partner_api_json_parse(request->body,

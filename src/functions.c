@@ -15,6 +15,7 @@
 
 #include "actions.h"
 #include "arguments.h"
+#include "cards.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "fmgr.h"
@@ -226,6 +227,7 @@ call(FunctionCallInfo fcinfo, PartnerApiKind kind, FillAction fill)
 	if (partner_api_action_find(&action) == 0)
 		partner_api_action_check(&action);
 	answer = partner_api_slot_call(&action);
+	partner_api_card_forget(&action);
 	if (answer->sqlstate != 0)
 		raise_answer(answer);
 	return answer;

@@ -16,6 +16,9 @@
  * acted on it: the pre-request callback marks a call as sent and refuses a
  * second pass.
  *
+ * What was sent is overwritten once the call is over, as far as it is ours;
+ * what libcurl has made of it goes with its handle, see http_url.c.
+ *
  * Copyright (c) 2026, the partner_api authors
  *
  *-------------------------------------------------------------------------
@@ -28,6 +31,7 @@
 
 #include "compat.h"
 #include "http.h"
+#include "http_body.h"
 #include "http_headers.h"
 #include "lib/ilist.h"
 #include "utils/memutils.h"
@@ -62,7 +66,9 @@ struct PartnerApiCall
 	PartnerApiHttp *http;		/* NULL once the engine is gone */
 	CURL	   *easy;
 	struct curl_slist *headers;
+	PartnerApiBody sending;
 	bool		mutating;
+	bool		secret;			/* the body must not stay in memory */
 	bool		sent;
 	bool		too_large;
 	size_t		max_bytes;
@@ -102,6 +108,7 @@ release_call(void *arg)
 	PartnerApiCall *call = arg;
 
 	detach_call(call);
+	partner_api_body_release(&call->sending);
 	if (call->easy != NULL)
 		curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
@@ -167,11 +174,19 @@ get_handle(PartnerApiHttp *http)
 
 /*
  * Take the handle of a call that is through.  One that was given up in the
- * middle is not worth the doubt: its call frees it.
+ * middle is not worth the doubt: its call frees it.  One that has sent a
+ * secret keeps a buffer with it: that goes at once.
  */
 static void
 reclaim_handle(PartnerApiHttp *http, PartnerApiCall *call)
 {
+	partner_api_body_release(&call->sending);
+	if (call->secret)
+	{
+		curl_easy_cleanup(call->easy);
+		call->easy = NULL;
+		return;
+	}
 	if (http->spares == http->max_spares)
 		return;
 	curl_easy_reset(call->easy);
@@ -312,28 +327,6 @@ set_headers(PartnerApiCall *call, const PartnerApiRequest *request)
 	SETOPT(call, CURLOPT_HTTPHEADER, call->headers);
 }
 
-/* Method and body of the request. */
-static void
-set_method(PartnerApiCall *call, const PartnerApiRequest *request)
-{
-	bool		has_body = request->body != NULL;
-
-	/* a POST or PUT without a body still says that its length is zero */
-	if (!has_body && (strcmp(request->method, "POST") == 0 ||
-					  strcmp(request->method, "PUT") == 0))
-		has_body = true;
-	if (has_body)
-	{
-		SETOPT(call, CURLOPT_POSTFIELDSIZE_LARGE,
-			   (curl_off_t) request->body_len);
-		SETOPT(call, CURLOPT_COPYPOSTFIELDS,
-			   request->body != NULL ? request->body : "");
-	}
-	else
-		SETOPT(call, CURLOPT_HTTPGET, 1L);
-	SETOPT(call, CURLOPT_CUSTOMREQUEST, request->method);
-}
-
 /* What bounds a request and what it must not do. */
 static void
 set_limits(PartnerApiCall *call, const PartnerApiEndpoint *endpoint)
@@ -391,6 +384,7 @@ partner_api_http_start(PartnerApiHttp *http, MemoryContext owner,
 	char	   *url;
 
 	call->mutating = mutating;
+	call->secret = request->secret;
 	call->arg = arg;
 	call->release.func = release_call;
 	call->release.arg = call;
@@ -408,7 +402,8 @@ partner_api_http_start(PartnerApiHttp *http, MemoryContext owner,
 	explicit_bzero(url, strlen(url));	/* may hold an instance token */
 	set_callbacks(call);
 	set_limits(call, endpoint);
-	set_method(call, request);
+	partner_api_body_set(&call->sending, call->easy, request);
+	SETOPT(call, CURLOPT_CUSTOMREQUEST, request->method);
 	set_headers(call, request);
 
 	if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)

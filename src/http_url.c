@@ -14,6 +14,7 @@
 
 #include "http.h"
 #include "lib/stringinfo.h"
+#include "wipe.h"
 
 /* An owner for a URL handle: freed with the current memory context. */
 typedef struct OwnedUrl
@@ -24,7 +25,9 @@ typedef struct OwnedUrl
 
 /*
  * Initialise libcurl on first use.  Not done in _PG_init: the postmaster must
- * not start threads or TLS state that its children would inherit.
+ * not start threads or TLS state that its children would inherit.  What
+ * libcurl frees is overwritten: URLs, headers and bodies hold tokens, and
+ * some a card's data.
  */
 void
 partner_api_curl_init(void)
@@ -33,7 +36,10 @@ partner_api_curl_init(void)
 
 	if (done)
 		return;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc,
+							 partner_api_wiping_free,
+							 partner_api_wiping_realloc, strdup,
+							 calloc) != CURLE_OK)
 		ereport(ERROR,
 				errcode(ERRCODE_OUT_OF_MEMORY),
 				errmsg("could not initialize libcurl"));

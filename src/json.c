@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "json.h"
+#include "wipe.h"
 
 /* Registered on a context; lives in that context too. */
 typedef struct JsonOwner
@@ -128,6 +129,16 @@ partner_api_json_parse(const char *str, size_t len, char **error)
 	*error = psprintf("%s at byte %d",
 					  parse_fault(json_error_code(&fault)), fault.position);
 	return NULL;
+}
+
+/*
+ * See json.h.  Its memory still comes from malloc(), so that values made
+ * before can be freed as well.
+ */
+void
+partner_api_json_wipe_freed(void)
+{
+	json_set_alloc_funcs(malloc, partner_api_wiping_free);
 }
 
 /*
@@ -348,6 +359,15 @@ json_t *
 partner_api_json_at(const json_t *array, int index)
 {
 	return json_array_get(array, index);
+}
+
+/*
+ * See json.h.
+ */
+const char *
+partner_api_json_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
 }
 
 /*

@@ -32,6 +32,12 @@ extern json_t *partner_api_json_own(json_t *value);
 extern json_t *partner_api_json_parse(const char *text, size_t len,
 									  char **error);
 
+/*
+ * From now on, in this process, overwrite what jansson frees: its values hold
+ * card data.
+ */
+extern void partner_api_json_wipe_freed(void);
+
 /* A new empty object or array, owned by the current memory context. */
 extern json_t *partner_api_json_object(void);
 extern json_t *partner_api_json_array(void);
@@ -61,6 +67,8 @@ extern bool partner_api_json_is_object(const json_t *value);
 extern json_t *partner_api_json_get(const json_t *object, const char *key);
 extern int	partner_api_json_count(const json_t *array);
 extern json_t *partner_api_json_at(const json_t *array, int index);
+extern const char *partner_api_json_text(const json_t *object,
+										 const char *key);
 extern const char *partner_api_json_text_at(const json_t *array, int index);
 
 /* The strings among the members of an object, borrowed, as a list. */

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "admission.h"
 #include "answers.h"
+#include "calls.h"
 #include "caps.h"
 #include "catalog/namespace.h"
 #include "circuits.h"
@@ -28,9 +29,7 @@
 #include "owner.h"
 #include "pass.h"
 #include "settings.h"
-#include "slots.h"
 #include "spend.h"
-#include "stalled.h"
 #include "storage/ipc.h"
 #include "subtransaction.h"
 #include "survey.h"
@@ -64,11 +63,11 @@ typedef struct Pass
 	TimestampTz now;
 	bool		committed;
 	List	   *transfers;		/* to be started; in claims_context */
-	List	   *slots;			/* tickets taken; in claims_context */
 	List	   *answers;		/* for waiting calls */
 } Pass;
 
 static Pass pass;
+static PartnerApiCalls calls;	/* its waiting calls */
 
 /*
  * Set up what passes share.  The engine, which takes so many connections, and
@@ -86,6 +85,8 @@ partner_api_pass_init(PartnerApiWorkerEntry *worker, PartnerApiHttp *engine,
 										   "partner_api claims",
 										   ALLOCSET_DEFAULT_SIZES);
 	accounts.parent = claims_context;
+	calls.accounts = &accounts;
+	calls.kept = claims_context;
 	most_connections = connections;
 	partner_api_transfers_init(http);
 	partner_api_spend_init();
@@ -129,118 +130,6 @@ connections_left(void)
 {
 	return most_connections - partner_api_pass_in_flight() -
 		list_length(pass.transfers);
-}
-
-/* ---- waiting calls ---- */
-
-/* A request from a slot on its way to becoming a claim. */
-typedef struct SlotClaim
-{
-	PartnerApiTicket ticket;
-	PartnerApiNewAction *action;
-	TimestampTz now;
-	bool		stalled;		/* recorded, but not claimed */
-	PartnerApiTransfer *transfer;	/* NULL: it waits, or was there before */
-	PartnerApiAnswer *answer;	/* how that one went, or why it waits */
-} SlotClaim;
-
-/* Claim the action that was just recorded for a waiting call. */
-static void
-claim_slot(SlotClaim *slot, int64 action_id)
-{
-	PartnerApiClaim *claim = partner_api_claim_action(new_claims, action_id,
-													  slot->now);
-
-	if (claim == NULL)
-		elog(ERROR, "action " INT64_FORMAT " could not be claimed", action_id);
-	slot->transfer = partner_api_admit_call(claim, &slot->answer);
-}
-
-/* Work for partner_api_try(): record and claim a waiting call. */
-static void
-record_slot(void *arg)
-{
-	SlotClaim  *slot = arg;
-	PartnerApiEnqueued enqueued;
-
-	slot->action->dry_run =
-		partner_api_server_in_dry_run(slot->action->server);
-	enqueued = partner_api_action_enqueue(slot->action);
-	partner_api_slot_bind(&slot->ticket, enqueued.action_id);
-	if (enqueued.existed)
-		slot->answer = partner_api_answer_of_closed(enqueued.action_id);
-	else if (slot->stalled)
-		slot->answer = partner_api_answer_of_stalled(&accounts,
-													 enqueued.action_id);
-	else
-		claim_slot(slot, enqueued.action_id);
-}
-
-/* Tell the caller that its request could not be recorded. */
-static void
-refuse_slot(const PartnerApiTicket *ticket, const ErrorData *error)
-{
-	PartnerApiAnswer answer = {0};
-
-	answer.sqlstate = error->sqlerrcode;
-	answer.message = error->message;
-	answer.detail = error->detail;
-	answer.hint = error->hint;
-	partner_api_slot_answer(ticket, &answer);
-}
-
-/*
- * A call may wait for an action that a session has closed meanwhile, by
- * cancel_action() for example, or that nobody knows how long will wait.
- */
-static void
-answer_if_idle(int index)
-{
-	int64		action_id = partner_api_slot_action(index);
-	PartnerApiAnswer *answer;
-
-	if (action_id == 0 || partner_api_transfer_in_flight(action_id))
-		return;
-	answer = partner_api_answer_of_closed(action_id);
-	if (answer == NULL)
-		answer = partner_api_answer_of_stalled(&accounts, action_id);
-	if (answer != NULL)
-		pass.answers = lappend(pass.answers, answer);
-}
-
-/* Take the request of a slot if it can be sent now. */
-static void
-serve_slot(int index)
-{
-	SlotClaim	slot = {.now = pass.now};
-	PartnerApiCallChance chance;
-	PartnerApiTicket *kept;
-	MemoryContext before;
-	ErrorData  *error;
-
-	slot.action = partner_api_slot_peek(index, &slot.ticket);
-	if (slot.action == NULL ||
-		partner_api_survey_blocks(slot.action->server))
-		return;
-	chance = partner_api_admission_chance(slot.action);
-	slot.stalled = chance == PARTNER_API_CALL_STALLED;
-	if (chance == PARTNER_API_CALL_WAITS ||
-		(!slot.stalled &&
-		 partner_api_action_has_to_wait(slot.action, pass.now)) ||
-		!partner_api_slot_take(&slot.ticket))
-		return;
-	before = MemoryContextSwitchTo(claims_context);
-	kept = palloc(sizeof(PartnerApiTicket));
-	*kept = slot.ticket;
-	pass.slots = lappend(pass.slots, kept);
-	MemoryContextSwitchTo(before);
-	error = partner_api_try(record_slot, &slot);
-	if (error != NULL)
-		refuse_slot(&slot.ticket, error);
-	else if (slot.transfer != NULL)
-		add_transfers(list_make1(slot.transfer));
-	else if (slot.answer != NULL)
-		pass.answers = lappend(pass.answers, slot.answer);
 }
 
 /* ---- one pass ---- */
@@ -290,6 +179,19 @@ try_to_claim(void (*work) (void *arg), void *arg)
 	partner_api_due_claim_failed();
 }
 
+/* Take the waiting calls that can be sent now. */
+static void
+serve_calls(void)
+{
+	calls.claims = new_claims;
+	calls.now = pass.now;
+	calls.answers = NIL;
+	partner_api_calls_serve(&calls);
+	add_transfers(calls.transfers);
+	calls.transfers = NIL;
+	pass.answers = list_concat(pass.answers, calls.answers);
+}
+
 /* Claim what can be sent now: calls that wait, due actions, looks. */
 static void
 claim_work(bool safety)
@@ -300,11 +202,7 @@ claim_work(bool safety)
 	partner_api_surveys_prepare(&accounts, pass.now);
 	partner_api_admission_begin(&accounts, new_claims, pass.now,
 								connections_left(), safety);
-	for (int i = 0; i < partner_api_slot_count(); i++)
-	{
-		answer_if_idle(i);
-		serve_slot(i);
-	}
+	serve_calls();
 	foreach(lc, partner_api_server_names())
 		try_to_claim(claim_server_work, lfirst(lc));
 	looks = MOST_LOOKS - partner_api_transfers_count(NULL, PARTNER_API_LOOK);
@@ -366,18 +264,13 @@ keep_claims(void)
 static void
 end_pass(void)
 {
-	ListCell   *lc;
-
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pass.committed = true;
 	partner_api_limits_announced();
 	keep_claims();
-	foreach(lc, pass.slots)
-		partner_api_slot_committed(lfirst(lc));
-	list_free_deep(pass.slots);
-	pass.slots = NIL;
+	partner_api_calls_committed(&calls);
 	MemoryContextSwitchTo(pass_context);
 }
 
@@ -409,13 +302,7 @@ start_transfers(void)
 static void
 discard_claims(void)
 {
-	ListCell   *lc;
-
-	foreach(lc, pass.slots)
-		partner_api_slot_untake(lfirst(lc));
-	list_free_deep(pass.slots);
-	pass.slots = NIL;
-
+	partner_api_calls_failed(&calls);
 	list_free(pass.transfers);
 	pass.transfers = NIL;
 	if (new_claims != NULL)

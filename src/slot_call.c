@@ -126,6 +126,7 @@ leave(void)
 		my_action_id = slot->action_id;
 	else if (slot->state != SLOT_ASKED)
 		my_action_id = slot->action_id != 0 ? slot->action_id : -1;
+	partner_api_slot_forget(slot);
 	if (slot->state == SLOT_TAKEN && worker_runs)
 	{
 		/* the worker is about to bind it, and frees it then */
@@ -347,8 +348,9 @@ partner_api_slot_call(const PartnerApiNewAction *action)
 				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				errmsg("sending is switched off"),
 				errdetail("The setting \"partner_api.enabled\" is off; nothing was sent."),
+				action->secret == NULL ?
 				errhint("Use enqueue_%s(): the action waits until it is switched on.",
-						partner_api_kind_name(action->kind)));
+						partner_api_kind_name(action->kind)) : 0);
 
 	partner_api_put_action(&message, action);
 	if (message.len > PARTNER_API_SLOT_BYTES)
@@ -357,8 +359,9 @@ partner_api_slot_call(const PartnerApiNewAction *action)
 				errmsg("the arguments are too large for a waiting call"),
 				errdetail("They take %d bytes; a call has %d.",
 						  message.len, PARTNER_API_SLOT_BYTES),
+				action->secret == NULL ?
 				errhint("Use enqueue_%s().",
-						partner_api_kind_name(action->kind)));
+						partner_api_kind_name(action->kind)) : 0);
 
 	return ask_and_wait(&message, give_up_at);
 }

@@ -13,6 +13,7 @@
 
 #include "libpq/pqformat.h"
 #include "slots.h"
+#include "wipe.h"
 
 /* Append text, or NULL. */
 static void
@@ -34,6 +35,33 @@ get_text(StringInfo message)
 	return len < 0 ? NULL : pnstrdup(pq_getmsgbytes(message, len), len);
 }
 
+/*
+ * Append a secret text, or NULL.  The message does not grow after that: it
+ * would leave a copy behind.  It is overwritten with its context.
+ */
+static void
+put_secret(StringInfo message, const char *secret)
+{
+	if (secret != NULL)
+	{
+		enlargeStringInfo(message, (int) strlen(secret) + 4);
+		partner_api_wipe_at_reset(CurrentMemoryContext, message->data,
+								  message->maxlen);
+	}
+	put_text(message, secret);
+}
+
+/* The same, read: a copy that is overwritten with its context. */
+static char *
+get_secret(StringInfo message)
+{
+	int			len = (int) pq_getmsgint(message, 4);
+
+	return len < 0 ? NULL :
+		partner_api_secret_copy(CurrentMemoryContext,
+								pq_getmsgbytes(message, len), len);
+}
+
 /* Write an action; run_at and deadline are not for waiting calls. */
 void
 partner_api_put_action(StringInfo message, const PartnerApiNewAction *action)
@@ -46,6 +74,7 @@ partner_api_put_action(StringInfo message, const PartnerApiNewAction *action)
 	put_text(message, action->arguments);
 	put_text(message, action->customer_ref);
 	put_text(message, action->idempotency_key);
+	put_secret(message, action->secret);
 }
 
 /* Read an action, palloc'd. */
@@ -61,6 +90,7 @@ partner_api_get_action(StringInfo message)
 	action->arguments = get_text(message);
 	action->customer_ref = get_text(message);
 	action->idempotency_key = get_text(message);
+	action->secret = get_secret(message);
 	return action;
 }
 

@@ -12,6 +12,9 @@
  * that a slot which has passed to another call, perhaps of another database,
  * is not taken for the one that it was.
  *
+ * A request may hold card data.  It is overwritten in the slot as soon as the
+ * worker has it in its own memory for good, and when its caller gives up.
+ *
  * The answer travels in the slot because the row that the worker writes is
  * invisible to a caller under REPEATABLE READ, and because the worker's
  * record must survive the caller's rollback.
@@ -33,6 +36,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
+#include "wipe.h"
 
 Slots	   *partner_api_slots = NULL;
 
@@ -87,6 +91,14 @@ partner_api_slot_message(const Slot *slot, char *buffer, StringInfo message)
 	message->cursor = 0;
 }
 
+/* Overwrite what is in a slot.  The lock is held. */
+void
+partner_api_slot_forget(Slot *slot)
+{
+	explicit_bzero(slot->data, slot->len);
+	slot->len = 0;
+}
+
 /* Has a worker of this database taken the slot?  The lock is held. */
 static bool
 is_taken(const Slot *slot)
@@ -126,6 +138,7 @@ PartnerApiNewAction *
 partner_api_slot_peek(int index, PartnerApiTicket *ticket)
 {
 	Slot	   *slot = &partner_api_slots->slots[index];
+	PartnerApiNewAction *action;
 	char	   *buffer;
 	StringInfoData message;
 	bool		asked;
@@ -141,7 +154,11 @@ partner_api_slot_peek(int index, PartnerApiTicket *ticket)
 	ticket->slot = index;
 	ticket->number = slot->ticket;
 	partner_api_unlock_slots();
-	return asked ? partner_api_get_action(&message) : NULL;
+	if (!asked)
+		return NULL;
+	action = partner_api_get_action(&message);
+	explicit_bzero(buffer, message.len);
+	return action;
 }
 
 /* Take a request; false if its caller has withdrawn it. */
@@ -177,9 +194,12 @@ leave_taken(const PartnerApiTicket *ticket, SlotState to)
 		slot->state = to;
 		if (to == SLOT_ASKED)
 			slot->action_id = 0;
+		else
+			partner_api_slot_forget(slot);
 	}
 	else if (slot != NULL && slot->state == SLOT_ABANDONED)
 	{
+		partner_api_slot_forget(slot);
 		slot->state = SLOT_FREE;
 		freed = true;
 	}
@@ -229,9 +249,13 @@ static int
 answer_locked(Slot *slot, int64 action_id, const StringInfo message)
 {
 	if (slot->state == SLOT_ABANDONED)
+	{
+		partner_api_slot_forget(slot);
 		slot->state = SLOT_FREE;
+	}
 	if (slot->state != SLOT_TAKEN && slot->state != SLOT_BOUND)
 		return PARTNER_API_NO_PROCESS;
+	partner_api_slot_forget(slot);
 	slot->action_id = action_id;
 	slot->state = SLOT_ANSWERED;
 	slot->len = message->len;
@@ -292,11 +316,15 @@ void
 partner_api_slots_refuse_all(const PartnerApiAnswer *answer)
 {
 	PartnerApiTicket ticket;
+	PartnerApiNewAction *action;
 
 	for (int i = 0; i < partner_api_slots->count; i++)
 	{
-		if (partner_api_slot_peek(i, &ticket) != NULL &&
-			partner_api_slot_take(&ticket))
+		action = partner_api_slot_peek(i, &ticket);
+		if (action == NULL)
+			continue;
+		partner_api_secret_wipe(action->secret);
+		if (partner_api_slot_take(&ticket))
 			partner_api_slot_answer(&ticket, answer);
 	}
 }

@@ -54,5 +54,6 @@ extern void partner_api_lock_slots(void);
 extern void partner_api_unlock_slots(void);
 extern void partner_api_slot_message(const Slot *slot, char *buffer,
 									 StringInfo message);
+extern void partner_api_slot_forget(Slot *slot);
 
 #endif							/* PARTNER_API_SLOTS_INTERNAL_H */

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "cards.h"
 #include "clock.h"
 #include "json.h"
 #include "policy.h"
@@ -20,6 +21,7 @@
 #include "transfers.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "wipe.h"
 
 /*
  * An action whose request cannot even be put together, although its server
@@ -147,54 +149,6 @@ partner_api_settlement_new(const PartnerApiTransfer *transfer,
 }
 
 /*
- * What is left of a claim whose request could not be put on the wire: try
- * again later.  Nothing was sent.
- */
-static PartnerApiSettlement *
-settle_local_failure(const PartnerApiTransfer *transfer,
-					 const ErrorData *error, bool give_up, TimestampTz now)
-{
-	PartnerApiClaim *claim = transfer->claim;
-	PartnerApiVerdict verdict = {.kind = PARTNER_API_RETRY,
-		.retry_after_ms = -1
-	};
-	PartnerApiNextStep next;
-	PartnerApiSettlement *settlement;
-
-	if (claim->purpose == PARTNER_API_LOOK)
-		next = partner_api_after_failed_look(claim, transfer->account->server,
-											 now);
-	else
-	{
-		if (give_up)
-			verdict.kind = PARTNER_API_FAILED;
-		next = partner_api_after_attempt(claim, &verdict, now);
-	}
-	settlement = partner_api_settlement_new(transfer, &next, now);
-	settlement->error = MemoryContextStrdup(claim->context,
-											partner_api_message_as_utf8(error->message));
-	settlement->sqlstate = error->sqlerrcode;
-	return settlement;
-}
-
-/* The same of a transfer and all that share its look. */
-static List *
-settle_local_failures(const PartnerApiTransfer *transfer,
-					  const ErrorData *error, bool give_up, TimestampTz now)
-{
-	List	   *settlements;
-	ListCell   *lc;
-
-	settlements = list_make1(settle_local_failure(transfer, error, give_up,
-												  now));
-	foreach(lc, transfer->companions)
-		settlements = lappend(settlements,
-							  settle_local_failure(lfirst(lc), error, give_up,
-												   now));
-	return settlements;
-}
-
-/*
  * Why an automatic action is not wanted any more; NULL if it is.  A sign of
  * what is no trial would pay for something that nobody wants; a surplus
  * instance that was signed meanwhile is wanted after all.
@@ -224,21 +178,6 @@ is_too_late(const PartnerApiClaim *claim, TimestampTz now)
 {
 	return claim->purpose == PARTNER_API_SEND && claim->deadline != 0 &&
 		claim->deadline <= now;
-}
-
-/* Close it without an attempt; nothing was sent. */
-static PartnerApiSettlement *
-settle_unsent(const PartnerApiTransfer *transfer, const char *state,
-			  const char *why, TimestampTz now)
-{
-	PartnerApiNextStep next = {.state = state,
-		.attempts = transfer->claim->attempts - 1
-	};
-	PartnerApiSettlement *settlement = partner_api_settlement_new(transfer,
-																  &next, now);
-
-	settlement->error = why;
-	return settlement;
 }
 
 /* ---- starting ---- */
@@ -303,10 +242,12 @@ List *
 partner_api_transfer_secrets(const PartnerApiTransfer *transfer)
 {
 	const PartnerApiClaim *claim = transfer->claim;
+	List	   *secrets;
 
-	return list_concat(partner_api_server_secrets(transfer->account->server,
-												  claim->instance_token),
-					   partner_api_json_texts(claim->tokens));
+	secrets = list_concat(partner_api_server_secrets(transfer->account->server,
+													 claim->instance_token),
+						  partner_api_json_texts(claim->tokens));
+	return list_concat(secrets, partner_api_card_texts(claim));
 }
 
 /*
@@ -340,18 +281,30 @@ partner_api_transfer_parse(PartnerApiTransfer *transfer)
 					   transfer->claim->action_id, error));
 }
 
-/* Put the action's own request on the wire. */
+/*
+ * Put the action's own request on the wire.  What it was made of goes at
+ * once: it may hold card data.
+ */
 static void
 start_send(PartnerApiTransfer *transfer)
 {
 	const PartnerApiServer *server = transfer->account->server;
+	MemoryContext context = AllocSetContextCreate(transfer->claim->context,
+												  "partner_api request",
+												  ALLOCSET_SMALL_SIZES);
 	PartnerApiAction action;
 	PartnerApiRequest request = {0};
 
+	MemoryContextSwitchTo(context);
 	partner_api_transfer_action(transfer, &action);
+	action.secret = partner_api_card_of(transfer->claim, transfer->arguments);
 	server->provider->build(&action, &server->credential, &request);
+	request.secret = action.secret != NULL;
 	partner_api_transfer_request(transfer, transfer->claim->context,
 								 &request, true);
+	if (request.secret)
+		explicit_bzero(unconstify(char *, request.body), request.body_len);
+	MemoryContextDelete(context);
 }
 
 /* Put the first page of a look on the wire. */
@@ -398,13 +351,13 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 
 	why = partner_api_why_obsolete(transfer->claim);
 	if (why != NULL)
-		return list_make1(settle_unsent(transfer, "cancelled", why, now));
+		return list_make1(partner_api_settle_unsent(transfer, "cancelled", why, now));
 	if (is_too_late(transfer->claim, now))
-		return list_make1(settle_unsent(transfer, "missed",
+		return list_make1(partner_api_settle_unsent(transfer, "missed",
 										"the deadline has passed; claimed in time, but not sent before it",
 										now));
 	if (transfer->account->error != NULL)
-		return settle_local_failures(transfer, transfer->account->error,
+		return partner_api_settle_local_failures(transfer, transfer->account->error,
 									 false, now);
 	PG_TRY();
 	{
@@ -419,7 +372,7 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 	PG_END_TRY();
 	MemoryContextSwitchTo(before);
 	if (error != NULL)
-		return settle_local_failures(transfer, error,
+		return partner_api_settle_local_failures(transfer, error,
 									 transfer->claim->attempts >= MOST_LOCAL_FAILURES,
 									 now);
 	return NIL;
@@ -483,12 +436,15 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 	PartnerApiVerdict verdict = {.retry_after_ms = -1};
 	PartnerApiNextStep next;
 	PartnerApiSettlement *settlement;
+	bool		card_gone;
 
 	partner_api_transfer_action(transfer, &action);
 	partner_api_provider_judge(server->provider, &action, response, &verdict);
 	if (is_gone_already(transfer->claim, &verdict))
 		verdict.kind = PARTNER_API_DONE;
 	next = partner_api_after_attempt(transfer->claim, &verdict, now);
+	card_gone = partner_api_card_was_last(transfer->claim,
+										  transfer->arguments, &next);
 
 	settlement = partner_api_settlement_new(transfer, &next, now);
 	settlement->verdict = verdict_name(verdict.kind);
@@ -506,6 +462,8 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 		settlement->sqlstate = partner_api_reason_sqlstate(verdict.reason);
 		settlement->hint = partner_api_reason_hint(verdict.reason);
 	}
+	if (card_gone)
+		settlement->error = partner_api_card_gone_words(settlement->error);
 	return settlement;
 }
 
@@ -580,6 +538,7 @@ partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 		settlements = settle_all_unread(transfer, error, now);
 	}
 	PG_END_TRY();
+	partner_api_secret_wipe(transfer->claim->secret);
 	if (settlements != NIL)
 	{
 		dlist_delete(&transfer->node);

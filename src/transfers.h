@@ -64,6 +64,15 @@ extern void partner_api_transfer_request(PartnerApiTransfer *transfer,
 										 const PartnerApiRequest *request,
 										 bool mutating);
 
+/* unsent.c */
+extern List *partner_api_settle_local_failures(const PartnerApiTransfer *transfer,
+											   const ErrorData *error,
+											   bool give_up, TimestampTz now);
+extern PartnerApiSettlement *partner_api_settle_unsent(const PartnerApiTransfer *transfer,
+													   const char *state,
+													   const char *why,
+													   TimestampTz now);
+
 /* outcome.c */
 extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 										 const PartnerApiVerdict *verdict,

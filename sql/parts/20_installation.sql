@@ -56,6 +56,28 @@ SELECT pg_catalog.substr(pg_catalog.replace(pg_catalog.gen_random_uuid()::text,
 FROM current_identity() i;
 SELECT pg_catalog.pg_extension_config_dump('installation', '');
 
+/*
+ * What keys the fingerprints of cards.  A restore brings back the row of the
+ * dumped database beside the new one, and the oldest is in force, so that the
+ * same card keeps its fingerprint.
+ */
+CREATE TABLE installation_secrets (
+	card_key	bytea		PRIMARY KEY
+		CHECK (pg_catalog.octet_length(card_key) = 32),
+	made_at		timestamptz	NOT NULL
+		DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE installation_secrets IS
+'secrets of this installation; no role reads them by default, but dumps hold them';
+COMMENT ON COLUMN installation_secrets.card_key IS
+'random; without it the fingerprint of a card tells nothing of its number';
+COMMENT ON COLUMN installation_secrets.made_at IS
+'when it was made';
+INSERT INTO installation_secrets (card_key)
+SELECT pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
+	|| pg_catalog.uuid_send(pg_catalog.gen_random_uuid());
+SELECT pg_catalog.pg_extension_config_dump('installation_secrets', '');
+
 CREATE FUNCTION identity_change() RETURNS text
 AS 'MODULE_PATHNAME', 'partner_api_identity_change'
 LANGUAGE C STABLE STRICT PARALLEL SAFE;

@@ -102,7 +102,11 @@ typedef struct PartnerApiRequest
 	List	   *headers;		/* of PartnerApiPair * */
 	const char *body;			/* UTF-8, or NULL for none */
 	size_t		body_len;
-	List	   *parts;			/* of PartnerApiPart *: multipart/form-data */
+	List	   *parts;			/* of PartnerApiPart *: multipart/form-data, in
+								 * place of a body; the transport adds its
+								 * Content-Type */
+	bool		secret;			/* set by the caller of build(): the body,
+								 * palloc'd, holds card data */
 } PartnerApiRequest;
 
 /*

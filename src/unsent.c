@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * unsent.c
+ *	  Settlements of transfers that were not put on the wire.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "cards.h"
+#include "policy.h"
+#include "redact.h"
+#include "transfers.h"
+#include "utils/memutils.h"
+
+/*
+ * What is left of a claim whose request could not be put on the wire: try
+ * again later.  Nothing was sent.
+ */
+static PartnerApiSettlement *
+settle_local_failure(const PartnerApiTransfer *transfer,
+					 const ErrorData *error, bool give_up, TimestampTz now)
+{
+	PartnerApiClaim *claim = transfer->claim;
+	PartnerApiVerdict verdict = {.kind = PARTNER_API_RETRY,
+		.retry_after_ms = -1
+	};
+	PartnerApiNextStep next;
+	PartnerApiSettlement *settlement;
+	bool		card_gone;
+	char	   *words;
+
+	if (claim->purpose == PARTNER_API_LOOK)
+		next = partner_api_after_failed_look(claim, transfer->account->server,
+											 now);
+	else
+	{
+		if (give_up)
+			verdict.kind = PARTNER_API_FAILED;
+		next = partner_api_after_attempt(claim, &verdict, now);
+	}
+	card_gone = partner_api_card_was_last(claim, transfer->arguments, &next);
+	settlement = partner_api_settlement_new(transfer, &next, now);
+	words = partner_api_message_as_utf8(error->message);
+	if (card_gone)
+		words = partner_api_card_gone_words(words);
+	settlement->error = MemoryContextStrdup(claim->context, words);
+	settlement->sqlstate = error->sqlerrcode;
+	return settlement;
+}
+
+/* The same of a transfer and all that share its look. */
+List *
+partner_api_settle_local_failures(const PartnerApiTransfer *transfer,
+								  const ErrorData *error, bool give_up,
+								  TimestampTz now)
+{
+	List	   *settlements;
+	ListCell   *lc;
+
+	settlements = list_make1(settle_local_failure(transfer, error, give_up,
+												  now));
+	foreach(lc, transfer->companions)
+		settlements = lappend(settlements,
+							  settle_local_failure(lfirst(lc), error, give_up,
+												   now));
+	return settlements;
+}
+
+/* Close it without an attempt; nothing was sent. */
+PartnerApiSettlement *
+partner_api_settle_unsent(const PartnerApiTransfer *transfer,
+						  const char *state, const char *why,
+						  TimestampTz now)
+{
+	PartnerApiNextStep next = {.state = state,
+		.attempts = transfer->claim->attempts - 1
+	};
+	PartnerApiSettlement *settlement = partner_api_settlement_new(transfer,
+																  &next, now);
+
+	settlement->error = why;
+	return settlement;
+}
