@@ -380,6 +380,8 @@ partner_api_reason_sqlstate(PartnerApiReason reason)
 			return ERRCODE_UNDEFINED_OBJECT;
 		case PARTNER_API_REASON_BUSY:
 			return ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+		case PARTNER_API_REASON_NOT_READY:
+			return ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
 		case PARTNER_API_REASON_REFUSED:
 		case PARTNER_API_REASON_NONE:
 			return ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
@@ -405,6 +407,8 @@ partner_api_reason_hint(PartnerApiReason reason)
 			return "Run partner_api.sync_instances() to see what exists at the provider.";
 		case PARTNER_API_REASON_BUSY:
 			return "Lower max_concurrency of the server.";
+		case PARTNER_API_REASON_NOT_READY:
+			return "The worker tries again by itself.";
 		case PARTNER_API_REASON_PROTOCOL:
 			return "Check the server's base_url: something other than the provider's API may be answering.";
 		case PARTNER_API_REASON_REFUSED:

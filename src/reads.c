@@ -18,8 +18,10 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "live.h"
+#include "miscadmin.h"
 #include "policy.h"
 #include "redact.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
@@ -272,6 +274,30 @@ check_supported(const PartnerApiServer *server, PartnerApiRead read)
 				hint != NULL ? errhint("%s", hint) : 0);
 }
 
+/*
+ * Answer without a request where the provider can.  Such an answer holds the
+ * token of the instance, so it is for whoever may read that: a link is a key.
+ */
+static bool
+answer_here(const PartnerApiServer *server, PartnerApiRead read,
+			const PartnerApiTarget *target, PartnerApiReadResult *result)
+{
+	Oid			namespace = get_namespace_oid("partner_api", false);
+	Oid			secrets = get_relname_relid("instance_secrets", namespace);
+
+	if (server->provider->answer_read == NULL ||
+		!server->provider->answer_read(read, target, result))
+		return false;
+	if (pg_class_aclcheck(secrets, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		ereport(ERROR,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("permission denied for the link to instance \"%s\"",
+					   target->id),
+				errdetail("The link holds the token of the instance, which only those see who may read the table instance_secrets."),
+				errhint("Use partner_api.instance_qr() for the QR code alone."));
+	return true;
+}
+
 /* Read something of one instance; raises ERROR if there is no answer. */
 static void
 read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
@@ -291,6 +317,8 @@ read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
 	server->provider->check_read(read, parameter);
 	token = instance_token(server->name, instance_id);
 	target.token = token;
+	if (answer_here(server, read, &target, result))
+		return;
 	server->provider->build_read(read, &target, parameter,
 								 &server->credential, &request);
 	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);

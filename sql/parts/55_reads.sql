@@ -49,7 +49,7 @@ CREATE FUNCTION instance_qr_url(server name, instance_id text) RETURNS text
 AS 'MODULE_PATHNAME', 'partner_api_instance_qr_url'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION instance_qr_url(name, text) IS
-'the QR code as the provider gives it for a web page: a data: URL at Z-API';
+'the QR code as the provider gives it for a web page: at Z-API a data: URL, at Green API a link that holds the instance''s token, for those who may read instance_secrets';
 REVOKE ALL ON FUNCTION instance_qr_url(name, text) FROM PUBLIC;
 
 CREATE FUNCTION phone_code(server name, instance_id text, phone text)

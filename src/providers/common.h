@@ -66,6 +66,7 @@ extern void partner_api_request_header(PartnerApiRequest *request,
 									   const char *name, const char *value);
 extern void partner_api_request_json(PartnerApiRequest *request,
 									 const json_t *body);
+extern char *partner_api_url_encode(const char *str);
 
 /* ---- verdicts.c ---- */
 

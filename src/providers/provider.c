@@ -39,6 +39,7 @@
 #define ID_FORBIDDEN "/\\?#%\"'` \t\r\n\f\v"
 
 static const PartnerApiProvider *const providers[] = {
+	&partner_api_greenapi,
 	&partner_api_zapi
 };
 
@@ -83,8 +84,8 @@ partner_api_provider_names(void)
  * belongs elsewhere.  It is not sent there, because a token must not follow
  * a redirect, so the base URL is wrong: PROTOCOL, as for 405 and 415.
  */
-static PartnerApiReason
-status_reason(int status)
+PartnerApiReason
+partner_api_status_reason(int status)
 {
 	switch (status)
 	{
@@ -125,7 +126,7 @@ partner_api_response_reason(const PartnerApiResponse *response)
 		return PARTNER_API_REASON_UNREACHABLE;
 	if (!response->complete)
 		return PARTNER_API_REASON_LOST;
-	return status_reason(response->status);
+	return partner_api_status_reason(response->status);
 }
 
 /*
@@ -156,10 +157,20 @@ judge(const PartnerApiProvider *provider, const PartnerApiAction *action,
 			verdict->kind = PARTNER_API_UNKNOWN;
 			break;
 		case PARTNER_API_REASON_CREDENTIAL:
+			/* what is new may not be known yet to whom it is asked of */
+			if (partner_api_kind_traits(action->kind)->asks)
+			{
+				provider->judge(action, response, verdict);
+				return;
+			}
+			verdict->kind = PARTNER_API_FAILED;
+			break;
 		case PARTNER_API_REASON_PROTOCOL:
 			/* the same request would be turned away again */
 			verdict->kind = PARTNER_API_FAILED;
 			break;
+		case PARTNER_API_REASON_NOT_READY:
+			break;				/* no status says so */
 	}
 	verdict->message = partner_api_response_words(response);
 }
@@ -410,6 +421,8 @@ partner_api_response_words(const PartnerApiResponse *response)
 	words = partner_api_error_words(root);
 	if (words == NULL)
 		words = member_words(root, "message");
+	if (words == NULL)
+		words = member_words(root, "description");
 	if (words == NULL)
 		words = text_words(response);
 	return words;

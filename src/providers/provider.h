@@ -146,6 +146,7 @@ typedef enum PartnerApiReason
 	PARTNER_API_REASON_NOT_FOUND,	/* the provider does not know the id */
 	PARTNER_API_REASON_REFUSED, /* the provider said no, in its own words */
 	PARTNER_API_REASON_BUSY,	/* 429 and the like */
+	PARTNER_API_REASON_NOT_READY,	/* what is asked for is still on its way */
 	PARTNER_API_REASON_PROTOCOL /* 405, 415: our request is wrong */
 } PartnerApiReason;
 
@@ -305,6 +306,14 @@ typedef struct PartnerApiProvider
 	 * false with *message where the answer holds no value.
 	 */
 	void		(*check_read) (PartnerApiRead read, const char *parameter);
+
+	/*
+	 * Answer a read without a request; false for one that takes a request,
+	 * NULL if all do.  The answer may hold the token of the instance.
+	 */
+	bool		(*answer_read) (PartnerApiRead read,
+								const PartnerApiTarget *target,
+								PartnerApiReadResult *result);
 	void		(*build_read) (PartnerApiRead read,
 							   const PartnerApiTarget *target,
 							   const char *parameter,
@@ -323,6 +332,7 @@ extern void partner_api_provider_judge(const PartnerApiProvider *provider,
 									   const PartnerApiResponse *response,
 									   PartnerApiVerdict *verdict);
 extern const char *partner_api_subscription_name(PartnerApiSubscription subscription);
+extern PartnerApiReason partner_api_status_reason(int status);
 extern PartnerApiReason partner_api_response_reason(const PartnerApiResponse *response);
 extern void partner_api_check_instance_id(const char *instance_id);
 extern void partner_api_check_instance_name(const char *name);
@@ -333,6 +343,7 @@ extern bool partner_api_text_has_control(const char *text);
 extern char *partner_api_error_words(const json_t *root);
 extern char *partner_api_response_words(const PartnerApiResponse *response);
 
+extern const PartnerApiProvider partner_api_greenapi;
 extern const PartnerApiProvider partner_api_zapi;
 
 #endif							/* PARTNER_API_PROVIDER_H */

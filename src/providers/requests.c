@@ -77,3 +77,26 @@ partner_api_request_json(PartnerApiRequest *request, const json_t *body)
 	request->body = partner_api_json_print(body);
 	request->body_len = strlen(request->body);
 }
+
+/*
+ * Text as it stands in a URL: whatever is not unreserved there is
+ * percent-encoded.  For URLs that are shown; requests are encoded by the
+ * transport.
+ */
+char *
+partner_api_url_encode(const char *str)
+{
+	char	   *encoded = palloc(3 * strlen(str) + 1);
+	char	   *end = encoded;
+
+	for (; *str != '\0'; str++)
+	{
+		if ((*str >= '0' && *str <= '9') || (*str >= 'A' && *str <= 'Z') ||
+			(*str >= 'a' && *str <= 'z') || strchr("-._~", *str) != NULL)
+			*end++ = *str;
+		else
+			end += snprintf(end, 4, "%%%02X", (unsigned char) *str);
+	}
+	*end = '\0';
+	return encoded;
+}

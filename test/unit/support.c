@@ -316,7 +316,7 @@ verdict_text(const PartnerApiVerdict *verdict)
 	static const char *const kinds[] = {"done", "failed", "retry", "unknown"};
 	static const char *const reasons[] = {
 		"none", "unreachable", "lost", "credential", "not found", "refused",
-		"busy", "protocol"
+		"busy", "not ready", "protocol"
 	};
 	char	   *lines;
 	ListCell   *cell;

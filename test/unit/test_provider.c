@@ -15,10 +15,12 @@ static void
 test_find(const void *unused)
 {
 	assert_ptr_equal(partner_api_provider_find("zapi"), &partner_api_zapi);
+	assert_ptr_equal(partner_api_provider_find("greenapi"),
+					 &partner_api_greenapi);
 	assert_null(partner_api_provider_find("ZAPI"));
 	assert_null(partner_api_provider_find("zap"));
 	assert_null(partner_api_provider_find(""));
-	assert_text(partner_api_provider_names(), "zapi");
+	assert_text(partner_api_provider_names(), "greenapi, zapi");
 }
 
 static void
