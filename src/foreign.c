@@ -95,6 +95,7 @@ partner_api_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = partner_api_foreign_rescan;
 	routine->EndForeignScan = partner_api_foreign_end;
 	routine->ExplainForeignScan = partner_api_foreign_explain;
+	routine->AnalyzeForeignTable = partner_api_foreign_analyze;
 	routine->ImportForeignSchema = import_schema;
 	PG_RETURN_POINTER(routine);
 }

@@ -32,7 +32,9 @@ typedef enum PartnerApiColumnKind
 	PARTNER_API_COLUMN_TEXT,	/* a string of the row */
 	PARTNER_API_COLUMN_TIME,	/* unix milliseconds of the row */
 	PARTNER_API_COLUMN_BOOL,	/* a boolean of the row */
-	PARTNER_API_COLUMN_JSON		/* JSON text of the row */
+	PARTNER_API_COLUMN_JSON,	/* JSON text of the row */
+	PARTNER_API_COLUMN_FIELD,	/* member of the row's "fields" */
+	PARTNER_API_COLUMN_JSON_FIELD	/* the same, and JSON itself */
 } PartnerApiColumnKind;
 
 typedef struct PartnerApiColumn
@@ -75,7 +77,8 @@ extern const PartnerApiColumn *partner_api_foreign_column(const PartnerApiForeig
 														  AttrNumber attribute);
 extern char *partner_api_foreign_value(const PartnerApiColumn *column,
 									   const char *server_name,
-									   const PartnerApiListRow *row);
+									   const PartnerApiListRow *row,
+									   const json_t *fields);
 extern bool partner_api_foreign_searchable(PartnerApiSearch search,
 										   const char *value);
 
@@ -101,7 +104,13 @@ extern bool partner_api_foreign_reading_next(PartnerApiForeignReading *reading,
 extern int64 partner_api_foreign_reading_pages(const PartnerApiForeignReading *reading);
 extern void partner_api_foreign_reading_end(PartnerApiForeignReading *reading);
 
+/* foreign_analyze.c */
+extern bool partner_api_foreign_analyze(Relation table,
+										AcquireSampleRowsFunc *function,
+										BlockNumber *pages);
+
 /* foreign_scan.c */
+extern PartnerApiServer *partner_api_foreign_server(Relation table, Oid role);
 extern void partner_api_foreign_begin(ForeignScanState *node, int flags);
 extern TupleTableSlot *partner_api_foreign_iterate(ForeignScanState *node);
 extern void partner_api_foreign_rescan(ForeignScanState *node);

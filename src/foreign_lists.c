@@ -19,6 +19,7 @@
 #include "commands/defrem.h"
 #include "foreign.h"
 #include "foreign/foreign.h"
+#include "json.h"
 #include "lib/stringinfo.h"
 #include "redact.h"
 #include "utils/lsyscache.h"
@@ -42,6 +43,10 @@
 #define SPECIAL(name, type, kind, member) \
 	{name, type, kind, ROW(member), PARTNER_API_SEARCH_NONE}
 
+#define FIELD(name, type) \
+	{name, "pg_catalog." type, PARTNER_API_COLUMN_FIELD, 0, \
+	PARTNER_API_SEARCH_NONE}
+
 /* As of remote_instances(). */
 static const PartnerApiColumn instance_columns[] = {
 	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
@@ -60,9 +65,56 @@ static const PartnerApiColumn instance_columns[] = {
 	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON, details)
 };
 
+/* As of the tables plans and subscriptions, which also know our own part. */
+static const PartnerApiColumn plan_columns[] = {
+	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
+			instance_id),
+	FIELD("plan_id", "text"),
+	FIELD("name", "text"),
+	FIELD("description", "text"),
+	FIELD("email", "text"),
+	FIELD("setup_amount_cents", "int8"),
+	FIELD("amount_cents", "int8"),
+	FIELD("grace_period", "int4"),
+	FIELD("tolerance_period", "int4"),
+	FIELD("frequency", "text"),
+	FIELD("interval_count", "int4"),
+	FIELD("logo", "bool"),
+	FIELD("currency", "text"),
+	FIELD("payment_methods", "text"),
+	FIELD("plan_expiration_date", "timestamptz"),
+	FIELD("has_expiration", "bool"),
+	FIELD("expire_subscriptions", "bool"),
+	FIELD("subscription_duration", "int4"),
+	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON_FIELD,
+			instance_id)
+};
+
+static const PartnerApiColumn subscription_columns[] = {
+	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
+			instance_id),
+	FIELD("subscription_id", "text"),
+	FIELD("plan_id", "text"),
+	FIELD("client_id", "text"),
+	FIELD("status", "text"),
+	FIELD("status_id", "int8"),
+	FIELD("amount_cents", "int8"),
+	FIELD("currency", "text"),
+	FIELD("payment_method", "text"),
+	FIELD("due_on", "date"),
+	FIELD("expires_at", "timestamptz"),
+	FIELD("created_at", "timestamptz"),
+	FIELD("suspended_at", "timestamptz"),
+	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON_FIELD,
+			instance_id)
+};
+
 static const PartnerApiForeignList lists[] = {
 	{PARTNER_API_LIST_INSTANCES, "instances", instance_columns,
-	lengthof(instance_columns)}
+	lengthof(instance_columns)},
+	{PARTNER_API_LIST_PLANS, "plans", plan_columns, lengthof(plan_columns)},
+	{PARTNER_API_LIST_SUBSCRIPTIONS, "subscriptions", subscription_columns,
+	lengthof(subscription_columns)}
 };
 
 /* ---- lists ---- */
@@ -127,11 +179,14 @@ option_value(List *options, const char *name)
 	return NULL;
 }
 
-/* The list that a foreign table shows. */
+/* The list that a foreign table shows; ERROR if its provider has no such. */
 const PartnerApiForeignList *
 partner_api_foreign_list(Oid table)
 {
-	const char *name = option_value(GetForeignTable(table)->options, "list");
+	const ForeignTable *foreign = GetForeignTable(table);
+	const PartnerApiProvider *provider =
+	partner_api_server_provider(foreign->serverid);
+	const char *name = option_value(foreign->options, "list");
 	const PartnerApiForeignList *list = name != NULL ? find_list(name) : NULL;
 
 	/* the validator has seen to it, unless the wrapper was without one */
@@ -140,6 +195,12 @@ partner_api_foreign_list(Oid table)
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				errmsg("foreign table \"%s\" names no list",
 					   get_rel_name(table)));
+	if (!partner_api_foreign_list_offered(list, provider))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("provider \"%s\" has no list \"%s\"",
+					   provider->name, list->name),
+				errhint("IMPORT FOREIGN SCHEMA partner_api makes a foreign table of each list that it has."));
 	return list;
 }
 
@@ -224,14 +285,21 @@ shown_time(int64 unix_ms)
 					  timestamptz_to_str(partner_api_timestamp_from_unix_ms(unix_ms)));
 }
 
+/* JSON as it is shown; NULL for none. */
+static char *
+shown_json(const char *text)
+{
+	return text == NULL ? NULL : partner_api_text_from_utf8(text);
+}
+
 /*
- * The value of a column in a row, as text for an input function in the
- * encoding of the database; NULL is null.
+ * The value of a column in a row with these fields, as text for an input
+ * function in the encoding of the database; NULL is null.
  */
 char *
 partner_api_foreign_value(const PartnerApiColumn *column,
 						  const char *server_name,
-						  const PartnerApiListRow *row)
+						  const PartnerApiListRow *row, const json_t *fields)
 {
 	const char *member = (const char *) row + column->offset;
 	const char *text;
@@ -250,8 +318,11 @@ partner_api_foreign_value(const PartnerApiColumn *column,
 		case PARTNER_API_COLUMN_BOOL:
 			return pstrdup(*(const bool *) member ? "t" : "f");
 		case PARTNER_API_COLUMN_JSON:
-			text = *(char *const *) member;
-			return text == NULL ? NULL : partner_api_text_from_utf8(text);
+			return shown_json(*(char *const *) member);
+		case PARTNER_API_COLUMN_FIELD:
+			return shown_text(partner_api_json_as_text(fields, column->name));
+		case PARTNER_API_COLUMN_JSON_FIELD:
+			return shown_json(partner_api_json_as_text(fields, column->name));
 	}
 	return NULL;
 }

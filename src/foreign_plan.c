@@ -68,12 +68,6 @@ partner_api_foreign_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table)
 	foreign->table = table;
 	foreign->list = partner_api_foreign_list(table);
 	foreign->provider = partner_api_server_provider(rel->serverid);
-	if (!partner_api_foreign_list_offered(foreign->list, foreign->provider))
-		ereport(ERROR,
-				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("provider \"%s\" has no list \"%s\"",
-					   foreign->provider->name, foreign->list->name),
-				errhint("IMPORT FOREIGN SCHEMA partner_api makes a foreign table of each list that it has."));
 	rel->fdw_private = foreign;
 	if (rel->tuples < 0)
 		rel->tuples = UNKNOWN_ROWS;

@@ -17,6 +17,7 @@
 
 #include "foreign.h"
 #include "funcapi.h"
+#include "json.h"
 #include "listing.h"
 #include "live.h"
 #include "miscadmin.h"
@@ -182,11 +183,28 @@ name_column(void *arg)
 			   RelationGetRelationName(reading->table));
 }
 
+/* What a row says beyond an instance's members; NULL of an instance. */
+static json_t *
+parse_fields(const PartnerApiServer *server, const PartnerApiListRow *row)
+{
+	json_t	   *fields;
+	char	   *fault = NULL;
+
+	if (row->fields == NULL)
+		return NULL;
+	fields = partner_api_json_parse(row->fields, strlen(row->fields), &fault);
+	if (fields == NULL)
+		elog(ERROR, "fields of a row of server \"%s\" are no JSON: %s",
+			 server->name, fault);
+	return fields;
+}
+
 /* Keep a row of the list as one of the table. */
 static void
 store_row(PartnerApiForeignReading *reading, const PartnerApiListRow *row)
 {
 	AttInMetadata *input = reading->input;
+	json_t	   *fields = parse_fields(reading->server, row);
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
 		.callback = name_column,
@@ -198,7 +216,7 @@ store_row(PartnerApiForeignReading *reading, const PartnerApiListRow *row)
 	{
 		const PartnerApiColumn *column = reading->columns[i];
 		char	   *text = column == NULL ? NULL :
-		partner_api_foreign_value(column, reading->server->name, row);
+		partner_api_foreign_value(column, reading->server->name, row, fields);
 
 		reading->converting = i;
 		reading->nulls[i] = text == NULL;

@@ -49,13 +49,14 @@ plan_member(const ForeignScanState *node, PartnerApiForeignPlan member)
 
 /* ---- begin ---- */
 
-/* The server of the table, as its reader may use it. */
-static PartnerApiServer *
-load_server(ForeignScanState *node)
+/*
+ * The server of a foreign table as "role" may use it, with the credential.
+ * Raises ERROR if it may not.
+ */
+PartnerApiServer *
+partner_api_foreign_server(Relation table, Oid role)
 {
-	Oid			role = partner_api_scan_role_compat(node);
-	Oid			table = RelationGetRelid(node->ss.ss_currentRelation);
-	Oid			oid = GetForeignTable(table)->serverid;
+	Oid			oid = GetForeignTable(RelationGetRelid(table))->serverid;
 	PartnerApiServer *server;
 
 	server = partner_api_server_load(GetForeignServer(oid)->servername, role);
@@ -69,6 +70,8 @@ partner_api_foreign_begin(ForeignScanState *node, int flags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	TupleDesc	desc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	Relation	table = node->ss.ss_currentRelation;
+	PartnerApiServer *server;
 	ForeignScanning *scan;
 
 	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
@@ -77,9 +80,10 @@ partner_api_foreign_begin(ForeignScanState *node, int flags)
 	scan->values = ExecInitExprList(plan->fdw_exprs, &node->ss.ps);
 	scan->slot = ExecInitExtraTupleSlot(node->ss.ps.state, desc,
 										&TTSOpsMinimalTuple);
+	server = partner_api_foreign_server(table,
+										partner_api_scan_role_compat(node));
 	scan->reading =
-		partner_api_foreign_reading_create(load_server(node),
-										   node->ss.ss_currentRelation, desc,
+		partner_api_foreign_reading_create(server, table, desc,
 										   boolVal(plan_member(node, PARTNER_API_PLAN_STREAMS)));
 	node->fdw_state = scan;
 }

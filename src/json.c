@@ -176,6 +176,20 @@ partner_api_json_string(const json_t *object, const char *key)
 /*
  * See json.h.
  */
+char *
+partner_api_json_as_text(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (value == NULL || json_is_null(value))
+		return NULL;
+	return json_is_string(value) ? pstrdup(json_string_value(value)) :
+		partner_api_json_print(value);
+}
+
+/*
+ * See json.h.
+ */
 bool
 partner_api_json_true(const json_t *object, const char *key)
 {

@@ -80,6 +80,12 @@ extern char *partner_api_json_print(const json_t *value);
 /* Members of an object, palloc'd copies; NULL where absent or not a string. */
 extern char *partner_api_json_string(const json_t *object, const char *key);
 
+/*
+ * A member as text, palloc'd: a string as it is, anything else as JSON; NULL
+ * where absent or null.
+ */
+extern char *partner_api_json_as_text(const json_t *object, const char *key);
+
 /* false where absent, null or not a boolean */
 extern bool partner_api_json_true(const json_t *object, const char *key);
 

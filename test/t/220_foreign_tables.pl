@@ -121,6 +121,14 @@ $node->sql("CREATE FOREIGN TABLE other.odd (instance_token text)"
 $node->fails_with('SELECT * FROM other.odd', 'HV005',
 	{ message => qr/"instance_token"/, hint => qr/instance_id, name/ },
 	'tokens are no column');
+$node->sql("CREATE FOREIGN TABLE other.plans (name text)"
+	  . " SERVER zapi OPTIONS (list 'plans')");
+foreach my $sql ('SELECT * FROM', 'EXPLAIN SELECT * FROM', 'ANALYZE')
+{
+	$node->fails_with("$sql other.plans", '0A000',
+		{ message => qr/provider "zapi" has no list "plans"/ },
+		"a list that the provider has not: $sql");
+}
 is(pages(), 0, '... and nothing is asked');
 
 # ---- rows ----
@@ -308,6 +316,21 @@ like(plan('SELECT * FROM live.instances LIMIT 1', 'analyze', 'format json'),
 	qr/"Stops After": 1,\s+"Provider Pages": 1/, '... in JSON');
 like(plan('SELECT * FROM names JOIN live.instances USING (name)'),
 	qr/Provider Filter: query = \S+$/m, 'a join\'s search is shown');
+
+# ---- ANALYZE ----
+
+yields('ANALYZE live.instances', '', 4, 'ANALYZE reads the list');
+is( $node->sql('SELECT reltuples FROM pg_class'
+		  . " WHERE oid = 'live.instances'::regclass"),
+	$all, '... and counts it');
+is( $node->sql('SELECT n_distinct FROM pg_stats'
+		  . " WHERE schemaname = 'live' AND attname = 'instance_id'"),
+	-1, '... with statistics');
+yields('SELECT count(*) FROM names JOIN live.instances USING (name)',
+	3, 4, 'a list that is known to be short is read once for a join');
+is_deeply([ grep { /query/ } asked(4) ], [], '... without a search');
+fails_during('ANALYZE live.instances', { type => 'truncate', skip => 2 },
+	'HV00N', {}, 'a list that cannot be read is not analyzed');
 
 # ---- a list that is not whole ----
 

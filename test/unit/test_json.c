@@ -255,6 +255,22 @@ test_string(const void *unused)
 }
 
 static void
+test_text(const void *unused)
+{
+	json_t	   *object = json_of("{'a':'x','b':-1,'c':null,'d':'',"
+								 "'f':false,'g':{'h':['y',1.5]}}");
+
+	assert_text(partner_api_json_as_text(object, "a"), "x");
+	assert_text(partner_api_json_as_text(object, "b"), "-1");
+	assert_null(partner_api_json_as_text(object, "c"));
+	assert_text(partner_api_json_as_text(object, "d"), "");
+	assert_null(partner_api_json_as_text(object, "e"));
+	assert_text(partner_api_json_as_text(object, "f"), "false");
+	assert_text(partner_api_json_as_text(object, "g"), "{\"h\":[\"y\",1.5]}");
+	assert_null(partner_api_json_as_text(NULL, "a"));
+}
+
+static void
 test_true(const void *unused)
 {
 	json_t	   *object = json_of("{'a':true,'b':false,'c':null,'d':'true'}");
@@ -330,6 +346,7 @@ main(void)
 	add_test("build an object", test_build);
 	add_test("look into a value", test_look_into);
 	add_test("string members", test_string);
+	add_test("members as text", test_text);
 	add_test("true members", test_true);
 	add_table(test_integer, integer_rows);
 	return run_suite("json");
