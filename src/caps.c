@@ -54,7 +54,8 @@ typedef struct Tally
 	PartnerApiCapScope scope;
 	char	   *token;			/* of a quota; "" for the others */
 	bool		only_running;
-	int64		used;			/* actions and instances */
+	int64		used;			/* actions and instances, or their days */
+	int64		weight;			/* of one more action */
 	int64		counted_us;		/* monotonic; 0: never */
 	Alert		alert;
 } Tally;
@@ -125,16 +126,25 @@ counts_before(const Tally *tally)
 	return partner_api_clock_now();
 }
 
-/* Count from the tables.  To be called between owner begin and end. */
-static int64
+/*
+ * Count from the tables, and see what one more adds: where instances are
+ * billed by the day, its days to the end of the cycle.  To be called between
+ * owner begin and end.
+ */
+static void
 count_now(Tally *tally)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID, TEXTOID, BOOLOID,
 	TIMESTAMPTZOID, BOOLOID};
 	static PartnerApiStatement statement = {
-		"SELECT partner_api.cap_used($1, $2, $3, $4, $5, $6)", 6, types, NULL
+		"SELECT partner_api.cap_used($1, $2, $3, $4, $5, $6),"
+		"       CASE $2 WHEN 'max_cycle_cents'"
+		"       THEN (SELECT r.new_units"
+		"               FROM partner_api.cycle_rule($1, partner_api.clock()) r)"
+		"       END", 6, types, NULL
 	};
 	Datum		values[6];
+	Datum		weight;
 	bool		isnull;
 
 	values[0] = NameGetDatum(&tally->server);
@@ -144,7 +154,9 @@ count_now(Tally *tally)
 	values[4] = TimestampTzGetDatum(counts_before(tally));
 	values[5] = BoolGetDatum(tally->scope == PARTNER_API_CAP_WANTED);
 	partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
-	return DatumGetInt64(partner_api_field(0, 1, &isnull));
+	tally->used = DatumGetInt64(partner_api_field(0, 1, &isnull));
+	weight = partner_api_field(0, 2, &isnull);
+	tally->weight = isnull ? 1 : DatumGetInt32(weight);
 }
 
 /*
@@ -159,7 +171,8 @@ bring_up_to_date(Tally *tally, int apart, bool at_once)
 	if (tally->counted_us != 0 && !at_once &&
 		now - tally->counted_us < COUNT_LIFE_US)
 		return false;
-	tally->used = count_now(tally) - apart;
+	count_now(tally);
+	tally->used -= apart * tally->weight;
 	tally->counted_us = now;
 	return true;
 }
@@ -174,11 +187,12 @@ partner_api_caps_forget(void)
 }
 
 /*
- * What the running cycle costs with so many instances, in cents; negative if
- * there is no price.  To be called between owner begin and end.
+ * What the running cycle costs with so many instances, or days of instances,
+ * in cents; negative if there is no price.  To be called between owner begin
+ * and end.
  */
-int64
-partner_api_cycle_cents(const PartnerApiServer *server, int64 instances)
+static int64
+cycle_cents(const PartnerApiServer *server, int64 units)
 {
 	static const Oid types[] = {NAMEOID, INT8OID};
 	static PartnerApiStatement statement = {
@@ -191,29 +205,36 @@ partner_api_cycle_cents(const PartnerApiServer *server, int64 instances)
 
 	namestrcpy(&name, server->name);
 	values[0] = NameGetDatum(&name);
-	values[1] = Int64GetDatum(instances);
+	values[1] = Int64GetDatum(units);
 	partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
 	cents = partner_api_field(0, 1, &isnull);
 	return isnull ? UNPRICED : DatumGetInt64(cents);
 }
 
 /*
- * How many instances the running cycle is billed for, with those that are
- * being signed.
+ * What one more instance that is billed adds to the running cycle, in cents;
+ * negative if there is no price.  To be called between owner begin and end.
  */
 int64
-partner_api_cycle_instances(const PartnerApiServer *server)
+partner_api_cycle_cost(const PartnerApiServer *server)
 {
 	Tally	   *tally = find_tally(server, PARTNER_API_MAX_CYCLE_CENTS,
 								   PARTNER_API_CAP_SENT);
+	int64		before;
+	int64		after;
 
 	(void) bring_up_to_date(tally, 0, false);
-	return tally->used;
+	before = cycle_cents(server, tally->used);
+	after = cycle_cents(server, tally->used + tally->weight);
+	return before < 0 || after < 0 ? UNPRICED : after - before;
 }
 
 /* ---- is there room? ---- */
 
-/* Does a cap concern this kind of action? */
+/*
+ * Does a cap concern this kind of action?  Without trials, to create is what
+ * begins to be billed.
+ */
 static bool
 concerns(const PartnerApiServer *server, PartnerApiCap cap,
 		 PartnerApiKind kind)
@@ -222,7 +243,9 @@ concerns(const PartnerApiServer *server, PartnerApiCap cap,
 		return false;
 	if (cap == PARTNER_API_MAX_CYCLE_CENTS)
 		return kind == PARTNER_API_SIGN_INSTANCE ||
-			kind == PARTNER_API_UPDATE_SUBSCRIPTION;
+			kind == PARTNER_API_UPDATE_SUBSCRIPTION ||
+			(kind == PARTNER_API_CREATE_INSTANCE &&
+			 server->provider->trial_ms == 0);
 	return kind == PARTNER_API_CREATE_INSTANCE;
 }
 
@@ -242,18 +265,18 @@ partner_api_caps_concern(const PartnerApiServer *server, PartnerApiKind kind)
  * What an action of this kind adds: voice calls have no price here, so a
  * change of a subscription adds nothing to a bill.
  */
-static int
-weight(PartnerApiKind kind)
+static int64
+weight(const Tally *tally, PartnerApiKind kind)
 {
-	return kind == PARTNER_API_UPDATE_SUBSCRIPTION ? 0 : 1;
+	return kind == PARTNER_API_UPDATE_SUBSCRIPTION ? 0 : tally->weight;
 }
 
-/* What a tally comes to in the unit of its cap, with "more" in addition. */
+/* What a tally comes to in what its cap limits, with "more" in addition. */
 static int64
-amount_of(const PartnerApiServer *server, const Tally *tally, int more)
+amount_of(const PartnerApiServer *server, const Tally *tally, int64 more)
 {
 	if (tally->cap == PARTNER_API_MAX_CYCLE_CENTS)
-		return partner_api_cycle_cents(server, tally->used + more);
+		return cycle_cents(server, tally->used + more);
 	return tally->used + more;
 }
 
@@ -330,7 +353,8 @@ refusal_of(const PartnerApiServer *server, PartnerApiCap cap,
 	for (;;)
 	{
 		bool		is_new = bring_up_to_date(tally, apart, at_once);
-		int64		amount = amount_of(server, tally, weight(kind));
+		int64		amount = amount_of(server, tally,
+									   weight(tally, kind));
 
 		if (amount >= 0 && amount <= server->caps[cap])
 			return NULL;
@@ -367,7 +391,11 @@ partner_api_caps_take(const PartnerApiServer *server, PartnerApiKind kind,
 	for (int cap = 0; cap < PARTNER_API_CAPS; cap++)
 	{
 		if (concerns(server, cap, kind))
-			find_tally(server, cap, scope)->used += weight(kind);
+		{
+			Tally	   *tally = find_tally(server, cap, scope);
+
+			tally->used += weight(tally, kind);
+		}
 	}
 }
 
@@ -393,7 +421,7 @@ partner_api_caps_room(const PartnerApiServer *server, PartnerApiKind kind,
 		while (found < room)
 		{
 			int64		amount = amount_of(server, tally,
-										   (found + 1) * weight(kind));
+										   (found + 1) * weight(tally, kind));
 
 			if (amount < 0 || amount > server->caps[cap])
 				break;

@@ -48,9 +48,7 @@ extern void partner_api_caps_check(PartnerApiServer *server,
 								   const PartnerApiNewAction *action);
 extern void partner_api_caps_watch(const PartnerApiServer *server,
 								   PartnerApiKind kind, int apart);
-extern int64 partner_api_cycle_cents(const PartnerApiServer *server,
-									 int64 instances);
-extern int64 partner_api_cycle_instances(const PartnerApiServer *server);
+extern int64 partner_api_cycle_cost(const PartnerApiServer *server);
 extern void partner_api_caps_read_quotas(void);
 extern void partner_api_caps_forget(void);
 

@@ -153,36 +153,27 @@ currency_of(const PartnerApiServer *server)
 	return partner_api_field_text(0, 1);
 }
 
-/* What one more subscription adds to the running cycle; negative: unknown. */
-static int64
-cost_of_sign(const PartnerApiServer *server)
-{
-	int64		instances = partner_api_cycle_instances(server);
-	int64		before = partner_api_cycle_cents(server, instances);
-	int64		after = partner_api_cycle_cents(server, instances + 1);
-
-	return before < 0 || after < 0 ? -1 : after - before;
-}
-
 /* Show what the action costs, and return what is to be said of it. */
 static const char *
 put_cost(json_t *shown, const PartnerApiClaim *claim,
 		 const PartnerApiServer *server)
 {
-	int64		sign = cost_of_sign(server);
+	int64		billed = partner_api_cycle_cost(server);
 	const char *note = NULL;
 	int64		cost = 0;
 
-	if (claim->kind == PARTNER_API_CREATE_INSTANCE && sign < 0)
+	if (claim->kind == PARTNER_API_SIGN_INSTANCE ||
+		(claim->kind == PARTNER_API_CREATE_INSTANCE &&
+		 server->provider->trial_ms == 0))
+	{
+		cost = billed;
+		note = billed < 0 ? "no price is set" : NULL;
+	}
+	else if (claim->kind == PARTNER_API_CREATE_INSTANCE && billed < 0)
 		note = "a trial costs nothing; no price is set for a subscription";
 	else if (claim->kind == PARTNER_API_CREATE_INSTANCE)
 		note = psprintf("a trial costs nothing; a subscription adds "
-						INT64_FORMAT " cents to the running cycle", sign);
-	else if (claim->kind == PARTNER_API_SIGN_INSTANCE)
-	{
-		cost = sign;
-		note = sign < 0 ? "no price is set" : NULL;
-	}
+						INT64_FORMAT " cents to the running cycle", billed);
 	else if (claim->kind == PARTNER_API_UPDATE_SUBSCRIPTION)
 	{
 		cost = -1;

@@ -41,23 +41,49 @@ COMMENT ON COLUMN cap_alerts.reached_at IS
 SELECT pg_catalog.pg_extension_config_dump('token_quotas', '');
 SELECT pg_catalog.pg_extension_config_dump('cap_alerts', '');
 
-/* The rule of the cycle that runs at a time, and the cycle's first day. */
+/*
+ * The rule of the cycle that runs at a time, the cycle's first day, how many
+ * units an instance costs that is there for all of it, and how many one that
+ * is new: the unit is an instance or, where it is billed by the day, a day.
+ */
 CREATE FUNCTION cycle_rule(of_server name, as_of timestamptz)
-RETURNS TABLE (rule_id text, band_mode text, currency text, first_day date)
+RETURNS TABLE (rule_id text, band_mode text, currency text, first_day date,
+			   whole_units integer, new_units integer)
 LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT f.rule_id, f.band_mode, f.currency,
-		   date_trunc('month', as_of AT TIME ZONE f.time_zone)::date
+	SELECT f.rule_id, f.band_mode, f.currency, month.first_day,
+		   CASE f.billed_by
+			   WHEN 'day' THEN month.next_one - month.first_day
+			   ELSE 1
+		   END,
+		   CASE f.billed_by
+			   WHEN 'day' THEN month.next_one - here.today
+			   ELSE 1
+		   END
 	FROM billing_rules_in_force f
+		 CROSS JOIN LATERAL (
+			SELECT (as_of AT TIME ZONE f.time_zone)::date AS today
+		 ) here
+		 CROSS JOIN LATERAL (
+			SELECT date_trunc('month', here.today::timestamp)::date
+				   AS first_day,
+				   (date_trunc('month', here.today::timestamp)
+					+ interval '1 month')::date AS next_one
+		 ) month
 	WHERE f.server = of_server
-		  AND (as_of AT TIME ZONE f.time_zone)::date >= f.valid_from
-		  AND (as_of AT TIME ZONE f.time_zone)::date < f.valid_until;
+		  AND here.today >= f.valid_from
+		  AND here.today < f.valid_until;
 END;
 COMMENT ON FUNCTION cycle_rule(name, timestamptz) IS
 'the billing rule of a server at a time';
 REVOKE ALL ON FUNCTION cycle_rule(name, timestamptz) FROM PUBLIC;
 
-CREATE FUNCTION cycle_cents(of_server name, of_instances bigint,
+/*
+ * Days are not told which instance they are of: a band is taken to be as wide
+ * as whole cycles of its instances make it.  With one band, or one price, that
+ * is exact.
+ */
+CREATE FUNCTION cycle_cents(of_server name, of_units bigint,
 							as_of timestamptz DEFAULT clock())
 RETURNS bigint
 LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
@@ -67,30 +93,36 @@ DECLARE
 	cents numeric;
 	priced numeric;
 BEGIN
-	SELECT sum(b.instances * t.unit_price_cents::numeric),
-		   sum(b.instances) FILTER (WHERE t.unit_price_cents IS NOT NULL)
+	SELECT sum(b.units * t.unit_price_cents),
+		   sum(b.units) FILTER (WHERE t.unit_price_cents IS NOT NULL)
 	INTO cents, priced
 	FROM partner_api.cycle_rule(of_server, as_of) r
 	CROSS JOIN LATERAL
 		partner_api.billing_tariff(of_server, r.rule_id, r.first_day) t
 	CROSS JOIN LATERAL (
+		SELECT t.above::numeric * r.whole_units AS above,
+			   t.up_to::numeric * r.whole_units AS up_to) w
+	CROSS JOIN LATERAL (
 		SELECT CASE
 			   WHEN r.band_mode = 'graduated'
-					THEN greatest(least(of_instances, t.up_to) - t.above, 0)
-			   WHEN of_instances > t.above AND of_instances <= t.up_to
-					THEN of_instances
-			   ELSE 0 END AS instances) b;
-	RETURN CASE WHEN of_instances = 0 THEN 0
-				WHEN priced = of_instances THEN cents END;
+					THEN greatest(least(of_units, w.up_to) - w.above, 0)
+			   WHEN of_units > w.above AND of_units <= w.up_to
+					THEN of_units
+			   ELSE 0 END AS units) b;
+	RETURN CASE WHEN of_units = 0 THEN 0
+				WHEN priced = of_units THEN cents END;
 END
 $$;
 COMMENT ON FUNCTION cycle_cents(name, bigint, timestamptz) IS
-'what a cycle costs with so many instances; null where a price is missing';
+'what a cycle costs with so many instances or days; null where a price is missing';
 REVOKE ALL ON FUNCTION cycle_cents(name, bigint, timestamptz) FROM PUBLIC;
 
 /*
  * Instances, and creates or signs that may have had their effect; those that
  * wait count if they are due before a time, those that are held if asked for.
+ * For max_cycle_cents: the units of cycle_rule() that the running cycle will
+ * be billed for if nothing more happens.  Where it is billed by the day, what
+ * begins the billing is the create.
  * Which token a create in flight uses is known when it is done: it counts
  * against each quota of the server.
  */
@@ -104,6 +136,8 @@ AS $$
 DECLARE
 	moment timestamptz := partner_api.clock();
 	used bigint;
+	weight integer := 1;
+	c partner_api.billing_month;
 BEGIN
 	CASE cap
 	WHEN 'max_instances' THEN
@@ -120,40 +154,49 @@ BEGIN
 		  AND (NOT only_running
 			   OR i.status IN ('trial', 'signed', 'cancelling', 'unknown'));
 	WHEN 'max_cycle_cents' THEN
-		SELECT count(*) INTO used
+		SELECT m.* INTO c
 		FROM partner_api.cycle_rule(of_server, moment) r
 		CROSS JOIN LATERAL
-			partner_api.billing_calendar(moment, of_server, r.first_day) c
-		CROSS JOIN LATERAL
-			partner_api.billed_instances(c.server, c.starts_at,
-										 c.known_before, c.terms) b;
-		RETURN used + (
-			SELECT count(*) FROM (
-				SELECT FROM partner_api.pending_actions p
-				WHERE p.server = of_server AND p.kind = 'sign_instance'
-				  AND p.instance_id IS NOT NULL
-				  AND p.state IN ('sending', 'unknown')
-				UNION ALL
-				SELECT FROM partner_api.pending_actions p
-				WHERE p.server = of_server AND p.kind = 'sign_instance'
-				  AND p.state = 'needs_attention' AND p.held_for IS NULL
-				UNION ALL
-				SELECT FROM partner_api.pending_actions p
-				WHERE p.server = of_server AND p.kind = 'sign_instance'
-				  AND p.state = 'waiting' AND p.deadline IS NOT NULL
-				  AND p.run_at <= due_before AND NOT p.dry_run
-				UNION ALL
-				SELECT FROM partner_api.pending_actions p
-				WHERE p.server = of_server AND p.kind = 'sign_instance'
-				  AND p.state = 'waiting' AND p.deadline IS NULL
-				  AND p.run_at <= due_before AND NOT p.dry_run
-				UNION ALL
-				SELECT FROM partner_api.pending_actions p
-				WHERE with_held AND p.server = of_server
-				  AND p.kind = 'sign_instance' AND p.state = 'held'
-				  AND p.held_for = 'cap') AS a);
+			partner_api.billing_calendar(moment, of_server, r.first_day) m;
+		IF c.billed_by = 'day' THEN
+			weight := c.cycle_end - c.counted_to + 1;
+			SELECT s.days + (s.instances - s.cancelled_instances)
+							* (weight - 1) INTO used
+			FROM partner_api.billing_day_sums(c.server, c.starts_at,
+											  c.known_before, c.cycle_start,
+											  c.counted_to, c.time_zone) s;
+		ELSE
+			SELECT s.instances INTO used
+			FROM partner_api.billing_month_sums(c.server, c.starts_at,
+												c.known_before, c.terms) s;
+			RETURN used + (
+				SELECT count(*) FROM (
+					SELECT FROM partner_api.pending_actions p
+					WHERE p.server = of_server AND p.kind = 'sign_instance'
+					  AND p.instance_id IS NOT NULL
+					  AND p.state IN ('sending', 'unknown')
+					UNION ALL
+					SELECT FROM partner_api.pending_actions p
+					WHERE p.server = of_server AND p.kind = 'sign_instance'
+					  AND p.state = 'needs_attention' AND p.held_for IS NULL
+					UNION ALL
+					SELECT FROM partner_api.pending_actions p
+					WHERE p.server = of_server AND p.kind = 'sign_instance'
+					  AND p.state = 'waiting' AND p.deadline IS NOT NULL
+					  AND p.run_at <= due_before AND NOT p.dry_run
+					UNION ALL
+					SELECT FROM partner_api.pending_actions p
+					WHERE p.server = of_server AND p.kind = 'sign_instance'
+					  AND p.state = 'waiting' AND p.deadline IS NULL
+					  AND p.run_at <= due_before AND NOT p.dry_run
+					UNION ALL
+					SELECT FROM partner_api.pending_actions p
+					WHERE with_held AND p.server = of_server
+					  AND p.kind = 'sign_instance' AND p.state = 'held'
+					  AND p.held_for = 'cap') AS a);
+		END IF;
 	END CASE;
-	RETURN used + (
+	RETURN used + weight * ((
 		SELECT count(*) FROM partner_api.pending_actions p
 		WHERE p.server = of_server AND p.kind = 'create_instance'
 		  AND NOT p.dry_run
@@ -164,11 +207,11 @@ BEGIN
 		/* created, but not applied to instances yet */
 		SELECT count(*) FROM partner_api.mirror_backlog b
 		JOIN partner_api.instance_events e ON e.event_id = b.event_id
-		WHERE e.server = of_server AND e.kind IN ('created', 'adopted'));
+		WHERE e.server = of_server AND e.kind IN ('created', 'adopted')));
 END
 $$;
 COMMENT ON FUNCTION cap_used(name, text, text, boolean, timestamptz, boolean) IS
-'how many instances, or signs of a cycle, count against a cap';
+'how many instances, or units of the running cycle, count against a cap';
 REVOKE ALL ON FUNCTION cap_used(name, text, text, boolean, timestamptz, boolean) FROM PUBLIC;
 
 CREATE VIEW spend_caps AS
