@@ -11,6 +11,7 @@ BEGIN;
 SET LOCAL search_path = partner_api, pg_temp;
 SET LOCAL TimeZone = 'America/Sao_Paulo';
 SET LOCAL DateStyle = 'ISO, DMY';
+SET LOCAL jit = off;			-- compiling takes longer than running
 
 CREATE SERVER zapi FOREIGN DATA WRAPPER partner_api OPTIONS (provider 'zapi');
 INSERT INTO billing_prices VALUES ('zapi', '2026-01-01', 1, 1000);
