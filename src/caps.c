@@ -25,6 +25,7 @@
 #include "clock.h"
 #include "miscadmin.h"
 #include "owner.h"
+#include "quotas.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -232,9 +233,19 @@ partner_api_cycle_cost(const PartnerApiServer *server)
 /* ---- is there room? ---- */
 
 /*
- * Does a cap concern this kind of action?  Without trials, to create is what
- * begins to be billed.
+ * Is an instance billed from this on?  From its creation where there are no
+ * trials.
  */
+bool
+partner_api_begins_billing(const PartnerApiServer *server,
+						   PartnerApiKind kind)
+{
+	return kind == PARTNER_API_SIGN_INSTANCE ||
+		(kind == PARTNER_API_CREATE_INSTANCE &&
+		 server->provider->trial_ms == 0);
+}
+
+/* Does a cap concern this kind of action? */
 static bool
 concerns(const PartnerApiServer *server, PartnerApiCap cap,
 		 PartnerApiKind kind)
@@ -242,10 +253,8 @@ concerns(const PartnerApiServer *server, PartnerApiCap cap,
 	if (server->caps[cap] == PARTNER_API_NO_CAP)
 		return false;
 	if (cap == PARTNER_API_MAX_CYCLE_CENTS)
-		return kind == PARTNER_API_SIGN_INSTANCE ||
-			kind == PARTNER_API_UPDATE_SUBSCRIPTION ||
-			(kind == PARTNER_API_CREATE_INSTANCE &&
-			 server->provider->trial_ms == 0);
+		return kind == PARTNER_API_UPDATE_SUBSCRIPTION ||
+			partner_api_begins_billing(server, kind);
 	return kind == PARTNER_API_CREATE_INSTANCE;
 }
 
@@ -506,31 +515,6 @@ forget_alert(Tally *tally)
 	partner_api_execute(&statement, values, NULL, SPI_OK_DELETE);
 }
 
-/* Keep what is told of a token's quota up to date. */
-static void
-note_quota(const PartnerApiServer *server)
-{
-	static const Oid types[] = {NAMEOID, TEXTOID, INT4OID, BOOLOID};
-	static PartnerApiStatement statement = {
-		"INSERT INTO partner_api.token_quotas AS q (server,"
-		"       token_fingerprint, quota, only_running)"
-		" VALUES ($1, $2, $3, $4)"
-		" ON CONFLICT (server, token_fingerprint) DO UPDATE"
-		"    SET quota = excluded.quota, only_running = excluded.only_running"
-		"  WHERE q.quota <> excluded.quota"
-		"     OR q.only_running <> excluded.only_running", 4, types, NULL
-	};
-	NameData	name;
-	Datum		values[4];
-
-	namestrcpy(&name, server->name);
-	values[0] = NameGetDatum(&name);
-	values[1] = CStringGetTextDatum(server->token_fingerprint);
-	values[2] = Int32GetDatum(server->caps[PARTNER_API_TOKEN_QUOTA]);
-	values[3] = BoolGetDatum(server->quota_counts_running);
-	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT);
-}
-
 /* Announce once that most of a cap is used, until it is not any more. */
 static void
 watch_tally(const PartnerApiServer *server, Tally *tally)
@@ -570,48 +554,7 @@ partner_api_caps_watch(const PartnerApiServer *server, PartnerApiKind kind,
 		tally = find_tally(server, cap, PARTNER_API_CAP_SENT);
 		(void) bring_up_to_date(tally, apart, false);
 		if (cap == PARTNER_API_TOKEN_QUOTA && tally->alert == ALERT_UNKNOWN)
-			note_quota(server);
+			partner_api_quota_note(server);
 		watch_tally(server, tally);
-	}
-}
-
-/*
- * Read anew which token has which quota: what an option said before may have
- * been changed or dropped.  Raises ERROR if a token cannot be read.
- */
-void
-partner_api_caps_read_quotas(void)
-{
-	static PartnerApiStatement clear = {
-		"DELETE FROM partner_api.token_quotas", 0, NULL, NULL
-	};
-	static PartnerApiStatement list = {
-		"SELECT f.srvname, m.umuser"
-		"  FROM pg_catalog.pg_user_mapping m"
-		"  JOIN pg_catalog.pg_foreign_server f ON f.oid = m.umserver"
-		"  JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw"
-		" WHERE w.fdwname = 'partner_api' AND EXISTS ("
-		"  SELECT FROM pg_catalog.pg_options_to_table(m.umoptions) o"
-		"   WHERE o.option_name = 'token_quota')", 0, NULL, NULL
-	};
-	uint64		rows;
-	SPITupleTable *table;
-
-	partner_api_execute(&clear, NULL, NULL, SPI_OK_DELETE);
-	rows = partner_api_execute(&list, NULL, NULL, SPI_OK_SELECT);
-	table = SPI_tuptable;
-	for (uint64 row = 0; row < rows; row++)
-	{
-		bool		isnull;
-		Datum		role = SPI_getbinval(table->vals[row], table->tupdesc, 2,
-										 &isnull);
-		PartnerApiServer *server;
-
-		server = partner_api_server_load(SPI_getvalue(table->vals[row],
-													  table->tupdesc, 1),
-										 GetUserId());
-		partner_api_server_load_credential(server, DatumGetObjectId(role));
-		partner_api_server_identify_token(server);
-		note_quota(server);
 	}
 }

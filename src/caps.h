@@ -33,6 +33,8 @@ typedef struct PartnerApiCapRefusal
 	char	   *hint;
 } PartnerApiCapRefusal;
 
+extern bool partner_api_begins_billing(const PartnerApiServer *server,
+									   PartnerApiKind kind);
 extern bool partner_api_caps_concern(const PartnerApiServer *server,
 									 PartnerApiKind kind);
 extern PartnerApiCapRefusal *partner_api_caps_refusal(const PartnerApiServer *server,
@@ -49,7 +51,6 @@ extern void partner_api_caps_check(PartnerApiServer *server,
 extern void partner_api_caps_watch(const PartnerApiServer *server,
 								   PartnerApiKind kind, int apart);
 extern int64 partner_api_cycle_cost(const PartnerApiServer *server);
-extern void partner_api_caps_read_quotas(void);
 extern void partner_api_caps_forget(void);
 
 #endif							/* PARTNER_API_CAPS_H */

@@ -162,9 +162,7 @@ put_cost(json_t *shown, const PartnerApiClaim *claim,
 	const char *note = NULL;
 	int64		cost = 0;
 
-	if (claim->kind == PARTNER_API_SIGN_INSTANCE ||
-		(claim->kind == PARTNER_API_CREATE_INSTANCE &&
-		 server->provider->trial_ms == 0))
+	if (partner_api_begins_billing(server, claim->kind))
 	{
 		cost = billed;
 		note = billed < 0 ? "no price is set" : NULL;

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "due.h"
 #include "owner.h"
+#include "quotas.h"
 #include "spend.h"
 #include "subtransaction.h"
 #include "utils/acl.h"
@@ -520,7 +521,7 @@ list_held(void)
 static void
 read_quotas(void *arg)
 {
-	partner_api_caps_read_quotas();
+	partner_api_quotas_read();
 }
 
 /*
