@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "commands/sequence.h"
 #include "json.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "redact.h"
@@ -375,6 +376,59 @@ text_or_null(const char *text, char *null)
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
+/*
+ * Is the phone of an instance to be disconnected before it is deleted?  Not
+ * without the token that it takes.  Whether it is connected is as old as the
+ * last look, so that does not matter.
+ */
+static bool
+disconnects_first(const PartnerApiNewAction *action, Datum server)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT FROM partner_api.instances i"
+		"  JOIN partner_api.instance_secrets s USING (server, instance_id)"
+		" WHERE i.server = $1 AND i.instance_id = $2"
+		"   AND i.status <> 'deleted'",
+		2, types, NULL
+	};
+	Datum		values[2];
+	Oid			oid;
+
+	if (action->kind != PARTNER_API_DELETE_INSTANCE || action->dry_run)
+		return false;
+	oid = get_foreign_server_oid(action->server, true);
+	if (!OidIsValid(oid) ||
+		!partner_api_server_provider(oid)->disconnects_first)
+		return false;
+	values[0] = server;
+	values[1] = CStringGetTextDatum(action->instance_id);
+	return partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0;
+}
+
+/* The disconnect before a delete, due when that is. */
+static void
+insert_disconnect(int64 disconnect, int64 before)
+{
+	static const Oid types[] = {INT8OID, INT8OID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.pending_actions (action_id, server, kind,"
+		"       instance_id, arguments, run_at, nonce, fingerprint,"
+		"       requested_by, automatic, enqueued_at, state)"
+		" SELECT $1, d.server, 'disconnect_instance', d.instance_id, '{}',"
+		"        d.run_at, $3, d.fingerprint, d.requested_by, true,"
+		"        d.enqueued_at, 'waiting'"
+		"   FROM partner_api.pending_actions d WHERE d.action_id = $2",
+		3, types, NULL
+	};
+	Datum		values[3];
+
+	values[0] = Int64GetDatum(disconnect);
+	values[1] = Int64GetDatum(before);
+	values[2] = CStringGetTextDatum(partner_api_make_nonce(disconnect));
+	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT);
+}
+
 /* Insert the row; $1 to $14 as in the statement. */
 static void
 insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
@@ -426,6 +480,7 @@ partner_api_action_enqueue(const PartnerApiNewAction *action)
 {
 	PartnerApiOwnerScope scope;
 	PartnerApiEnqueued result = {0};
+	int64		disconnect = 0;
 	NameData	server;
 	NameData	role;
 	char	   *fingerprint = make_fingerprint(action);
@@ -434,6 +489,8 @@ partner_api_action_enqueue(const PartnerApiNewAction *action)
 	namestrcpy(&server, action->server);
 	namestrcpy(&role, GetUserNameFromId(action->role, false));
 	partner_api_owner_begin(&scope);
+	if (disconnects_first(action, NameGetDatum(&server)))
+		disconnect = next_action_id();	/* actions of an instance go in order */
 	result.action_id = next_action_id();
 	if (action->idempotency_key != NULL &&
 		!claim_key(action, NameGetDatum(&server), NameGetDatum(&role),
@@ -446,8 +503,13 @@ partner_api_action_enqueue(const PartnerApiNewAction *action)
 			key_conflict();		/* inserted by a snapshot we cannot see */
 	}
 	else
+	{
 		insert_action(action, NameGetDatum(&server), NameGetDatum(&role),
 					  result.action_id, fingerprint, now);
+		if (disconnect != 0)
+			insert_disconnect(disconnect, result.action_id);
+		result.is_preceded = disconnect != 0;
+	}
 	partner_api_owner_end(&scope);
 	return result;
 }

@@ -39,6 +39,7 @@ typedef struct PartnerApiEnqueued
 {
 	int64		action_id;
 	bool		existed;		/* the idempotency key named it */
+	bool		is_preceded;	/* by another of ours, which is sent first */
 } PartnerApiEnqueued;
 
 extern PartnerApiServer *partner_api_action_check(PartnerApiNewAction *action);

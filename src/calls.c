@@ -16,6 +16,7 @@
 #include "answers.h"
 #include "calls.h"
 #include "cards.h"
+#include "due.h"
 #include "slots.h"
 #include "spend.h"
 #include "stalled.h"
@@ -68,6 +69,8 @@ record_slot(void *arg)
 	else if (slot->stalled)
 		slot->answer = partner_api_answer_of_stalled(slot->calls->accounts,
 													 enqueued.action_id);
+	else if (enqueued.is_preceded)
+		partner_api_due_anything();
 	else
 		claim_slot(slot, enqueued.action_id);
 	if (!enqueued.existed && slot->transfer == NULL)

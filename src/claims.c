@@ -37,7 +37,8 @@
 /*
  * An instance has one call in flight or unknown; what is due waits in the
  * order in which it was enqueued.  A sign that is to be withdrawn is not sent,
- * and nothing waits for it.
+ * and nothing waits for it.  A delete waits for the disconnect before it even
+ * while that waits for its next try.
  */
 #define NOT_BLOCKED \
 	" (p.instance_id IS NULL OR (NOT " WITHDRAWN("p") " AND NOT EXISTS (" \
@@ -47,7 +48,10 @@
 	"      AND (q.state IN ('sending', 'unknown')" \
 	"           OR (q.state = 'waiting' AND q.run_at <= $2" \
 	"               AND q.action_id < p.action_id" \
-	"               AND NOT " WITHDRAWN("q") ")))))"
+	"               AND NOT " WITHDRAWN("q") ")" \
+	"           OR (q.state = 'waiting' AND q.automatic" \
+	"               AND q.kind = 'disconnect_instance'" \
+	"               AND q.action_id < p.action_id)))))"
 
 /* A bulk action and one for an instance of it keep out of each other's way. */
 #define NOT_IN_BULK \
@@ -121,7 +125,13 @@
 	"         SELECT pg_catalog.string_agg(n.nonce, ' ')" \
 	"           FROM partner_api.former_nonces n" \
 	"          WHERE n.action_id = c.action_id) END," \
-	"        c.dry_run" \
+	"        c.dry_run, i.api_url," \
+	"        i.origin = 'surplus' AND i.connected IS FALSE," \
+	"        c.kind = 'disconnect_instance' AND c.automatic AND EXISTS (" \
+	"         SELECT FROM partner_api.pending_actions d" \
+	"          WHERE d.server = c.server AND d.instance_id = c.instance_id" \
+	"            AND d.kind = 'delete_instance' AND d.action_id > c.action_id" \
+	"            AND d.state = 'waiting')" \
 	"   FROM c" \
 	"   LEFT JOIN partner_api.instance_secrets s" \
 	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
@@ -164,6 +174,16 @@ copy_tokens(int row, int column)
 		partner_api_json_parse(text, strlen(text), &error);
 }
 
+/* A field that is true; null is not. */
+static bool
+copy_bool(int row, int column)
+{
+	bool		isnull;
+	Datum		value = partner_api_field(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
 /* One row of CLAIMED as a claim with a context of its own. */
 static PartnerApiClaim *
 read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
@@ -198,6 +218,9 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	claim->run_at = copy_time(row, 19);
 	claim->former_nonces = partner_api_field_text(row, 20);
 	claim->dry_run = DatumGetBool(partner_api_field(row, 21, &isnull));
+	claim->instance_url = copy_utf8(row, 22);
+	claim->instance_unused = copy_bool(row, 23);
+	claim->delete_follows = copy_bool(row, 24);
 	MemoryContextSwitchTo(before);
 	return claim;
 }

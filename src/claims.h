@@ -22,6 +22,9 @@ typedef enum PartnerApiPurpose
 	PARTNER_API_LOOK			/* a listing that looks for its effect */
 } PartnerApiPurpose;
 
+/* A setting of instances that is a secret, whatever the provider. */
+#define PARTNER_API_SECRET_SETTING "webhookUrlToken"
+
 /*
  * An action under the lease that the worker took.  It owns the memory context
  * that everything about the attempt lives in.  What goes to the provider is
@@ -38,7 +41,10 @@ typedef struct PartnerApiClaim
 	char	   *server;
 	char	   *instance_id;	/* NULL: none */
 	char	   *instance_token; /* NULL: none */
+	char	   *instance_url;	/* as the provider told it; NULL: it did not */
 	char	   *instance_status;	/* of the mirror row; NULL: none */
+	bool		instance_unused;	/* surplus, and not connected */
+	bool		delete_follows; /* a disconnect before a delete */
 	char	   *arguments;		/* JSON */
 	char	   *secret;			/* card data of a waiting call, JSON; it is
 								 * overwritten with the claim at the latest */

@@ -62,7 +62,8 @@ static const PartnerApiColumn instance_columns[] = {
 			 PARTNER_API_SEARCH_MIDDLEWARE),
 	BOOL("phone_connected", phone_connected),
 	BOOL("whatsapp_connected", whatsapp_connected),
-	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON, details)
+	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON, details),
+	TIME("deleted_at", deleted_ms)
 };
 
 /* As of the tables plans and subscriptions, which also know our own part. */
@@ -316,7 +317,9 @@ partner_api_foreign_value(const PartnerApiColumn *column,
 		case PARTNER_API_COLUMN_TIME:
 			return shown_time(*(const int64 *) member);
 		case PARTNER_API_COLUMN_BOOL:
-			return pstrdup(*(const bool *) member ? "t" : "f");
+			/* both columns of this type are about the connection */
+			return row->connection_unknown ? NULL :
+				pstrdup(*(const bool *) member ? "t" : "f");
 		case PARTNER_API_COLUMN_JSON:
 			return shown_json(*(char *const *) member);
 		case PARTNER_API_COLUMN_FIELD:

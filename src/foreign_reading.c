@@ -124,7 +124,7 @@ begin_listing(PartnerApiForeignReading *reading)
 
 	MemoryContextReset(reading->listing_context);
 	before = MemoryContextSwitchTo(reading->listing_context);
-	partner_api_listing_begin(&reading->listing);
+	partner_api_listing_begin(&reading->listing, reading->server->time_zone);
 	MemoryContextSwitchTo(before);
 	tuplestore_clear(reading->rows);
 	reading->stored = reading->returned = 0;

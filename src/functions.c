@@ -28,6 +28,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "wakeup.h"
 
@@ -134,6 +135,52 @@ fill_subscription(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 	action->arguments = partner_api_canonical_json(arguments);
 	action->idempotency_key = optional_text(fcinfo, 3);
 	return 4;
+}
+
+/* The settings that an instance was last asked to have, as JSON text. */
+static char *
+settings_asked(const PartnerApiNewAction *action)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"SELECT jsonb_build_object('settings', settings_asked)::text"
+		"  FROM partner_api.instances"
+		" WHERE server = $1 AND instance_id = $2"
+		"   AND settings_asked IS NOT NULL", 2, types, NULL
+	};
+	PartnerApiOwnerScope scope;
+	MemoryContext context = CurrentMemoryContext;
+	NameData	server;
+	Datum		values[2];
+	char	   *settings = NULL;
+
+	namestrcpy(&server, action->server);
+	values[0] = NameGetDatum(&server);
+	values[1] = CStringGetTextDatum(action->instance_id);
+	partner_api_owner_begin(&scope);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0)
+		settings = MemoryContextStrdup(context, partner_api_field_text(0, 1));
+	partner_api_owner_end(&scope);
+	return settings;
+}
+
+/* (server, instance_id, key): what to compare with is known here */
+static int
+fill_check(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
+{
+	int			next = fill_instance(fcinfo, action);
+
+	/* who may not use the server learns nothing of it */
+	partner_api_server_check_usage(action->server, action->role);
+	action->arguments = settings_asked(action);
+	if (action->arguments == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("no settings of instance \"%s\" of server \"%s\" were given here",
+					   action->instance_id, action->server),
+				errdetail("There is nothing to compare with."),
+				errhint("partner_api.instance_settings() shows what the provider holds."));
+	return next;
 }
 
 /* (server, instance_ids, key) */
@@ -306,6 +353,7 @@ OPERATION(disconnect_instance, PARTNER_API_DISCONNECT_INSTANCE,
 OPERATION(reboot_instance, PARTNER_API_REBOOT_INSTANCE, fill_instance)
 OPERATION(change_settings, PARTNER_API_CHANGE_SETTINGS,
 		  partner_api_fill_by_name)
+OPERATION(check_settings, PARTNER_API_CHECK_SETTINGS, fill_check)
 OPERATION(create_plan, PARTNER_API_CREATE_PLAN, partner_api_fill_by_name)
 OPERATION(change_plan, PARTNER_API_CHANGE_PLAN, partner_api_fill_by_name)
 OPERATION(delete_plan, PARTNER_API_DELETE_PLAN, partner_api_fill_by_name)

@@ -342,6 +342,19 @@ partner_api_json_merge(json_t *object, json_t *other)
 /*
  * See json.h.
  */
+json_t *
+partner_api_json_without(json_t *object, const char *key)
+{
+	json_t	   *copy = partner_api_json_object();
+
+	partner_api_json_merge(copy, object);
+	(void) json_object_del(copy, key);
+	return copy;
+}
+
+/*
+ * See json.h.
+ */
 bool
 partner_api_json_is_object(const json_t *value)
 {

@@ -58,6 +58,9 @@ extern void partner_api_json_put_int64(json_t *object, const char *key,
 /* Copy the members of another object, which win; NULL has none. */
 extern void partner_api_json_merge(json_t *object, json_t *other);
 
+/* A copy of an object without one of its members. */
+extern json_t *partner_api_json_without(json_t *object, const char *key);
+
 /* Append to an array; the new object is borrowed from it. */
 extern json_t *partner_api_json_append_object(json_t *array);
 extern void partner_api_json_append_text(json_t *array, const char *text);

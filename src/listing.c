@@ -13,21 +13,55 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "common/hashfn.h"
 #include "listing.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
 
-/* Begin to read; what the listing holds is in the current context. */
+/*
+ * Begin to read; what the listing holds is in the current context.  Times that
+ * name no zone are of this one.
+ */
 void
-partner_api_listing_begin(PartnerApiListing *listing)
+partner_api_listing_begin(PartnerApiListing *listing, pg_tz *zone)
 {
 	HASHCTL		control = {0};
 
 	memset(listing, 0, sizeof(*listing));
+	listing->zone = zone;
 	control.keysize = sizeof(uint64);
 	control.entrysize = sizeof(uint64);
 	control.hcxt = CurrentMemoryContext;
 	listing->seen = hash_create("partner_api list rows", 1024, &control,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * What a wall clock in the zone shows as a time: unix milliseconds, given as
+ * if the zone were UTC; 0 is no time.  An hour that a change of the clocks
+ * repeats is taken as PostgreSQL takes it.
+ */
+static int64
+in_zone(pg_tz *zone, int64 wall_ms)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	TimestampTz wall = partner_api_timestamp_from_unix_ms(wall_ms);
+
+	if (wall_ms == 0 ||
+		timestamp2tm(wall, NULL, &tm, &fsec, NULL, NULL) != 0)
+		return 0;
+	return wall_ms + DetermineTimeZoneOffset(&tm, zone) * INT64CONST(1000);
+}
+
+/* Take the times of a row for those of the zone's wall clocks. */
+static void
+localize(PartnerApiListRow *row, pg_tz *zone)
+{
+	row->created_ms = in_zone(zone, row->created_ms);
+	row->due_ms = in_zone(zone, row->due_ms);
+	row->deleted_ms = in_zone(zone, row->deleted_ms);
 }
 
 /* Take note of a page; returns those of its rows that are new. */
@@ -50,6 +84,8 @@ partner_api_listing_add(PartnerApiListing *listing,
 											   strlen(id), 0);
 		bool		found;
 
+		if (page->local_times)
+			localize(row, listing->zone);
 		hash_search(listing->seen, &hash, HASH_ENTER, &found);
 		if (!found)
 			added = lappend(added, row);

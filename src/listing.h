@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "pgtime.h"
 #include "providers/provider.h"
 #include "utils/hsearch.h"
 
@@ -23,10 +24,11 @@ typedef struct PartnerApiListing
 	HTAB	   *seen;			/* hashes of the ids read so far */
 	int64		total;			/* rows in all as of the first page */
 	int			pages;
+	pg_tz	   *zone;			/* of times that name none */
 	bool		moved;			/* the list changed while it was read */
 } PartnerApiListing;
 
-extern void partner_api_listing_begin(PartnerApiListing *listing);
+extern void partner_api_listing_begin(PartnerApiListing *listing, pg_tz *zone);
 extern List *partner_api_listing_add(PartnerApiListing *listing,
 									 const PartnerApiPage *page);
 extern const char *partner_api_listing_problem(const PartnerApiListing *listing,

@@ -131,10 +131,13 @@ static const PartnerApiResponse *
 exchange(const PartnerApiServer *server, const PartnerApiRequest *request)
 {
 	PartnerApiHttp *engine = backend_engine();
-	PartnerApiCall *call = partner_api_http_start(engine,
-												  CurrentMemoryContext,
-												  &server->endpoint, request,
-												  false, NULL);
+	PartnerApiCall *call;
+
+	partner_api_check_request_host(request);
+	call = partner_api_http_start(engine,
+								  CurrentMemoryContext,
+								  &server->endpoint, request,
+								  false, NULL);
 
 	/* a call that was cancelled earlier is gone with its context */
 	while (partner_api_http_next_finished(engine) != call)
@@ -280,7 +283,7 @@ read_pages(const PartnerApiServer *server, const PartnerApiFilter *filter,
 	PartnerApiPage page = {0};
 
 	*rows = NIL;
-	partner_api_listing_begin(&listing);
+	partner_api_listing_begin(&listing, server->time_zone);
 	for (int number = 1; !page.last; number++)
 	{
 		memset(&page, 0, sizeof(page));

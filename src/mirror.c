@@ -35,15 +35,18 @@ static PartnerApiStatement create_rows = {
 	"INSERT INTO partner_api.instances AS i (server, instance_id, name,"
 	"       customer_ref, status, created_at, trial_end, trial_ends_at,"
 	"       trial_estimated, provider_due_at, origin, token_fingerprint,"
-	"       action_id)"
+	"       action_id, signed_at, deleted_at, api_url)"
 	" SELECT e.server, e.instance_id, e.details->>'name',"
-	"        e.details->>'customer_ref', 'trial',"
+	"        e.details->>'customer_ref',"
+	"        coalesce(e.details->>'status', 'trial'),"
 	"        coalesce((e.details->>'created_at')::timestamptz, e.occurred_at),"
 	"        e.details->>'trial_end',"
 	"        (e.details->>'trial_ends_at')::timestamptz,"
 	"        coalesce((e.details->>'trial_estimated')::boolean, false),"
 	"        (e.details->>'provider_due_at')::timestamptz, e.kind,"
-	"        e.details->>'token_fingerprint', e.action_id"
+	"        e.details->>'token_fingerprint', e.action_id,"
+	"        (e.details->>'signed_at')::timestamptz,"
+	"        (e.details->>'deleted_at')::timestamptz, e.details->>'api_url'"
 	"   FROM partner_api.instance_events e"
 	"  WHERE e.event_id = ANY ($1) AND e.kind IN ('created', 'adopted')"
 	"  ORDER BY e.event_id"
@@ -53,7 +56,8 @@ static PartnerApiStatement create_rows = {
 	"        trial_ends_at = excluded.trial_ends_at,"
 	"        trial_estimated = excluded.trial_estimated,"
 	"        token_fingerprint = excluded.token_fingerprint,"
-	"        action_id = excluded.action_id",
+	"        action_id = excluded.action_id,"
+	"        api_url = coalesce(excluded.api_url, i.api_url)",
 	1, event_types, NULL
 };
 
@@ -103,7 +107,15 @@ static PartnerApiStatement schedule_signs = {
 	"SELECT partner_api.schedule_signs($1)", 1, event_types, NULL
 };
 
-/* A subscription that exists, or an end, leaves nothing to be signed. */
+/* What follows from how ready an instance is. */
+static PartnerApiStatement follow_readiness = {
+	"SELECT partner_api.follow_readiness($1)", 1, event_types, NULL
+};
+
+/*
+ * A subscription that exists, or an end, leaves nothing to be signed; a delete
+ * leaves nothing to be done of our own accord.
+ */
 static void
 withdraw_signs(Datum event_ids)
 {
@@ -116,9 +128,10 @@ withdraw_signs(Datum event_ids)
 						  "    AND p.instance_id = e.instance_id"
 						  "  WHERE e.event_id = ANY ($2)"
 						  "    AND e.kind IN ('signed', 'cancelled', 'deleted')"
-						  "    AND p.kind = 'sign_instance'"
-						  "    AND (p.automatic OR (e.kind <> 'signed'"
-						  "                         AND p.action_id < e.action_id))"
+						  "    AND (p.kind = 'sign_instance'"
+						  "         AND (p.automatic OR (e.kind <> 'signed'"
+						  "                              AND p.action_id < e.action_id))"
+						  "         OR e.kind = 'deleted' AND p.automatic)"
 						  "    AND p.state IN ('waiting', 'held')",
 						  "'cancelled'", "'not needed any more'"),
 		2, types, NULL
@@ -185,6 +198,8 @@ apply_events(const Events *events)
 		partner_api_execute(&schedule_signs, &ids, NULL, SPI_OK_SELECT);
 	if (events->needs & PARTNER_API_MIRROR_CHANGES)
 		withdraw_signs(ids);
+	if (events->needs & PARTNER_API_MIRROR_READINESS)
+		partner_api_execute(&follow_readiness, &ids, NULL, SPI_OK_SELECT);
 }
 
 /* Work for partner_api_try(): all events or none. */

@@ -18,8 +18,11 @@
 /* What events ask of the mirror beside the rows of new instances. */
 #define PARTNER_API_MIRROR_CHANGES 1	/* rows change, signs are withdrawn */
 #define PARTNER_API_MIRROR_SIGNS 2	/* signs are scheduled */
-#define PARTNER_API_MIRROR_ALL 3
 #define PARTNER_API_MIRROR_OBJECTS 4	/* they are of what is no instance */
+#define PARTNER_API_MIRROR_READINESS 8	/* states, settings, what follows */
+#define PARTNER_API_MIRROR_ALL \
+	(PARTNER_API_MIRROR_CHANGES | PARTNER_API_MIRROR_SIGNS | \
+	 PARTNER_API_MIRROR_READINESS)
 
 extern void partner_api_mirror_apply_or_defer(Datum event_ids, int needs);
 extern void partner_api_mirror_apply_backlog(void);

@@ -10,9 +10,6 @@
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_foreign_data_wrapper.h"
@@ -75,6 +72,7 @@ static const PartnerApiOption options_table[] = {
 	INTEGER("connect_timeout_ms", "10000", 1, 600000),
 	DURATION("deadline_alarm", "30 min"),
 	DURATION("deadline_warning", "2 h"),
+	SPECIAL("instance_base_url", PARTNER_API_OPTION_URL),
 	DURATION("list_lag", "60 s"),
 	INTEGER("max_concurrency", "4", 1, 1000),
 	LIMIT(SERVER, "max_cycle_cents"),
@@ -87,6 +85,7 @@ static const PartnerApiOption options_table[] = {
 	CHOICE("quota_counts", "created", "created,running"),
 	RATE("rate_limit", "0", 100000),
 	DURATION("sign_lead", "6 h"),
+	SPECIAL("time_zone", PARTNER_API_OPTION_ZONE),
 	INTEGER("timeout_ms", "30000", 1, 3600000),
 	CHOICE("trial_end", "sign", "sign,lapse,ask"),
 	CHOICE("unknown_create", "prefer_person", "prefer_repeat,prefer_person"),
@@ -237,6 +236,23 @@ check_provider(const char *value)
 						partner_api_provider_names()));
 }
 
+/*
+ * A time zone that PostgreSQL knows.  UTC+3 would be west of Greenwich, by the
+ * rules of POSIX: whoever writes that means the east.
+ */
+static pg_tz *
+parse_zone(const PartnerApiOption *option, const char *value)
+{
+	pg_tz	   *zone = pg_tzset(value);
+
+	if (zone == NULL || !pg_tz_acceptable(zone))
+		bad_value(option, "It must be a time zone of pg_timezone_names.");
+	if ((pg_strncasecmp(value, "UTC", 3) == 0 ||
+		 pg_strncasecmp(value, "GMT", 3) == 0) && strpbrk(value, "+-") != NULL)
+		bad_value(option, "The sign of such a zone is the other way round than it seems; Etc/GMT-3 is three hours ahead of UTC.");
+	return zone;
+}
+
 /* Error context: which option it was. */
 static void
 name_option(void *arg)
@@ -281,7 +297,7 @@ check_option(const PartnerApiOption *option, const char *value)
 			check_choice(option, value);
 			break;
 		case PARTNER_API_OPTION_URL:
-			partner_api_check_allowed_host(value);
+			partner_api_check_url(option->name, value);
 			break;
 		case PARTNER_API_OPTION_PROVIDER:
 			check_provider(value);
@@ -289,105 +305,11 @@ check_option(const PartnerApiOption *option, const char *value)
 		case PARTNER_API_OPTION_LIST:
 			partner_api_foreign_list_check_name(value);
 			break;
+		case PARTNER_API_OPTION_ZONE:
+			(void) parse_zone(option, value);
+			break;
 	}
 	error_context_stack = context.previous;
-}
-
-/* ---- allowed hosts ---- */
-
-/* Loopback as it is written: any other name could resolve to anything. */
-static bool
-is_loopback(const char *host)
-{
-	struct in_addr address;
-
-	if (inet_pton(AF_INET, host, &address) == 1)
-		return (ntohl(address.s_addr) >> 24) == IN_LOOPBACKNET;
-	return strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
-}
-
-/* Does an entry of the setting, host or host:port, cover this URL? */
-static bool
-entry_covers(const char *entry, const PartnerApiUrl *url)
-{
-	size_t		len = strlen(url->host);
-
-	if (pg_strncasecmp(entry, url->host, len) != 0)
-		return false;
-	if (entry[len] == '\0')
-		return true;
-	return entry[len] == ':' && strtol(entry + len + 1, NULL, 10) == url->port;
-}
-
-/* Does the setting allow the host of this URL? */
-static bool
-host_allowed(const PartnerApiUrl *url)
-{
-	char	   *copy = pstrdup(partner_api_allowed_hosts);
-	List	   *entries = NIL;
-	ListCell   *lc;
-
-	if (!SplitGUCList(copy, ',', &entries))
-		return false;
-	foreach(lc, entries)
-	{
-		if (entry_covers(lfirst(lc), url))
-			return true;
-	}
-	return false;
-}
-
-/* Refuse a base URL that a token must not be sent to. */
-static void
-check_base_url(const char *base_url)
-{
-	PartnerApiUrl url;
-	char	   *problem = partner_api_url_problem(base_url, &url);
-
-	if (problem != NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				errmsg("invalid value of option \"%s\"", "base_url"),
-				errdetail("%s", problem));
-	if (!host_allowed(&url))
-		ereport(ERROR,
-				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				errmsg("host \"%s\" is not allowed", url.host),
-				errdetail("Tokens are sent only to the hosts in the setting \"partner_api.allowed_hosts\"."),
-				errhint("A superuser can add \"%s:%d\" to that setting.",
-						url.host, url.port));
-	if (strcmp(url.scheme, "https") != 0 && !is_loopback(url.host))
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				errmsg("plain http to host \"%s\" is not allowed", url.host),
-				errdetail("A token would cross the network unencrypted."),
-				errhint("Use https."));
-}
-
-/*
- * Raise ERROR for a base URL that a token must not be sent to.  Called when
- * the option is written and again at every use, since the setting may change;
- * the last URL that was right is not taken apart again under the same setting.
- */
-void
-partner_api_check_allowed_host(const char *base_url)
-{
-	static char *right_url = NULL;
-	static char *right_hosts = NULL;
-
-	if (right_url != NULL && right_hosts != NULL &&
-		strcmp(right_url, base_url) == 0 &&
-		strcmp(right_hosts, partner_api_allowed_hosts) == 0)
-		return;
-	check_base_url(base_url);
-	if (right_url != NULL)
-		pfree(right_url);
-	if (right_hosts != NULL)
-		pfree(right_hosts);
-	right_url = right_hosts = NULL;
-	right_url = MemoryContextStrdup(TopMemoryContext, base_url);
-	right_hosts = MemoryContextStrdup(TopMemoryContext,
-									  partner_api_allowed_hosts);
 }
 
 /* ---- validator ---- */
@@ -442,6 +364,22 @@ check_deadlines(List *options)
 				errhint("Set both; 0 switches one off."));
 }
 
+/* Refuse a cap on signs where there are none. */
+static void
+check_provider_options(List *options)
+{
+	const PartnerApiProvider *provider;
+
+	provider = partner_api_provider_find(find_def(options, "provider"));
+	if (provider->trial_ms == 0 && find_def(options, "max_cycle_cents") != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				errmsg("option \"%s\" does not apply to provider \"%s\"",
+					   "max_cycle_cents", provider->name),
+				errdetail("It limits what is signed, and this provider has nothing to be signed."),
+				errhint("Limit creates with max_instances and max_new_per_day."));
+}
+
 /* Refuse options that are right one by one but not together. */
 static void
 check_whole(List *options, Oid catalog)
@@ -453,7 +391,10 @@ check_whole(List *options, Oid catalog)
 				errhint("Known providers are: %s.",
 						partner_api_provider_names()));
 	if (catalog == SERVER)
+	{
 		check_deadlines(options);
+		check_provider_options(options);
+	}
 	if (catalog == TABLE && find_def(options, "list") == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
@@ -542,4 +483,15 @@ partner_api_option_interval(List *options, const char *name)
 {
 	return parse_interval(find_option(name, SERVER),
 						  partner_api_option_text(options, name));
+}
+
+/* The zone of the provider's times, by the option or by the provider. */
+pg_tz *
+partner_api_option_zone(List *options, const PartnerApiProvider *provider)
+{
+	const char *value = partner_api_option_text(options, "time_zone");
+
+	if (value == NULL)
+		value = provider->time_zone != NULL ? provider->time_zone : "UTC";
+	return parse_zone(find_option("time_zone", SERVER), value);
 }

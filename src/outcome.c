@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "json.h"
 #include "redact.h"
+#include "sightings.h"
 #include "transfers.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -51,6 +52,70 @@ put_trial(json_t *details, const PartnerApiTransfer *transfer,
 	put_time(details, "sign_at", settlement->sign_at);
 }
 
+/*
+ * Where there is no trial, a new instance is billed from the beginning, unless
+ * the list that shows it says that it is gone.
+ */
+static void
+put_status(json_t *details, const PartnerApiTransfer *transfer)
+{
+	const PartnerApiListRow *found =
+	transfer->sighting == NULL ? NULL : transfer->sighting->found;
+	bool		deleted = found != NULL &&
+	found->subscription == PARTNER_API_SUBSCRIPTION_DELETED;
+
+	if (transfer->account->server->provider->trial_ms > 0)
+		return;
+	partner_api_json_put_text(details, "status",
+							  deleted ? "deleted" : "signed");
+	put_time(details, "signed_at", transfer->claim->sent_at);
+	if (deleted && found->deleted_ms > 0)
+		put_time(details, "deleted_at",
+				 partner_api_timestamp_from_unix_ms(found->deleted_ms));
+}
+
+/* Until when a provider's new instance, or one that restarts, may be unready. */
+static void
+put_await(json_t *details, const PartnerApiTransfer *transfer,
+		  TimestampTz now)
+{
+	int64		ready_ms = transfer->account->server->provider->ready_ms;
+
+	if (ready_ms > 0)
+		partner_api_json_put_int64(details, "await_until",
+								   partner_api_unix_ms_from_timestamp(now) + ready_ms);
+}
+
+/* Settings that were given, without their secrets. */
+static void
+put_settings(json_t *details, const PartnerApiTransfer *transfer)
+{
+	json_t	   *settings = partner_api_json_get(transfer->arguments,
+												"settings");
+	const char *hint;
+
+	if (settings != NULL &&
+		transfer->account->server->provider->supports(PARTNER_API_CHECK_SETTINGS,
+													  &hint))
+		partner_api_json_put(details, "settings_asked",
+							 partner_api_json_without(settings,
+													  PARTNER_API_SECRET_SETTING));
+}
+
+/*
+ * When the worker stops asking whether an instance is ready; it asks one that
+ * is not new only once.
+ */
+TimestampTz
+partner_api_await_until(const PartnerApiTransfer *transfer)
+{
+	int64		until_ms;
+
+	if (!partner_api_json_int64(transfer->arguments, "until", &until_ms))
+		return DT_NOBEGIN;
+	return partner_api_timestamp_from_unix_ms(until_ms);
+}
+
 /* A new instance: everything that its mirror row begins with. */
 static void
 describe_new(const PartnerApiTransfer *transfer,
@@ -70,7 +135,11 @@ describe_new(const PartnerApiTransfer *transfer,
 	partner_api_json_put_text(details, "name", name);
 	partner_api_json_put_text(details, "customer_ref", claim->customer_ref);
 	partner_api_json_put_text(details, "token_fingerprint", server->token_fingerprint);
+	partner_api_json_put_text(details, "api_url", verdict->instance_url);
 	put_time(details, "created_at", claim->sent_at);
+	put_status(details, transfer);
+	put_await(details, transfer, settlement->finished_at);
+	put_settings(details, transfer);
 	if (server->provider->trial_ms > 0 || verdict->due_ms > 0)
 	{
 		bool		estimated = verdict->due_ms == 0;
@@ -142,6 +211,43 @@ add_fields(json_t *details, const PartnerApiVerdict *verdict)
 }
 
 /*
+ * An instance did not become ready in time, or never will: what its mirror row
+ * says of it.
+ */
+void
+partner_api_outcome_unready(const PartnerApiTransfer *transfer,
+							const PartnerApiVerdict *verdict,
+							PartnerApiSettlement *settlement)
+{
+	json_t	   *details = partner_api_json_object();
+
+	add_fields(details, verdict);
+	partner_api_json_put_text(details, "reason", settlement->error);
+	settlement->event = "unready";
+	settlement->event_instance = transfer->claim->instance_id;
+	settlement->event_details = partner_api_json_print(details);
+	settlement->changes_readiness = true;
+}
+
+/* Does its success say something of readiness or settings? */
+static bool
+changes_readiness(const PartnerApiTransfer *transfer)
+{
+	switch (transfer->claim->kind)
+	{
+		case PARTNER_API_CREATE_INSTANCE:
+			return transfer->account->server->provider->ready_ms > 0;
+		case PARTNER_API_REBOOT_INSTANCE:
+		case PARTNER_API_CHANGE_SETTINGS:
+		case PARTNER_API_AWAIT_INSTANCE:
+		case PARTNER_API_CHECK_SETTINGS:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
  * Fill in what a "done" settlement records: outcome, event, token.  All of it
  * lives in the current context, that of the claim, and is UTF-8.
  */
@@ -170,9 +276,15 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 											  "with_calls"));
 	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
 		describe_new(transfer, verdict, provider_skew_us, settlement, details);
+	else if (claim->kind == PARTNER_API_CHANGE_SETTINGS)
+		put_settings(details, transfer);
+	else if (claim->kind == PARTNER_API_REBOOT_INSTANCE ||
+			 claim->kind == PARTNER_API_AWAIT_INSTANCE)
+		put_await(details, transfer, settlement->finished_at);
 	else if (!partner_api_kind_of_instance(claim->kind))
 		describe_object(transfer, verdict, settlement, details);
 	add_fields(details, verdict);
+	settlement->changes_readiness = changes_readiness(transfer);
 	settlement->event_details = partner_api_json_print(details);
 	settlement->outcome = settlement->event_details;
 }

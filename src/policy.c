@@ -50,6 +50,9 @@ retry_time(const PartnerApiClaim *claim, int64 retry_after_ms,
 	int64		delay = backoff(claim->attempts);
 	TimestampTz last_chance = claim->deadline - PARTNER_API_LAST_CHANCE_US;
 
+	/* "not yet" is no trouble: it is asked again as often as is wanted */
+	if (partner_api_kind_traits(claim->kind)->asks && retry_after_ms > 0)
+		return now + retry_after_ms * 1000;
 	if (claim->deadline != 0)
 		delay = Min(delay, Max((claim->deadline - now) / 2, SHORTEST_RETRY));
 	if (retry_after_ms > 0)
@@ -70,6 +73,18 @@ worth_retrying(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
 	return verdict->kind == PARTNER_API_RETRY ||
 		(verdict->reason == PARTNER_API_REASON_CREDENTIAL &&
 		 claim->deadline != 0);
+}
+
+/*
+ * Does nobody have to know if an automatic action of this kind fails?  That an
+ * instance is not ready in time is announced as such, and a delete goes on
+ * without the disconnect before it.
+ */
+bool
+partner_api_failure_is_harmless(PartnerApiKind kind)
+{
+	return kind == PARTNER_API_AWAIT_INSTANCE ||
+		kind == PARTNER_API_DISCONNECT_INSTANCE;
 }
 
 /* What becomes of an action after a request was tried for it. */

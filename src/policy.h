@@ -61,6 +61,7 @@ extern PartnerApiNextStep partner_api_after_failed_look(const PartnerApiClaim *c
 extern const char *partner_api_why_not_again(const PartnerApiClaim *claim,
 											 const PartnerApiServer *server,
 											 bool list_shows_nonces);
+extern bool partner_api_failure_is_harmless(PartnerApiKind kind);
 extern bool partner_api_look_is_last(const PartnerApiClaim *claim);
 extern TimestampTz partner_api_decide_by(const PartnerApiClaim *claim,
 										 const PartnerApiServer *server);

@@ -38,6 +38,7 @@ PG_FUNCTION_INFO_V1(partner_api_instance_status);
 PG_FUNCTION_INFO_V1(partner_api_instance_qr);
 PG_FUNCTION_INFO_V1(partner_api_instance_qr_url);
 PG_FUNCTION_INFO_V1(partner_api_phone_code);
+PG_FUNCTION_INFO_V1(partner_api_instance_settings);
 
 /* A row of the function's result type, which is looked up once a query. */
 static Datum
@@ -142,8 +143,8 @@ static void
 put_instance(ReturnSetInfo *rsinfo, const PartnerApiServer *server,
 			 const PartnerApiListRow *row)
 {
-	Datum		values[11];
-	bool		nulls[11] = {false};
+	Datum		values[12];
+	bool		nulls[12] = {false};
 	NameData	name;
 
 	namestrcpy(&name, server->name);
@@ -158,10 +159,12 @@ put_instance(ReturnSetInfo *rsinfo, const PartnerApiServer *server,
 	set_text(values, nulls, 7, row->middleware);
 	values[8] = BoolGetDatum(row->phone_connected);
 	values[9] = BoolGetDatum(row->whatsapp_connected);
+	nulls[8] = nulls[9] = row->connection_unknown;
 	nulls[10] = row->details == NULL;
 	if (row->details != NULL)
 		values[10] = DirectFunctionCall1(jsonb_in,
 										 CStringGetDatum(partner_api_text_from_utf8(row->details)));
+	set_time(values, nulls, 11, row->deleted_ms);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -197,58 +200,75 @@ partner_api_remote_instances(PG_FUNCTION_ARGS)
 
 /* ---- one instance ---- */
 
-/* Columns of the table instance_secrets. */
+/* Columns of the primary key of tables of instances. */
 enum
 {
-	Secrets_server = 1,
-	Secrets_instance_id,
-	Secrets_token
+	Key_server = 1,
+	Key_instance_id
 };
 
 /*
- * The token of an instance, palloc'd; NULL if it has none here.  By the
- * primary key, without SQL: callers have no right on the table, and a
- * statement would cost as much as the rest of a read.
+ * A text column of an instance's row in a table whose primary key is (server,
+ * instance_id), palloc'd; NULL if there is no row, or it is null.  By that
+ * key, without SQL: callers need no right on the table, and a statement would
+ * cost as much as the rest of a read.
  */
 static char *
-find_token(const char *server, const char *instance_id)
+find_column(const char *table_name, const char *column, const char *server,
+			const char *instance_id)
 {
 	Oid			namespace = get_namespace_oid("partner_api", false);
-	Relation	table = table_open(get_relname_relid("instance_secrets",
-													 namespace),
+	Relation	table = table_open(get_relname_relid(table_name, namespace),
 								   AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	NameData	name;
-	bool		isnull;
-	char	   *token = NULL;
+	char	   *value = NULL;
 
 	namestrcpy(&name, server);
-	ScanKeyInit(&keys[0], Secrets_server, BTEqualStrategyNumber, F_NAMEEQ,
+	ScanKeyInit(&keys[0], Key_server, BTEqualStrategyNumber, F_NAMEEQ,
 				NameGetDatum(&name));
-	ScanKeyEntryInitialize(&keys[1], 0, Secrets_instance_id,
+	ScanKeyEntryInitialize(&keys[1], 0, Key_instance_id,
 						   BTEqualStrategyNumber, InvalidOid,
 						   TupleDescAttr(RelationGetDescr(table),
-										 Secrets_instance_id - 1)->attcollation,
+										 Key_instance_id - 1)->attcollation,
 						   F_TEXTEQ, CStringGetTextDatum(instance_id));
 	scan = systable_beginscan(table, RelationGetPrimaryKeyIndex(table), true,
 							  GetActiveSnapshot(), 2, keys);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-		token = TextDatumGetCString(heap_getattr(tuple, Secrets_token,
-												 RelationGetDescr(table),
-												 &isnull));
+	{
+		bool		isnull;
+		Datum		datum = heap_getattr(tuple,
+										 get_attnum(RelationGetRelid(table),
+													column),
+										 RelationGetDescr(table), &isnull);
+
+		if (!isnull)
+			value = TextDatumGetCString(datum);
+	}
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
-	return token;
+	return value;
+}
+
+/* Where an instance is reached, if not as its provider's rule says. */
+static char *
+instance_url(const PartnerApiServer *server, const char *instance_id)
+{
+	if (server->instance_base_url != NULL)
+		return pstrdup(server->instance_base_url);
+	return server->provider->own_hosts ?
+		find_column("instances", "api_url", server->name, instance_id) : NULL;
 }
 
 /* The token that addresses an instance; it must be known here. */
 static char *
 instance_token(const char *server, const char *instance_id)
 {
-	char	   *token = find_token(server, instance_id);
+	char	   *token = find_column("instance_secrets", "token", server,
+									instance_id);
 
 	if (token == NULL)
 		ereport(ERROR,
@@ -317,6 +337,7 @@ read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
 	server->provider->check_read(read, parameter);
 	token = instance_token(server->name, instance_id);
 	target.token = token;
+	target.url = instance_url(server, instance_id);
 	if (answer_here(server, read, &target, result))
 		return;
 	server->provider->build_read(read, &target, parameter,
@@ -375,4 +396,14 @@ partner_api_phone_code(PG_FUNCTION_ARGS)
 	read_instance(fcinfo, PARTNER_API_READ_PHONE_CODE,
 				  text_to_cstring(PG_GETARG_TEXT_PP(2)), &result);
 	PG_RETURN_DATUM(CStringGetTextDatum(result.text));
+}
+
+/* SQL: instance_settings(server, instance_id) -> jsonb without secrets */
+Datum
+partner_api_instance_settings(PG_FUNCTION_ARGS)
+{
+	PartnerApiReadResult result = {0};
+
+	read_instance(fcinfo, PARTNER_API_READ_SETTINGS, NULL, &result);
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(result.text));
 }

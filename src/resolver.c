@@ -110,7 +110,8 @@ partner_api_look_start(PartnerApiTransfer *transfer)
 	ListCell   *lc;
 
 	transfer->look = look;
-	partner_api_listing_begin(&look->listing);
+	partner_api_listing_begin(&look->listing,
+							  transfer->account->server->time_zone);
 	look->list = partner_api_kind_traits(transfer->claim->kind)->list;
 	look->query = choose_query(transfer);
 	partner_api_sighting_begin(transfer);
@@ -180,6 +181,32 @@ explain(const PartnerApiTransfer *transfer, const PartnerApiNextStep *next,
 		"the provider's list does not show the effect yet, and its deadline is near";
 }
 
+/*
+ * Is the instance of a create found without the token that it is used with?
+ * Then it costs money and is of no use.  Nobody can ask whether somebody uses
+ * it all the same, so it is a person's to delete, whatever the server prefers.
+ */
+static bool
+is_stranded(const PartnerApiTransfer *transfer)
+{
+	const PartnerApiListRow *found = transfer->sighting->found;
+	const PartnerApiProvider *provider = transfer->account->server->provider;
+
+	return transfer->claim->kind == PARTNER_API_CREATE_INSTANCE &&
+		found != NULL && found->instance_token == NULL &&
+		found->subscription != PARTNER_API_SUBSCRIPTION_DELETED &&
+		provider->needs_token(PARTNER_API_DISCONNECT_INSTANCE);
+}
+
+/* What a person has to know of it. */
+static char *
+explain_stranded(const PartnerApiTransfer *transfer)
+{
+	return psprintf("instance %s at the provider is its effect, but the list does not show its token: "
+					"delete that with partner_api.delete_instance(), then send the action again with partner_api.retry_action()",
+					transfer->sighting->found->instance_id);
+}
+
 /* The list has been read whole: settle one action, or look again. */
 static PartnerApiSettlement *
 conclude(PartnerApiTransfer *transfer, const PartnerApiLook *look,
@@ -195,14 +222,20 @@ conclude(PartnerApiTransfer *transfer, const PartnerApiLook *look,
 	};
 	PartnerApiNextStep next;
 	PartnerApiSettlement *settlement;
+	bool		stranded = is_stranded(transfer);
 
+	if (stranded)
+		evidence.finding = PARTNER_API_FINDING_CONTRADICTION;
 	next = partner_api_after_look(transfer->claim, &evidence, account->server,
 								  now);
 	settlement = partner_api_settlement_new(transfer, &next, now);
 	settlement->verdict =
-		evidence.finding == PARTNER_API_FINDING_EFFECT ? "found" : "absent";
+		stranded || evidence.finding == PARTNER_API_FINDING_EFFECT ?
+		"found" : "absent";
 	settlement->http_status = response->status;
-	settlement->error = explain(transfer, &next, &evidence);
+	settlement->stranded = stranded;
+	settlement->error = stranded ? explain_stranded(transfer) :
+		explain(transfer, &next, &evidence);
 	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 	settlement->nonce_seen = sighting->nonce_seen;
 	settlement->surplus = sighting->surplus;

@@ -181,6 +181,9 @@ partner_api_server_load(const char *name, Oid role)
 		base_url = server->provider->base_url;
 	partner_api_check_allowed_host(base_url);
 	server->endpoint.base_url = base_url;
+	server->instance_base_url = partner_api_option_text(options,
+														"instance_base_url");
+	server->time_zone = partner_api_option_zone(options, server->provider);
 	server->endpoint.ca_file = partner_api_option_text(options, "ca_file");
 	server->endpoint.connect_timeout_ms =
 		partner_api_option_integer(options, "connect_timeout_ms");

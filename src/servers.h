@@ -15,6 +15,7 @@
 
 #include "http.h"
 #include "limits_shared.h"
+#include "pgtime.h"
 #include "providers/provider.h"
 
 /* What may be limited; see caps.c. */
@@ -35,6 +36,9 @@ typedef struct PartnerApiServer
 	char	   *name;
 	const PartnerApiProvider *provider;
 	PartnerApiEndpoint endpoint;
+	const char *instance_base_url;	/* of all its instances; NULL: each its
+									 * own */
+	pg_tz	   *time_zone;		/* of times that name none */
 	int64		list_lag;		/* microseconds */
 	int64		sign_lead;		/* microseconds */
 	char	   *trial_end;		/* sign, lapse or ask */
@@ -83,6 +87,7 @@ typedef enum PartnerApiOptionKind
 	PARTNER_API_OPTION_INTERVAL,
 	PARTNER_API_OPTION_CHOICE,
 	PARTNER_API_OPTION_URL,
+	PARTNER_API_OPTION_ZONE,
 	PARTNER_API_OPTION_PROVIDER,
 	PARTNER_API_OPTION_LIST
 } PartnerApiOptionKind;
@@ -105,7 +110,13 @@ extern double partner_api_option_rate(List *options, const char *name);
 extern int	partner_api_option_limit(List *options, Oid catalog,
 									 const char *name);
 extern int64 partner_api_option_interval(List *options, const char *name);
+extern pg_tz *partner_api_option_zone(List *options,
+									  const PartnerApiProvider *provider);
+
+/* hosts.c */
+extern void partner_api_check_url(const char *what, const char *base_url);
 extern void partner_api_check_allowed_host(const char *base_url);
+extern void partner_api_check_request_host(const PartnerApiRequest *request);
 
 /* secrets.c */
 extern char *partner_api_read_token_file(const char *path);

@@ -23,6 +23,7 @@
 #include "foreign/foreign.h"
 #include "mirror.h"
 #include "owner.h"
+#include "policy.h"
 #include "redact.h"
 #include "settle.h"
 #include "slots.h"
@@ -313,8 +314,10 @@ announce(const PartnerApiSettlement *settlement, const char *event,
 static bool
 is_unusable(const PartnerApiSettlement *settlement)
 {
-	bool		refused =
-	settlement->sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+	/* what asks for a state has the token of an instance that may be new */
+	bool		refused = settlement->sqlstate ==
+	ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION &&
+	!partner_api_kind_traits(settlement->claim->kind)->asks;
 
 	return refused ||
 		(settlement->verdict == NULL && settlement->error != NULL &&
@@ -373,7 +376,8 @@ announce_settlement(const PartnerApiSettlement *settlement)
 	if (is_unusable(settlement))
 		announce_unusable(settlement);
 	if (strcmp(settlement->state, "failed") == 0 &&
-		settlement->claim->automatic)
+		settlement->claim->automatic &&
+		!partner_api_failure_is_harmless(settlement->claim->kind))
 		announce(settlement, "failed",
 				 psprintf("action " INT64_FORMAT " failed: %s",
 						  settlement->action_id, settlement->error));
@@ -403,6 +407,7 @@ note_due(const PartnerApiSettlement *settlement, TimestampTz now)
 	const PartnerApiClaim *claim = settlement->claim;
 
 	if (!settlement->recorded || claim->instance_id != NULL ||
+		settlement->changes_readiness ||
 		claim->kind == PARTNER_API_DELETE_INSTANCES)
 		partner_api_due_anything();
 	if (strcmp(settlement->state, "waiting") == 0 ||
@@ -425,6 +430,8 @@ event_needs(List *settlements)
 	{
 		const PartnerApiSettlement *settlement = lfirst(lc);
 
+		if (settlement->changes_readiness)
+			needs |= PARTNER_API_MIRROR_READINESS;
 		if (settlement->sign_at != 0)
 			needs |= PARTNER_API_MIRROR_SIGNS;
 		if (settlement->claim->kind != PARTNER_API_CREATE_INSTANCE &&
@@ -512,7 +519,8 @@ partner_api_settle(List *settlements, TimestampTz now)
 		/* not worth waiting for: the next look sees it too */
 		if (settlement->nonce_seen)
 			(void) partner_api_try(note_nonce_seen, settlement);
-		if (settlement->recorded && settlement->surplus > 0)
+		if (settlement->recorded &&
+			(settlement->surplus > 0 || settlement->stranded))
 			(void) partner_api_try(survey_surplus, settlement);
 		if (settlement->recorded)
 			announce_settlement(settlement);

@@ -43,6 +43,8 @@ typedef struct PartnerApiSettlement
 	const char *token;			/* instance token to keep; NULL if none */
 	TimestampTz trial_ends_at;	/* of the trial that it began; 0: none */
 	TimestampTz sign_at;		/* when that is to be signed; 0: never */
+	bool		changes_readiness;	/* see follow_readiness() */
+	bool		stranded;		/* its instance is there, without its token */
 	bool		nonce_seen;		/* the list showed a nonce unmodified */
 	int			surplus;		/* further instances of a create that it
 								 * showed */

@@ -94,6 +94,7 @@ copy_row(const PartnerApiTransfer *transfer, const PartnerApiListRow *row)
 		pstrdup(row->instance_token);
 	copy->created_ms = row->created_ms;
 	copy->due_ms = row->due_ms;
+	copy->deleted_ms = row->deleted_ms;
 	copy->subscription = row->subscription;
 	copy->phone_connected = row->phone_connected;
 	copy->whatsapp_connected = row->whatsapp_connected;
@@ -187,7 +188,10 @@ add_to_create(PartnerApiTransfer *transfer, const PartnerApiMarkedRow *marked)
 		if (marked->nonce.unmodified &&
 			strcmp(marked->nonce.installation, nonce->installation) == 0)
 			sighting->nonce_seen = true;
-		if (partner_api_nonce_equal(&marked->nonce, nonce))
+		/* what was deleted before it was sent again is no effect of that */
+		if (partner_api_nonce_equal(&marked->nonce, nonce) &&
+			!(is_deleted(marked->row) &&
+			  nonce != linitial(sighting->nonces)))
 			take_created(transfer, marked->row);
 	}
 }

@@ -264,10 +264,12 @@ new_reading(PartnerApiAccounts *accounts, const char *server,
 	reading->context = context;
 	reading->account = partner_api_account_use(accounts, context, server,
 											   role);
-	partner_api_listing_begin(&reading->listing);
 	if (reading->account->error != NULL)
 		end_reading(reading,
 					partner_api_message_as_utf8(reading->account->error->message));
+	else
+		partner_api_listing_begin(&reading->listing,
+								  reading->account->server->time_zone);
 	MemoryContextSwitchTo(before);
 	return reading;
 }

@@ -41,7 +41,8 @@ put_fitting(json_t *object, const char *key, const char *text)
 
 /* One row of the list as JSON, as apply_listing() reads it. */
 static void
-append_row(json_t *listing, const PartnerApiListRow *row)
+append_row(json_t *listing, const PartnerApiProvider *provider,
+		   const PartnerApiListRow *row)
 {
 	json_t	   *object = partner_api_json_append_object(listing);
 
@@ -54,18 +55,23 @@ append_row(json_t *listing, const PartnerApiListRow *row)
 	put_fitting(object, "details", row->details);
 	partner_api_json_put_int64(object, "created_ms", row->created_ms);
 	partner_api_json_put_int64(object, "due_ms", row->due_ms);
-	partner_api_json_put_bool(object, "connected", row->whatsapp_connected);
+	partner_api_json_put_int64(object, "deleted_ms", row->deleted_ms);
+	if (!row->connection_unknown)
+		partner_api_json_put_bool(object, "connected",
+								  row->whatsapp_connected);
+	partner_api_json_put_bool(object, "must_have_token",
+							  provider->needs_token(PARTNER_API_DISCONNECT_INSTANCE));
 }
 
 /* The list as JSON text in the database's encoding. */
 static char *
-print_listing(const List *rows)
+print_listing(const PartnerApiProvider *provider, const List *rows)
 {
 	json_t	   *listing = partner_api_json_array();
 	ListCell   *lc;
 
 	foreach(lc, rows)
-		append_row(listing, lfirst(lc));
+		append_row(listing, provider, lfirst(lc));
 	return partner_api_text_from_utf8(partner_api_json_print(listing));
 }
 
@@ -92,7 +98,8 @@ partner_api_sync_apply(const PartnerApiServer *server, const List *rows,
 
 	namestrcpy(&name, server->name);
 	arguments[0] = NameGetDatum(&name);
-	arguments[1] = CStringGetTextDatum(print_listing(rows));
+	arguments[1] = CStringGetTextDatum(print_listing(server->provider,
+													 rows));
 	arguments[2] = IntervalPGetDatum(&lag);
 	arguments[3] = IntervalPGetDatum(&lead);
 	arguments[4] = CStringGetTextDatum(server->trial_end);

@@ -29,6 +29,9 @@
  */
 #define MOST_LOCAL_FAILURES 5
 
+/* The disconnect before a delete is tried so often. */
+#define MOST_DISCONNECTS 3
+
 /* A provider's clock that is further ahead is wrong rather than ahead. */
 #define MOST_SKEW_US USECS_PER_HOUR
 
@@ -151,7 +154,8 @@ partner_api_settlement_new(const PartnerApiTransfer *transfer,
 /*
  * Why an automatic action is not wanted any more; NULL if it is.  A sign of
  * what is no trial would pay for something that nobody wants; a surplus
- * instance that was signed meanwhile is wanted after all.
+ * instance that is used meanwhile is wanted after all; and a phone stays linked
+ * if the delete was withdrawn.
  */
 const char *
 partner_api_why_obsolete(const PartnerApiClaim *claim)
@@ -164,8 +168,12 @@ partner_api_why_obsolete(const PartnerApiClaim *claim)
 		(status == NULL || strcmp(status, "trial") != 0))
 		return "not needed any more: the instance is no trial";
 	if (claim->kind == PARTNER_API_DELETE_INSTANCE &&
-		(status == NULL || strcmp(status, "signed") == 0))
-		return "not wanted any more: the instance is signed";
+		(status == NULL ||
+		 (strcmp(status, "signed") == 0 && !claim->instance_unused)))
+		return "not wanted any more: the instance is in use";
+	if (claim->kind == PARTNER_API_DISCONNECT_INSTANCE &&
+		!claim->delete_follows)
+		return "not needed any more: no delete follows";
 	return NULL;
 }
 
@@ -231,6 +239,9 @@ partner_api_transfer_action(const PartnerApiTransfer *transfer,
 	action->kind = claim->kind;
 	action->instance_id = claim->instance_id;
 	action->instance_token = claim->instance_token;
+	action->instance_url =
+		transfer->account->server->instance_base_url != NULL ?
+		transfer->account->server->instance_base_url : claim->instance_url;
 	if (transfer->account->server->name_nonce)
 		action->nonce = claim->nonce;
 	action->arguments = transfer->arguments;
@@ -259,6 +270,7 @@ partner_api_transfer_request(PartnerApiTransfer *transfer,
 							 MemoryContext owner,
 							 const PartnerApiRequest *request, bool mutating)
 {
+	partner_api_check_request_host(request);
 	partner_api_http_start(http, owner, &transfer->account->server->endpoint,
 						   request, mutating, transfer);
 }
@@ -426,6 +438,37 @@ is_gone_already(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
 		verdict->reason == PARTNER_API_REASON_NOT_FOUND;
 }
 
+/*
+ * What the disconnect before a delete proved.  It is tried a few times at
+ * most, and a lost answer is no riddle: the delete is what matters.
+ */
+static void
+give_up_disconnect(const PartnerApiClaim *claim, PartnerApiVerdict *verdict)
+{
+	if (claim->kind != PARTNER_API_DISCONNECT_INSTANCE || !claim->automatic)
+		return;
+	if (verdict->kind == PARTNER_API_UNKNOWN ||
+		(verdict->kind == PARTNER_API_RETRY &&
+		 claim->attempts >= MOST_DISCONNECTS))
+		verdict->kind = PARTNER_API_FAILED;
+}
+
+/*
+ * A new instance that is not ready yet has its time; a provider that does not
+ * answer does not use it up.  A caller who asks wants to know at once.
+ */
+static void
+give_up_waiting(const PartnerApiTransfer *transfer, TimestampTz now,
+				PartnerApiVerdict *verdict)
+{
+	if (partner_api_kind_traits(transfer->claim->kind)->asks &&
+		verdict->kind == PARTNER_API_RETRY &&
+		verdict->reason != PARTNER_API_REASON_UNREACHABLE &&
+		verdict->reason != PARTNER_API_REASON_LOST &&
+		now >= partner_api_await_until(transfer))
+		verdict->kind = PARTNER_API_FAILED;
+}
+
 /* Judge the answer to the action's own request. */
 static PartnerApiSettlement *
 finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
@@ -442,6 +485,8 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 	partner_api_provider_judge(server->provider, &action, response, &verdict);
 	if (is_gone_already(transfer->claim, &verdict))
 		verdict.kind = PARTNER_API_DONE;
+	give_up_disconnect(transfer->claim, &verdict);
+	give_up_waiting(transfer, now, &verdict);
 	next = partner_api_after_attempt(transfer->claim, &verdict, now);
 	card_gone = partner_api_card_was_last(transfer->claim,
 										  transfer->arguments, &next);
@@ -461,6 +506,9 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 									partner_api_transfer_secrets(transfer));
 		settlement->sqlstate = partner_api_reason_sqlstate(verdict.reason);
 		settlement->hint = partner_api_reason_hint(verdict.reason);
+		if (verdict.kind == PARTNER_API_FAILED &&
+			transfer->claim->kind == PARTNER_API_AWAIT_INSTANCE)
+			partner_api_outcome_unready(transfer, &verdict, settlement);
 	}
 	if (card_gone)
 		settlement->error = partner_api_card_gone_words(settlement->error);

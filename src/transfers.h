@@ -79,6 +79,11 @@ extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 										 int64 provider_skew_us,
 										 PartnerApiSettlement *settlement);
 
+extern TimestampTz partner_api_await_until(const PartnerApiTransfer *transfer);
+extern void partner_api_outcome_unready(const PartnerApiTransfer *transfer,
+										const PartnerApiVerdict *verdict,
+										PartnerApiSettlement *settlement);
+
 /* resolver.c */
 extern void partner_api_look_start(PartnerApiTransfer *transfer);
 extern List *partner_api_look_page(PartnerApiTransfer *transfer,

@@ -32,6 +32,11 @@ CREATE TABLE instances (
 	last_seen_at		timestamptz,
 	missing_since		timestamptz,
 	details				jsonb,
+	api_url				text,
+	state				text,
+	ready_at			timestamptz,
+	settings_asked		jsonb,
+	settings_differ		jsonb,
 	PRIMARY KEY (server, instance_id)
 );
 CREATE INDEX instances_trial ON instances (trial_ends_at)
@@ -72,7 +77,7 @@ COMMENT ON COLUMN instances.trial_ends_at IS
 COMMENT ON COLUMN instances.trial_estimated IS
 'trial_ends_at was computed here because the provider did not say';
 COMMENT ON COLUMN instances.signed_at IS
-'when the last subscription began';
+'when the last subscription began; the creation, where a provider bills from that on';
 COMMENT ON COLUMN instances.with_calls IS
 'the subscription includes voice calls';
 COMMENT ON COLUMN instances.cancelled_at IS
@@ -80,7 +85,7 @@ COMMENT ON COLUMN instances.cancelled_at IS
 COMMENT ON COLUMN instances.ends_at IS
 'when the service ends, as the provider states it';
 COMMENT ON COLUMN instances.deleted_at IS
-'when it was deleted by us';
+'when it was deleted, by us or as the provider tells';
 COMMENT ON COLUMN instances.provider_due_at IS
 'the provider''s last stated due time, whatever it means there';
 COMMENT ON COLUMN instances.payment_status IS
@@ -99,6 +104,16 @@ COMMENT ON COLUMN instances.missing_since IS
 'when a complete list first did not show it any more';
 COMMENT ON COLUMN instances.details IS
 'the provider''s list row without secrets';
+COMMENT ON COLUMN instances.api_url IS
+'base URL of the instance''s own calls, if the provider told one';
+COMMENT ON COLUMN instances.state IS
+'the provider''s own word for its state when it was last asked by the worker';
+COMMENT ON COLUMN instances.ready_at IS
+'when it was first found ready, where a new instance takes its time';
+COMMENT ON COLUMN instances.settings_asked IS
+'settings that were given at its creation or since, without secrets';
+COMMENT ON COLUMN instances.settings_differ IS
+'settings that the provider holds otherwise than asked, as of the last check; {} if none, null if not checked';
 
 /*
  * A cancelled instance that is signed again begins a new subscription, and
@@ -184,7 +199,8 @@ CREATE TABLE instance_events (
 		CHECK (kind IN ('created', 'adopted', 'imported', 'surplus', 'signed',
 						'subscription_updated', 'cancelled', 'deleted',
 						'disconnected', 'lapsed', 'ended', 'changed',
-						'missing', 'found_again')),
+						'missing', 'found_again', 'rebooted', 'ready',
+						'unready', 'settings_changed', 'settings_checked')),
 	occurred_at	timestamptz	NOT NULL,
 	action_id	bigint,
 	details		jsonb		NOT NULL DEFAULT '{}'

@@ -181,3 +181,77 @@ LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 COMMENT ON FUNCTION enqueue_disconnect_instance(name, text, text, timestamptz, timestamptz) IS
 'enqueue disconnect_instance(): sent after the commit, not before run_at, never after deadline; returns the action_id';
 REVOKE ALL ON FUNCTION enqueue_disconnect_instance(name, text, text, timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION reboot_instance(
+	server name,
+	instance_id text,
+	idempotency_key text DEFAULT NULL)
+RETURNS instances
+AS 'MODULE_PATHNAME', 'partner_api_reboot_instance'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION reboot_instance(name, text, text) IS
+'restart an instance; what helps one that stays in the state "starting"';
+REVOKE ALL ON FUNCTION reboot_instance(name, text, text) FROM PUBLIC;
+
+CREATE FUNCTION enqueue_reboot_instance(
+	server name,
+	instance_id text,
+	idempotency_key text DEFAULT NULL,
+	run_at timestamptz DEFAULT NULL,
+	deadline timestamptz DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'partner_api_enqueue_reboot_instance'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION enqueue_reboot_instance(name, text, text, timestamptz, timestamptz) IS
+'enqueue reboot_instance(): sent after the commit, not before run_at, never after deadline; returns the action_id';
+REVOKE ALL ON FUNCTION enqueue_reboot_instance(name, text, text, timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION change_settings(
+	server name,
+	instance_id text,
+	settings jsonb,
+	idempotency_key text DEFAULT NULL)
+RETURNS instances
+AS 'MODULE_PATHNAME', 'partner_api_change_settings'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION change_settings(name, text, jsonb, text) IS
+'change settings of an instance, which restarts it: for some minutes it is not usable';
+REVOKE ALL ON FUNCTION change_settings(name, text, jsonb, text) FROM PUBLIC;
+
+CREATE FUNCTION enqueue_change_settings(
+	server name,
+	instance_id text,
+	settings jsonb,
+	idempotency_key text DEFAULT NULL,
+	run_at timestamptz DEFAULT NULL,
+	deadline timestamptz DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'partner_api_enqueue_change_settings'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION enqueue_change_settings(name, text, jsonb, text, timestamptz, timestamptz) IS
+'enqueue change_settings(): sent after the commit, not before run_at, never after deadline; returns the action_id';
+REVOKE ALL ON FUNCTION enqueue_change_settings(name, text, jsonb, text, timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION check_settings(
+	server name,
+	instance_id text,
+	idempotency_key text DEFAULT NULL)
+RETURNS instances
+AS 'MODULE_PATHNAME', 'partner_api_check_settings'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION check_settings(name, text, text) IS
+'read the settings of an instance and compare them with what was asked for here: settings_differ of the row';
+REVOKE ALL ON FUNCTION check_settings(name, text, text) FROM PUBLIC;
+
+CREATE FUNCTION enqueue_check_settings(
+	server name,
+	instance_id text,
+	idempotency_key text DEFAULT NULL,
+	run_at timestamptz DEFAULT NULL,
+	deadline timestamptz DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'partner_api_enqueue_check_settings'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION enqueue_check_settings(name, text, text, timestamptz, timestamptz) IS
+'enqueue check_settings(): sent after the commit, not before run_at, never after deadline; returns the action_id';
+REVOKE ALL ON FUNCTION enqueue_check_settings(name, text, text, timestamptz, timestamptz) FROM PUBLIC;

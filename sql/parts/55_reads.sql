@@ -22,7 +22,8 @@ RETURNS TABLE (
 	instance_middleware	text,
 	phone_connected		boolean,
 	whatsapp_connected	boolean,
-	details				jsonb)
+	details				jsonb,
+	deleted_at			timestamptz)
 AS 'MODULE_PATHNAME', 'partner_api_remote_instances'
 LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 COMMENT ON FUNCTION remote_instances(name, text, text) IS
@@ -59,3 +60,10 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION phone_code(name, text, text) IS
 'the code that links a phone without a camera; phone: digits with country code';
 REVOKE ALL ON FUNCTION phone_code(name, text, text) FROM PUBLIC;
+
+CREATE FUNCTION instance_settings(server name, instance_id text) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'partner_api_instance_settings'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION instance_settings(name, text) IS
+'the settings of an instance as the provider holds them, without secrets';
+REVOKE ALL ON FUNCTION instance_settings(name, text) FROM PUBLIC;

@@ -45,7 +45,8 @@ AS $$
 	OR EXISTS (
 		SELECT FROM (
 			SELECT l.instance_id, row_number() OVER (
-				ORDER BY coalesce(l.status = 'signed' OR l.connected, false) DESC,
+				ORDER BY l.status = 'deleted',
+						 coalesce(l.status = 'signed' OR l.connected, false) DESC,
 						 nullif(l.created_ms, 0), l.instance_id) AS place
 			FROM jsonb_to_recordset(listing)
 				 AS l (instance_id text, name text, status text,
@@ -124,6 +125,9 @@ REVOKE ALL ON FUNCTION adopt_effect(bigint, text, interval, text)
 /*
  * A surplus instance is announced.  Where it costs money each day it is
  * deleted, unless somebody uses it; elsewhere its trial is left to lapse.
+ * "signed" says no more there than that it exists: what counts is whether it
+ * is connected.  One of which that is not known is asked; one that cannot be
+ * asked, since its token is not known, is left to a person.
  */
 CREATE FUNCTION dispose_of_surplus(of_server name, of_instance text,
 	of_action bigint, remove boolean)
@@ -133,36 +137,35 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	instance partner_api.instances;
-	in_use boolean;
+	fate text;
 BEGIN
 	SELECT i.* INTO STRICT instance FROM partner_api.instances i
 	WHERE i.server = of_server AND i.instance_id = of_instance;
-	in_use := instance.status = 'signed' OR coalesce(instance.connected, true);
+	fate := CASE
+		WHEN instance.connected
+			 OR (instance.status = 'signed' AND NOT remove) THEN 'kept'
+		WHEN NOT remove THEN 'left'
+		WHEN instance.connected IS FALSE THEN 'deleted'
+		WHEN EXISTS (
+			SELECT FROM partner_api.instance_secrets s
+			WHERE s.server = of_server AND s.instance_id = of_instance)
+			THEN 'asked'
+		ELSE 'stranded' END;
 	PERFORM partner_api.announce('surplus', of_server, of_action, of_instance,
 		format('instance %s at server "%s" is surplus: %s has another; %s',
 			   of_instance, of_server,
 			   coalesce('action ' || of_action, 'its order'),
-			   CASE WHEN in_use THEN 'it is in use and kept'
-					WHEN remove THEN 'it is deleted'
-					ELSE 'its trial is left to lapse' END));
-	IF remove AND NOT in_use THEN
-		INSERT INTO partner_api.pending_actions (action_id, server, kind,
-			state, instance_id, arguments, run_at, nonce, fingerprint,
-			requested_by, automatic, enqueued_at)
-		SELECT n.id, of_server, 'delete_instance', 'waiting', of_instance,
-			   '{}', partner_api.clock(),
-			   format('pa-%s-%s-%s', t.installation_id, n.id,
-					  substr(replace(gen_random_uuid()::text, '-', ''), 1, 8)),
-			   encode(sha256(convert_to('delete_instance' || of_instance,
-										'UTF8')), 'hex'),
-			   coalesce(pg_get_userbyid(f.srvowner), current_user), true,
-			   partner_api.clock()
-		FROM (SELECT nextval('partner_api.action_id_seq') AS id) n
-		CROSS JOIN (
-			SELECT installation_id FROM partner_api.installation
-			ORDER BY established_at, installation_id LIMIT 1) t
-		LEFT JOIN pg_foreign_server f ON f.srvname = of_server;
-	END IF;
+			   CASE fate
+			   WHEN 'kept' THEN 'it is in use and kept'
+			   WHEN 'left' THEN 'its trial is left to lapse'
+			   WHEN 'deleted' THEN 'it is deleted'
+			   WHEN 'asked' THEN 'it is deleted unless it is connected'
+			   ELSE 'its token is not known, so it cannot be asked whether it is connected: delete it if nobody needs it'
+			   END));
+	PERFORM partner_api.schedule_automatic(of_server,
+		CASE fate WHEN 'asked' THEN 'await_instance'
+				  ELSE 'delete_instance' END, of_instance, '{}')
+	WHERE fate IN ('asked', 'deleted');
 END
 $$;
 COMMENT ON FUNCTION dispose_of_surplus(name, text, bigint, boolean) IS

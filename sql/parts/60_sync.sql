@@ -3,7 +3,9 @@
  * in what only the provider knows: payment status, end of service, whether an
  * instance is there at all.  One that carries our nonce is adopted and its
  * trial kept as the server's trial_end says; a foreign one is imported, and
- * its trial is shown in trials_at_risk.
+ * its trial is shown in trials_at_risk.  What a list keeps for a while after
+ * it was deleted is recorded as deleted, and is no order's effect.  Nor is an
+ * instance without the token that it is used with: a person decides on it.
  */
 CREATE FUNCTION apply_listing(of_server name, listing jsonb, list_lag interval,
 	sign_lead interval, default_trial_end text, fingerprint text,
@@ -37,6 +39,12 @@ BEGIN
 					THEN to_timestamp(l.created_ms / 1000.0) END AS created_at,
 			   CASE WHEN l.due_ms > 0
 					THEN to_timestamp(l.due_ms / 1000.0) END AS due_at,
+			   CASE WHEN l.status = 'deleted'
+					THEN coalesce(to_timestamp(
+						nullif(l.deleted_ms, 0) / 1000.0), moment)
+					END AS deleted_at,
+			   l.status = 'deleted' AS is_deleted,
+			   l.token IS NULL AND l.must_have_token AS is_stranded,
 			   l.name ~ ours AS is_ours, substring(l.name FROM ours) AS nonce,
 			   count(*) OVER (PARTITION BY split_part(
 				substring(l.name FROM ours), '-', 3)) > 1 AS has_siblings,
@@ -47,7 +55,8 @@ BEGIN
 		FROM jsonb_to_recordset(listing)
 			 AS l (instance_id text, token text, name text,
 				   payment_status text, status text, details text,
-				   connected boolean, created_ms bigint, due_ms bigint)
+				   connected boolean, created_ms bigint, due_ms bigint,
+				   deleted_ms bigint, must_have_token boolean)
 		ORDER BY l.instance_id
 	LOOP
 		seen := seen + 1;
@@ -81,6 +90,8 @@ BEGIN
 					FOR UPDATE SKIP LOCKED);
 			kept_as := CASE
 				WHEN NOT row.is_ours THEN 'imported'
+				WHEN ordered.state IN ('waiting', 'held', 'needs_attention')
+					 AND (row.is_deleted OR row.is_stranded) THEN 'surplus'
 				WHEN partner_api.is_surplus(of_server, row.instance_id,
 						ordered.action_id,
 						coalesce(ordered.nonces, ARRAY[row.nonce]),
@@ -97,7 +108,7 @@ BEGIN
 				 trial_end,
 				 trial_ends_at, provider_due_at, payment_status, connected,
 				 origin, token_fingerprint, action_id, last_seen_at, details,
-				 signed_at, cancelled_at, ends_at)
+				 signed_at, cancelled_at, ends_at, deleted_at)
 			VALUES
 				(of_server, row.instance_id, regexp_replace(row.name, ours, ''),
 				 CASE kept_as WHEN 'adopted' THEN ordered.customer_ref END,
@@ -107,12 +118,13 @@ BEGIN
 				 kept_as, CASE WHEN row.is_ours THEN fingerprint END,
 				 ordered.action_id,
 				 moment, row.details,
-				 CASE WHEN row.status IN ('signed', 'cancelling', 'ended')
+				 CASE WHEN row.status IN ('signed', 'cancelling', 'ended',
+										  'deleted')
 					  THEN coalesce(row.created_at, moment) END,
 				 CASE WHEN row.status IN ('cancelling', 'ended')
 					  THEN moment END,
 				 CASE WHEN row.status IN ('cancelling', 'ended')
-					  THEN row.due_at END)
+					  THEN row.due_at END, row.deleted_at)
 			ON CONFLICT (server, instance_id) DO NOTHING;
 			/* the worker was faster: the next sync compares */
 			CONTINUE WHEN NOT FOUND;
@@ -133,6 +145,7 @@ BEGIN
 					'customer_ref',
 					CASE kept_as WHEN 'adopted' THEN ordered.customer_ref END,
 					'status', row.status,
+					'deleted_at', row.deleted_at,
 					'trial_end',
 					CASE row.status WHEN 'trial' THEN kept_until END,
 					'trial_ends_at',
@@ -144,11 +157,13 @@ BEGIN
 			PERFORM partner_api.schedule_signs(ARRAY[event_id]);
 			PERFORM partner_api.dispose_of_surplus(of_server, row.instance_id,
 				ordered.action_id, remove_surplus)
-			WHERE kept_as = 'surplus';
+			WHERE kept_as = 'surplus' AND NOT row.is_deleted;
 			CONTINUE;
 		END IF;
 
 		event := CASE
+			WHEN row.is_deleted AND known.status <> 'deleted'
+				THEN 'deleted'
 			WHEN row.status = 'signed'
 				 AND known.status IN ('trial', 'lapsed', 'unknown', 'ended')
 				THEN 'signed'
@@ -164,6 +179,7 @@ BEGIN
 			changed := changed + 1;
 			changes := jsonb_strip_nulls(jsonb_build_object(
 				'payment_status', row.payment_status,
+				'deleted_at', row.deleted_at,
 				'provider_due_at', row.due_at));
 			INSERT INTO partner_api.instance_events
 				(server, instance_id, kind, occurred_at, details)
@@ -174,6 +190,7 @@ BEGIN
 		UPDATE partner_api.instances i
 		SET status = CASE event WHEN 'signed' THEN 'signed'
 								WHEN 'cancelled' THEN 'cancelling'
+								WHEN 'deleted' THEN 'deleted'
 								ELSE i.status END,
 			signed_at = CASE WHEN event = 'signed' AND
 				(i.signed_at IS NULL OR i.cancelled_at IS NOT NULL)
@@ -190,9 +207,12 @@ BEGIN
 				ELSE i.trial_ends_at END,
 			trial_estimated = i.trial_estimated
 				AND NOT (row.status = 'trial' AND row.due_at IS NOT NULL),
+			deleted_at = CASE event WHEN 'deleted' THEN row.deleted_at
+				ELSE i.deleted_at END,
 			provider_due_at = coalesce(row.due_at, i.provider_due_at),
 			payment_status = row.payment_status,
-			connected = row.connected,
+			connected = CASE WHEN NOT row.is_deleted
+				THEN coalesce(row.connected, i.connected) END,
 			last_seen_at = moment,
 			missing_since = NULL,
 			details = row.details

@@ -92,6 +92,9 @@ FROM (
 				THEN 'the server was not listed since the identity changed'
 		   END,
 		   CASE WHEN p.state = 'waiting' AND f.oid IS NOT NULL
+				 /* a new instance may take as long */
+				 AND NOT (p.kind = 'await_instance'
+						  AND p.enqueued_at > c.now - interval '5 minutes')
 				THEN 'last try: ' || p.last_error END), ''),
 		   /* what is late for no reason that is known here */
 		   CASE
@@ -169,13 +172,14 @@ SELECT i.server, i.instance_id, i.name, i.status, i.payment_status,
 	   CASE WHEN i.missing_since IS NOT NULL THEN 'missing at the provider'
 			WHEN i.origin = 'surplus' THEN 'surplus: '
 				|| coalesce('action ' || i.action_id, 'its order')
-				|| ' has another instance'
+				|| ' has another instance, or cannot use this one'
 			WHEN i.origin = 'adopted' THEN 'the record of its order was lost'
 			ELSE 'not created here' END AS reason,
 	   coalesce(i.missing_since, i.last_seen_at) AS since
 FROM instances i
 WHERE i.missing_since IS NOT NULL
-   OR (i.origin = 'imported' AND i.customer_ref IS NULL)
+   OR (i.origin = 'imported' AND i.customer_ref IS NULL
+	   AND i.status <> 'deleted')
    OR (i.origin = 'surplus'
 	   AND i.status NOT IN ('lapsed', 'deleted', 'ended'))
    OR (i.origin = 'adopted' AND i.action_id IS NULL

@@ -39,6 +39,12 @@ GRANT EXECUTE ON FUNCTION
 	enqueue_delete_instances(name, text[], text, timestamptz, timestamptz),
 	disconnect_instance(name, text, text),
 	enqueue_disconnect_instance(name, text, text, timestamptz, timestamptz),
+	reboot_instance(name, text, text),
+	enqueue_reboot_instance(name, text, text, timestamptz, timestamptz),
+	change_settings(name, text, jsonb, text),
+	enqueue_change_settings(name, text, jsonb, text, timestamptz, timestamptz),
+	check_settings(name, text, text),
+	enqueue_check_settings(name, text, text, timestamptz, timestamptz),
 	approve_trial(name, text),
 	cancel_action(bigint),
 	retry_action(bigint),
@@ -51,7 +57,8 @@ GRANT EXECUTE ON FUNCTION
 	instance_status(name, text),
 	instance_qr(name, text),
 	instance_qr_url(name, text),
-	phone_code(name, text, text)
+	phone_code(name, text, text),
+	instance_settings(name, text)
 	TO partner_api_operator;
 
 GRANT INSERT, UPDATE, DELETE ON billing_rules, billing_bands, billing_prices

@@ -262,6 +262,10 @@ typedef struct PartnerApiProvider
 	bool		removes_surplus;
 	/* a deleted instance leaves its phone linked? */
 	bool		disconnects_first;
+	/* its instances are reached at hosts of their own? */
+	bool		own_hosts;
+	/* of times without a zone; NULL: it writes none, or in UTC */
+	const char *time_zone;
 
 	/* Can the provider do this?  hint (may be NULL) says what to use. */
 	bool		(*supports) (PartnerApiKind kind, const char **hint);
