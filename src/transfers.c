@@ -505,7 +505,10 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 									"the provider gave no reason",
 									partner_api_transfer_secrets(transfer));
 		settlement->sqlstate = partner_api_reason_sqlstate(verdict.reason);
-		settlement->hint = partner_api_reason_hint(verdict.reason);
+		settlement->hint = verdict.kind == PARTNER_API_FAILED &&
+			verdict.reason == PARTNER_API_REASON_NOT_READY ?
+			"Ask again in a few minutes." :
+			partner_api_reason_hint(verdict.reason);
 		if (verdict.kind == PARTNER_API_FAILED &&
 			transfer->claim->kind == PARTNER_API_AWAIT_INSTANCE)
 			partner_api_outcome_unready(transfer, &verdict, settlement);

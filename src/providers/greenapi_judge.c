@@ -232,7 +232,9 @@ judge_state(const json_t *root, PartnerApiVerdict *verdict)
 	{
 		partner_api_decide_done(verdict);
 		fields = partner_api_json_object();
-		partner_api_json_put_bool(fields, "connected", connected);
+		/* a phone that is off, or was blocked, is linked all the same */
+		partner_api_json_put_bool(fields, "connected",
+								  strcmp(state, "notAuthorized") != 0);
 		partner_api_json_put_text(fields, "state", state);
 		verdict->fields = partner_api_json_print(fields);
 	}
