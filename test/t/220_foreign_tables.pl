@@ -17,6 +17,8 @@ my $sandbox = PartnerApi::Sandbox->new;
 my $node = PartnerApi::Cluster->launch('main', $sandbox,
 	server => { trial_end => 'lapse' });
 
+my $rows = 'SELECT * FROM live.instances';
+
 # Requests for a page of the list so far.
 sub pages
 {
@@ -314,6 +316,18 @@ unlike($plan, qr/Stops After|Provider Filter/, 'EXPLAIN ANALYZE: all');
 like($plan, qr/^ *Provider Pages: 4$/m, '... in so many pages');
 like(plan('SELECT * FROM live.instances LIMIT 1', 'analyze', 'format json'),
 	qr/"Stops After": 1,\s+"Provider Pages": 1/, '... in JSON');
+foreach my $query (
+	"$rows ORDER BY name LIMIT 1",
+	'SELECT DISTINCT name FROM live.instances LIMIT 1',
+	'SELECT count(*) FROM live.instances LIMIT 1',
+	'SELECT name FROM live.instances GROUP BY name LIMIT 1',
+	'SELECT rank() OVER (ORDER BY name) FROM live.instances LIMIT 1',
+	"$rows UNION ALL $rows LIMIT 1",
+	"$rows LEFT JOIN names USING (name) LIMIT 1",
+	"$rows LIMIT null")
+{
+	unlike(plan($query), qr/Stops After/, "read whole: $query");
+}
 like(plan('SELECT * FROM names JOIN live.instances USING (name)'),
 	qr/Provider Filter: query = \S+$/m, 'a join\'s search is shown');
 
@@ -333,8 +347,6 @@ fails_during('ANALYZE live.instances', { type => 'truncate', skip => 2 },
 	'HV00N', {}, 'a list that cannot be read is not analyzed');
 
 # ---- a list that is not whole ----
-
-my $rows = 'SELECT * FROM live.instances';
 
 foreach my $type (qw(truncate html empty garbage close_before reset_before))
 {
