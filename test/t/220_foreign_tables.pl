@@ -449,6 +449,29 @@ my ($peak_before, $count, $peak_after) =
 is($count, $all + 20000, 'a long list is read');
 cmp_ok($peak_after - $peak_before, '<', 16 * 1024, '... in bounded memory');
 
+# ---- a list that cannot be searched ----
+
+$node->create_server($sandbox, name => 'green', provider => 'greenapi');
+$sandbox->seed(provider => 'greenapi', name => 'verde');
+$sandbox->seed(provider => 'greenapi', name => 'gone', state => 'deleted');
+$node->sql('CREATE SCHEMA green;'
+	  . ' IMPORT FOREIGN SCHEMA partner_api FROM SERVER green INTO green');
+is( $node->sql("SELECT string_agg(relname, ' ') FROM pg_class"
+		  . " WHERE relnamespace = 'green'::regnamespace"),
+	'instances', 'Green API: the lists that it has');
+yields('SELECT name, status, phone_connected, deleted_at IS NOT NULL'
+	  . ' FROM green.instances ORDER BY name',
+	"gone|deleted||t\nverde|signed||f", 1, '... with what it shows');
+is_deeply(
+	[ $node->rows('SELECT * FROM green.instances ORDER BY name') ],
+	[   $node->rows("SELECT * FROM partner_api.remote_instances('green')"
+			  . ' ORDER BY name') ],
+	'... the rows of remote_instances()');
+yields("SELECT name FROM green.instances WHERE name = 'verde'",
+	'verde', 1, 'a condition is applied here');
+unlike(plan("SELECT * FROM green.instances WHERE name = 'verde'"),
+	qr/Provider Filter/, '... and the provider not asked for it');
+
 # ---- what a foreign table is not for ----
 
 foreach my $change (
