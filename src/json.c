@@ -23,6 +23,10 @@
 #include "json.h"
 #include "wipe.h"
 
+/* Characters of an integer of 64 bits, where 63 do not suffice. */
+#define LONG_INTEGER 19
+#define LONGEST_INTEGER 20
+
 /* Registered on a context; lives in that context too. */
 typedef struct JsonOwner
 {
@@ -109,17 +113,91 @@ parse_fault(enum json_error_code code)
 }
 
 /*
+ * Length of the integer at the beginning of a text, with its sign; 0 if there
+ * is none.
+ */
+static size_t
+integer_len(const char *str, const char *end)
+{
+	const char *c = str;
+
+	if (c < end && *c == '-')
+		c++;
+	if (c == end || *c < '1' || *c > '9')
+		return 0;
+	while (c < end && *c >= '0' && *c <= '9')
+		c++;
+	return c < end && strchr(".eE", *c) != NULL ? 0 : c - str;
+}
+
+/*
+ * A copy of a JSON text with its long integers in quotes, palloc'd; *len is
+ * set to its length.  Ids have up to 64 bits, of which jansson has 63; its
+ * way out, reading them as doubles, would make them others.
+ */
+static char *
+quote_long_integers(const char *str, size_t *len)
+{
+	const char *end = str + *len;
+	char	   *copy = palloc_extended(*len + 2 * (*len / LONG_INTEGER) + 1,
+									   MCXT_ALLOC_HUGE);
+	char	   *to = copy;
+	bool		in_string = false;
+
+	while (str < end)
+	{
+		size_t		digits = in_string ? 0 : integer_len(str, end);
+		bool		is_long = digits >= LONG_INTEGER &&
+		digits <= LONGEST_INTEGER;
+		size_t		taken = Max(digits, 1);
+
+		if (*str == '"')
+			in_string = !in_string;
+		else if (in_string && *str == '\\' && str + 1 < end)
+			taken = 2;
+		if (is_long)
+			*to++ = '"';
+		memcpy(to, str, taken);
+		to += taken;
+		str += taken;
+		if (is_long)
+			*to++ = '"';
+	}
+	*len = to - copy;
+	return copy;
+}
+
+/*
+ * Parse, and once more if there is a number that is too long.
+ */
+static json_t *
+load(const char *str, size_t len, json_error_t *fault)
+{
+	json_t	   *value;
+	char	   *copy;
+
+	/* without memory jansson often sets neither code nor text */
+	memset(fault, 0, sizeof(*fault));
+	value = json_loadb(str, len, JSON_DECODE_ANY, fault);
+	if (value != NULL || fault->text[0] == '\0' ||
+		json_error_code(fault) != json_error_numeric_overflow)
+		return value;
+
+	copy = quote_long_integers(str, &len);
+	memset(fault, 0, sizeof(*fault));
+	value = json_loadb(copy, len, JSON_DECODE_ANY, fault);
+	return value;
+}
+
+/*
  * See json.h.
  */
 json_t *
 partner_api_json_parse(const char *str, size_t len, char **error)
 {
 	json_error_t fault;
-	json_t	   *value;
+	json_t	   *value = load(str, len, &fault);
 
-	/* without memory jansson often sets neither code nor text */
-	memset(&fault, 0, sizeof(fault));
-	value = json_loadb(str, len, JSON_DECODE_ANY, &fault);
 	if (value != NULL)
 		return partner_api_json_own(value);
 
