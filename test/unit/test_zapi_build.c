@@ -63,7 +63,9 @@ static const BuildRow build_rows[] = {
 		"DELETE /instances/ID/token/TOKEN/integrator/on-demand/delete"
 	PARTNER_GET},
 	{"disconnect", PARTNER_API_DISCONNECT_INSTANCE, "{}",
-	"GET /instances/ID/token/TOKEN/disconnect" CLIENT}
+	"GET /instances/ID/token/TOKEN/disconnect" CLIENT},
+	{"reboot", PARTNER_API_REBOOT_INSTANCE, "{}",
+	"GET /instances/ID/token/TOKEN/restart" CLIENT}
 };
 
 static void

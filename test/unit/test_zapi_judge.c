@@ -15,6 +15,7 @@
 #define CANCEL PARTNER_API_CANCEL_INSTANCE
 #define DELETE PARTNER_API_DELETE_INSTANCE
 #define DISCONNECT PARTNER_API_DISCONNECT_INSTANCE
+#define REBOOT PARTNER_API_REBOOT_INSTANCE
 
 typedef struct JudgeRow
 {
@@ -222,7 +223,12 @@ static const JudgeRow other_rows[] = {
 		"{'error':'Client-Token XYZ not allowed'}",
 	"failed, credential: Client-Token XYZ not allowed"},
 	{"disconnect with bad credentials", DISCONNECT, 400,
-	"{'error':'Bad Credentials'}", "failed, credential: Bad Credentials"}
+	"{'error':'Bad Credentials'}", "failed, credential: Bad Credentials"},
+	{"reboot", REBOOT, 200, "{'value':true}", "done"},
+	{"reboot refused", REBOOT, 200, "{'value':false}",
+	"failed, refused: {\"value\":false}"},
+	{"reboot what does not exist", REBOOT, 400,
+	"{'error':'Instance not found'}", "failed, not found: Instance not found"}
 };
 
 static void
