@@ -321,14 +321,15 @@ partner_api_settings_check(const PartnerApiSettings *settings,
 
 /*
  * Raise ERROR for a phone number that is not country code and number in
- * digits.  The number itself is not repeated.
+ * digits; no country code begins with 0.  The number itself is not repeated.
  */
 void
 partner_api_check_phone(const char *number)
 {
 	size_t		digits = number == NULL ? 0 : strspn(number, "0123456789");
 
-	if (digits < 8 || digits > 15 || number[digits] != '\0')
+	if (digits < 8 || digits > 15 || number[digits] != '\0' ||
+		number[0] == '0')
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("invalid phone number"),

@@ -254,7 +254,9 @@ answer_of(int status, const char *body)
 char *
 request_text(const PartnerApiRequest *request)
 {
-	char	   *lines = psprintf("%s ", request->method);
+	char	   *lines = psprintf("%s %s", request->method,
+								 request->base_url != NULL ?
+								 request->base_url : "");
 	const char *separator = "?";
 	ListCell   *cell;
 
@@ -283,6 +285,16 @@ request_text(const PartnerApiRequest *request)
 }
 
 void
+judge_greenapi(void *judgement)
+{
+	Judgement  *case_at_hand = judgement;
+
+	partner_api_provider_judge(&partner_api_greenapi, &case_at_hand->action,
+							   &case_at_hand->response,
+							   &case_at_hand->verdict);
+}
+
+void
 judge_zapi(void *judgement)
 {
 	Judgement  *case_at_hand = judgement;
@@ -305,8 +317,12 @@ done_text(const PartnerApiVerdict *verdict)
 	if (verdict->instance_id != NULL)
 		line = psprintf("%s id=%s token=%s", line, verdict->instance_id,
 						verdict->instance_token);
+	if (verdict->instance_url != NULL)
+		line = psprintf("%s url=%s", line, verdict->instance_url);
 	if (verdict->due_ms != 0)
 		line = psprintf("%s due=%lld", line, (long long) verdict->due_ms);
+	if (verdict->fields != NULL)
+		line = psprintf("%s %s", line, verdict->fields);
 	return line;
 }
 

@@ -75,7 +75,7 @@ extern PartnerApiResponse answer_of(int status, const char *body);
 /* Method, URL, headers and body in lines, to be compared as a whole. */
 extern char *request_text(const PartnerApiRequest *request);
 
-/* An action, its answer, and what judge_zapi makes of them. */
+/* An action, its answer, and what judge_zapi or another makes of them. */
 typedef struct Judgement
 {
 	PartnerApiAction action;
@@ -83,6 +83,7 @@ typedef struct Judgement
 	PartnerApiVerdict verdict;
 } Judgement;
 
+extern void judge_greenapi(void *judgement);
 extern void judge_zapi(void *judgement);
 
 /*
