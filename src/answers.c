@@ -90,11 +90,16 @@ partner_api_answer_of_closed(int64 action_id)
 		"SELECT h.action_id, h.state, h.last_error,"
 		"       CASE WHEN h.state <> 'done' THEN NULL"
 		"            WHEN h.kind = 'delete_instances' THEN h.outcome::text"
-		"            ELSE row_to_json(i)::text END"
+		"            WHEN i.instance_id IS NOT NULL THEN row_to_json(i)::text"
+		"            ELSE partner_api.object_row(h.server, o.object,"
+		"                                        o.object_id) END"
 		"  FROM partner_api.action_history h"
+		"  LEFT JOIN partner_api.object_events o ON o.action_id = h.action_id"
 		"  LEFT JOIN partner_api.instances i"
 		"    ON i.server = h.server AND i.instance_id = h.instance_id"
-		" WHERE h.action_id = $1", 1, types, NULL
+		"   AND o.event_id IS NULL"
+		" WHERE h.action_id = $1 ORDER BY o.event_id DESC LIMIT 1",
+		1, types, NULL
 	};
 	Datum		value = Int64GetDatum(action_id);
 	MemoryContext context = CurrentMemoryContext;

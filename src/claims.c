@@ -100,7 +100,10 @@
  */
 #define CLAIMED \
 	" SELECT c.action_id, c.lease, c.attempts, c.kind, c.server," \
-	"        c.instance_id, s.token, i.status, c.arguments, c.nonce," \
+	"        c.instance_id, s.token, i.status," \
+	"        CASE WHEN c.kind = 'change_plan' THEN" \
+	"         partner_api.plan_arguments(c.server, c.instance_id, c.arguments)" \
+	"         ELSE c.arguments END, c.nonce," \
 	"        c.customer_ref," \
 	SENDER("c") "," \
 	"        c.deadline, c.sent_at," \

@@ -45,6 +45,7 @@ typedef struct Subject
 	PartnerApiKind kind;
 	char	   *instance_id;	/* NULL: none */
 	bool		too_late;		/* its deadline has passed */
+	bool		has_card;		/* its request carried card data */
 	bool		dry_run;
 } Subject;
 
@@ -79,14 +80,14 @@ lock_action(int64 action_id, Oid role)
 	static PartnerApiStatement open = {
 		"SELECT state, server, requested_by,"
 		"       coalesce(deadline <= partner_api.clock(), false),"
-		"       kind, instance_id, dry_run"
+		"       kind, instance_id, dry_run, arguments ? 'card_fingerprint'"
 		"  FROM partner_api.pending_actions"
 		" WHERE action_id = $1 FOR UPDATE", 1, types, NULL
 	};
 	static PartnerApiStatement closed = {
 		"SELECT state, server, requested_by,"
 		"       coalesce(deadline <= partner_api.clock(), false),"
-		"       kind, instance_id, dry_run"
+		"       kind, instance_id, dry_run, arguments ? 'card_fingerprint'"
 		"  FROM partner_api.action_history"
 		" WHERE action_id = $1", 1, types, NULL
 	};
@@ -107,6 +108,7 @@ lock_action(int64 action_id, Oid role)
 		elog(ERROR, "unknown kind of action " INT64_FORMAT, action_id);
 	subject.instance_id = partner_api_field_text(0, 6);
 	subject.dry_run = DatumGetBool(partner_api_field(0, 7, &isnull));
+	subject.has_card = DatumGetBool(partner_api_field(0, 8, &isnull));
 	check_right(&subject, role);
 	return subject;
 }
@@ -274,6 +276,9 @@ partner_api_retry_action(PG_FUNCTION_ARGS)
 	if (subject.dry_run)
 		wrong_state(action_id, subject.state, "sent again",
 					"It belongs to a dry run; call the operation again once the server's mode is live.");
+	if (subject.has_card)
+		wrong_state(action_id, subject.state, "sent again",
+					"Its card data was not kept: resolve it if it is open, and make the call again.");
 	if (!is_one_of(subject.state, "failed", "cancelled", "needs_attention"))
 		wrong_state(action_id, subject.state, "sent again", NULL);
 	rearm(action_id);

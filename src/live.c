@@ -236,6 +236,49 @@ partner_api_live_check(const PartnerApiServer *server,
 			errhint("%s", hint) : 0);
 }
 
+/* ---- single values ---- */
+
+/* Raise ERROR for a read that the provider does not have, or not like this. */
+void
+partner_api_live_check_read(const PartnerApiServer *server,
+							PartnerApiRead read, const char *parameter)
+{
+	const char *hint = NULL;
+
+	if (!server->provider->supports_read(read, &hint))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("provider \"%s\" does not tell this",
+					   server->provider->name),
+				hint != NULL ? errhint("%s", hint) : 0);
+	server->provider->check_read(read, parameter);
+}
+
+/*
+ * Read something of one instance, plan or subscription, once the read is
+ * checked; text is without secrets and in the encoding of the database.
+ * Raises ERROR if there is no answer.
+ */
+void
+partner_api_live_read(const PartnerApiServer *server, PartnerApiRead read,
+					  const PartnerApiTarget *target, const char *parameter,
+					  PartnerApiReadResult *result)
+{
+	const List *secrets = partner_api_server_secrets(server, target->token);
+	PartnerApiRequest request = {0};
+	const PartnerApiResponse *response;
+	char	   *message = NULL;
+
+	server->provider->build_read(read, target, parameter,
+								 &server->credential, &request);
+	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
+	partner_api_live_check(server, target->token, response);
+	if (!server->provider->parse_read(read, response, result, &message))
+		partner_api_live_refused(server, target->token, response, message);
+	if (result->text != NULL)
+		result->text = partner_api_redact_whole(result->text, secrets);
+}
+
 /* ---- lists ---- */
 
 /*
@@ -305,6 +348,20 @@ partner_api_live_list_changes(const PartnerApiServer *server)
 			errdetail("It was read %d times, and its total was never the same from the first page to the last.",
 					  PARTNER_API_MOST_READINGS),
 			errhint("Try again."));
+}
+
+/* Raise ERROR for a list that the provider does not have. */
+void
+partner_api_live_check_list(const PartnerApiServer *server,
+							PartnerApiList list)
+{
+	if (!server->provider->supports_list(list))
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("provider \"%s\" has no list of %s",
+					   server->provider->name, partner_api_list_name(list)),
+				errhint("It lists %s.",
+						partner_api_list_name(server->provider->main_list)));
 }
 
 /*

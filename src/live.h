@@ -30,6 +30,16 @@ extern void partner_api_live_refused(const PartnerApiServer *server,
 									 const char *instance_token,
 									 const PartnerApiResponse *response,
 									 const char *message) pg_attribute_noreturn();
+extern void partner_api_live_check_read(const PartnerApiServer *server,
+										PartnerApiRead read,
+										const char *parameter);
+extern void partner_api_live_read(const PartnerApiServer *server,
+								  PartnerApiRead read,
+								  const PartnerApiTarget *target,
+								  const char *parameter,
+								  PartnerApiReadResult *result);
+extern void partner_api_live_check_list(const PartnerApiServer *server,
+										PartnerApiList list);
 extern void partner_api_live_page(const PartnerApiServer *server,
 								  const PartnerApiFilter *filter, int number,
 								  PartnerApiListing *listing,

@@ -192,6 +192,7 @@ partner_api_remote_instances(PG_FUNCTION_ARGS)
 	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
 	filter.query = optional_argument(fcinfo, 1);
 	filter.middleware = optional_argument(fcinfo, 2);
+	partner_api_live_check_list(server, filter.list);
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, partner_api_live_list(server, &filter))
 		put_instance(rsinfo, server, lfirst(lc));
@@ -280,20 +281,6 @@ instance_token(const char *server, const char *instance_id)
 	return token;
 }
 
-/* Refuse a read that the provider does not have. */
-static void
-check_supported(const PartnerApiServer *server, PartnerApiRead read)
-{
-	const char *hint = NULL;
-
-	if (!server->provider->supports_read(read, &hint))
-		ereport(ERROR,
-				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("provider \"%s\" does not tell this",
-					   server->provider->name),
-				hint != NULL ? errhint("%s", hint) : 0);
-}
-
 /*
  * Answer without a request where the provider can.  Such an answer holds the
  * token of the instance, so it is for whoever may read that: a link is a key.
@@ -326,30 +313,14 @@ read_instance(FunctionCallInfo fcinfo, PartnerApiRead read,
 	PartnerApiServer *server =
 	partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
 	char	   *instance_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	PartnerApiRequest request = {0};
 	PartnerApiTarget target = {.id = instance_id};
-	const PartnerApiResponse *response;
-	char	   *message = NULL;
-	char	   *token;
 
 	partner_api_check_instance_id(instance_id);
-	check_supported(server, read);
-	server->provider->check_read(read, parameter);
-	token = instance_token(server->name, instance_id);
-	target.token = token;
+	partner_api_live_check_read(server, read, parameter);
+	target.token = instance_token(server->name, instance_id);
 	target.url = instance_url(server, instance_id);
-	if (answer_here(server, read, &target, result))
-		return;
-	server->provider->build_read(read, &target, parameter,
-								 &server->credential, &request);
-	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
-	partner_api_live_check(server, token, response);
-	if (!server->provider->parse_read(read, response, result, &message))
-		partner_api_live_refused(server, token, response, message);
-	if (result->text != NULL)
-		result->text = partner_api_redact_whole(result->text,
-												partner_api_server_secrets(server,
-																		   token));
+	if (!answer_here(server, read, &target, result))
+		partner_api_live_read(server, read, &target, parameter, result);
 }
 
 /* SQL: instance_status() -> connected, phone_connected, detail */

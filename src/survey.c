@@ -509,13 +509,15 @@ take_in(void *arg)
 	Reading    *reading = survey->reading;
 	Datum		counts[PARTNER_API_SYNC_COUNTS];
 	bool		nulls[PARTNER_API_SYNC_COUNTS];
+	PartnerApiList list = reading->account->server->provider->main_list;
 
-	partner_api_sync_apply(reading->account->server, reading->rows, counts,
-						   nulls);
+	partner_api_sync_apply(reading->account->server, list, reading->rows,
+						   counts, nulls);
 	record_progress(survey, NULL, true, work->finished, work->now);
 	partner_api_announce(LOG, "surveyed", survey->server, 0, NULL,
-						 psprintf("has listed server \"%s\": " INT64_FORMAT " instances, " INT64_FORMAT " of them new here",
+						 psprintf("has listed server \"%s\": " INT64_FORMAT " %s, " INT64_FORMAT " of them new here",
 								  survey->server, DatumGetInt64(counts[0]),
+								  partner_api_list_name(list),
 								  DatumGetInt64(counts[1])));
 }
 

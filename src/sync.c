@@ -1,9 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * sync.c
- *	  sync_instances(): the provider's list brought into the mirror.
+ *	  sync_instances() and its like: a provider's list brought into the
+ *	  mirror.
  *
- * Reading the list is C; what a difference means is SQL, in apply_listing().
+ * Reading the list is C; what a difference means is SQL, in apply_listing()
+ * and apply_object_listing().
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -26,6 +28,8 @@
 #include "wakeup.h"
 
 PG_FUNCTION_INFO_V1(partner_api_sync_instances);
+PG_FUNCTION_INFO_V1(partner_api_sync_plans);
+PG_FUNCTION_INFO_V1(partner_api_sync_subscriptions);
 
 /*
  * A member as the database can hold it: a character that its encoding lacks
@@ -39,10 +43,10 @@ put_fitting(json_t *object, const char *key, const char *text)
 	partner_api_json_put_text(object, key, text);
 }
 
-/* One row of the list as JSON, as apply_listing() reads it. */
+/* One instance of the list as JSON, as apply_listing() reads it. */
 static void
-append_row(json_t *listing, const PartnerApiProvider *provider,
-		   const PartnerApiListRow *row)
+append_instance(json_t *listing, const PartnerApiProvider *provider,
+				const PartnerApiListRow *row)
 {
 	json_t	   *object = partner_api_json_append_object(listing);
 
@@ -63,26 +67,38 @@ append_row(json_t *listing, const PartnerApiProvider *provider,
 							  provider->needs_token(PARTNER_API_DISCONNECT_INSTANCE));
 }
 
+/* One plan or subscription as JSON, as apply_object_listing() reads it. */
+static void
+append_object(json_t *listing, const PartnerApiListRow *row)
+{
+	json_t	   *object = partner_api_json_append_object(listing);
+
+	put_fitting(object, "object_id", row->instance_id);
+	put_fitting(object, "marked_text", row->name);
+	put_fitting(object, "fields", row->fields);
+}
+
 /* The list as JSON text in the database's encoding. */
 static char *
-print_listing(const PartnerApiProvider *provider, const List *rows)
+print_listing(const PartnerApiProvider *provider, PartnerApiList list,
+			  const List *rows)
 {
 	json_t	   *listing = partner_api_json_array();
 	ListCell   *lc;
 
 	foreach(lc, rows)
-		append_row(listing, provider, lfirst(lc));
+	{
+		if (list == PARTNER_API_LIST_INSTANCES)
+			append_instance(listing, provider, lfirst(lc));
+		else
+			append_object(listing, lfirst(lc));
+	}
 	return partner_api_text_from_utf8(partner_api_json_print(listing));
 }
 
-/*
- * Bring the whole list of a server, whose token is identified, into the
- * mirror, as the owner.  The counts, PARTNER_API_SYNC_COUNTS of them, are
- * passed by value.
- */
-void
-partner_api_sync_apply(const PartnerApiServer *server, const List *rows,
-					   Datum *counts, bool *nulls)
+/* Bring a list of instances into the mirror. */
+static void
+apply_instances(const PartnerApiServer *server, const List *rows)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID, INTERVALOID, INTERVALOID,
 	TEXTOID, TEXTOID, BOOLOID};
@@ -99,6 +115,7 @@ partner_api_sync_apply(const PartnerApiServer *server, const List *rows,
 	namestrcpy(&name, server->name);
 	arguments[0] = NameGetDatum(&name);
 	arguments[1] = CStringGetTextDatum(print_listing(server->provider,
+													 PARTNER_API_LIST_INSTANCES,
 													 rows));
 	arguments[2] = IntervalPGetDatum(&lag);
 	arguments[3] = IntervalPGetDatum(&lead);
@@ -106,36 +123,100 @@ partner_api_sync_apply(const PartnerApiServer *server, const List *rows,
 	arguments[5] = CStringGetTextDatum(server->token_fingerprint);
 	arguments[6] = BoolGetDatum(server->provider->removes_surplus);
 	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
+}
+
+/* Bring a list of plans or subscriptions into the mirror. */
+static void
+apply_objects(const PartnerApiServer *server, PartnerApiList list,
+			  const List *rows)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, TEXTOID, INTERVALOID};
+	static PartnerApiStatement statement = {
+		"SELECT seen, added, changed, missing"
+		"  FROM partner_api.apply_object_listing($1, $2, $3::jsonb, $4)",
+		4, types, NULL
+	};
+	PartnerApiObject object = list == PARTNER_API_LIST_PLANS ?
+	PARTNER_API_PLAN : PARTNER_API_SUBSCRIPTION;
+	Interval	lag = {.time = server->list_lag};
+	NameData	name;
+	Datum		arguments[4];
+
+	namestrcpy(&name, server->name);
+	arguments[0] = NameGetDatum(&name);
+	arguments[1] = CStringGetTextDatum(partner_api_object_name(object));
+	arguments[2] = CStringGetTextDatum(print_listing(server->provider,
+													 list, rows));
+	arguments[3] = IntervalPGetDatum(&lag);
+	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
+}
+
+/*
+ * Bring a whole list of a server, whose token is identified, into the mirror,
+ * as the owner.  The counts, PARTNER_API_SYNC_COUNTS of them, are passed by
+ * value.
+ */
+void
+partner_api_sync_apply(const PartnerApiServer *server, PartnerApiList list,
+					   const List *rows, Datum *counts, bool *nulls)
+{
+	if (list == PARTNER_API_LIST_INSTANCES)
+		apply_instances(server, rows);
+	else
+		apply_objects(server, list, rows);
 	for (int i = 0; i < PARTNER_API_SYNC_COUNTS; i++)
 		counts[i] = partner_api_field(0, i + 1, &nulls[i]);
 }
 
 /*
- * SQL: sync_instances(server) -> seen, added, changed, missing.  The list is
- * read whole before anything is changed.
+ * (server) -> seen, added, changed, missing.  The list is read whole before
+ * anything is changed.
  */
-Datum
-partner_api_sync_instances(PG_FUNCTION_ARGS)
+static Datum
+sync_list(FunctionCallInfo fcinfo, PartnerApiList list)
 {
 	PartnerApiServer *server;
-	PartnerApiFilter filter = {0};
+	PartnerApiFilter filter = {.list = list};
 	PartnerApiOwnerScope scope;
 	TupleDesc	desc;
 	List	   *rows;
 	Datum		counts[PARTNER_API_SYNC_COUNTS];
 	bool		nulls[PARTNER_API_SYNC_COUNTS];
 
-	PreventCommandIfReadOnly("sync_instances()");
+	PreventCommandIfReadOnly(psprintf("sync_%s()",
+									  partner_api_list_name(list)));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	partner_api_live_check_list(server, list);
 	partner_api_server_identify_token(server);
 	rows = partner_api_live_list(server, &filter);
 
 	partner_api_owner_begin(&scope);
-	partner_api_sync_apply(server, rows, counts, nulls);
+	partner_api_sync_apply(server, list, rows, counts, nulls);
 	partner_api_owner_end(&scope);
 	partner_api_wake_worker_at_commit();
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), counts,
 											 nulls));
+}
+
+/* SQL: sync_instances() */
+Datum
+partner_api_sync_instances(PG_FUNCTION_ARGS)
+{
+	return sync_list(fcinfo, PARTNER_API_LIST_INSTANCES);
+}
+
+/* SQL: sync_plans() */
+Datum
+partner_api_sync_plans(PG_FUNCTION_ARGS)
+{
+	return sync_list(fcinfo, PARTNER_API_LIST_PLANS);
+}
+
+/* SQL: sync_subscriptions() */
+Datum
+partner_api_sync_subscriptions(PG_FUNCTION_ARGS)
+{
+	return sync_list(fcinfo, PARTNER_API_LIST_SUBSCRIPTIONS);
 }

@@ -18,7 +18,7 @@
 #define PARTNER_API_SYNC_COUNTS 4
 
 extern void partner_api_sync_apply(const PartnerApiServer *server,
-								   const List *rows, Datum *counts,
-								   bool *nulls);
+								   PartnerApiList list, const List *rows,
+								   Datum *counts, bool *nulls);
 
 #endif							/* PARTNER_API_SYNC_H */

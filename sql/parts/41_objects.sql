@@ -21,6 +21,8 @@ CREATE TABLE object_events (
 );
 CREATE INDEX object_events_object
 	ON object_events (server, object, object_id, event_id);
+CREATE INDEX object_events_action ON object_events (action_id)
+	WHERE action_id IS NOT NULL;
 COMMENT ON TABLE object_events IS
 'what happened to each plan, subscription, client, card and invoice, in order; never changed';
 COMMENT ON COLUMN object_events.event_id IS
@@ -69,50 +71,53 @@ CREATE TABLE plans (
 	details					jsonb,
 	PRIMARY KEY (server, plan_id)
 );
+CREATE INDEX plans_customer_ref ON plans (customer_ref)
+	WHERE customer_ref IS NOT NULL;
+CREATE INDEX plans_action ON plans (action_id) WHERE action_id IS NOT NULL;
 COMMENT ON TABLE plans IS
 'plans at the billing providers as far as they are known here';
 COMMENT ON COLUMN plans.server IS
 'foreign server: the provider account';
 COMMENT ON COLUMN plans.plan_id IS
-'the provider''s id of the plan';
+'the provider''s id, opaque';
 COMMENT ON COLUMN plans.name IS
-'name as given';
+'name of the plan';
 COMMENT ON COLUMN plans.description IS
 'what the subscriber gets, without the nonce';
 COMMENT ON COLUMN plans.email IS
-'address';
+'address that is told of actions on the plan';
 COMMENT ON COLUMN plans.setup_amount_cents IS
 'charged on joining';
 COMMENT ON COLUMN plans.amount_cents IS
-'value of each recurrence';
+'charged at each recurrence';
 COMMENT ON COLUMN plans.grace_period IS
-'free time before the first charge, in days as clients read it';
+'free days before the first charge, as clients of the provider read it';
 COMMENT ON COLUMN plans.tolerance_period IS
-'time allowed when a payment fails, in days as clients read it';
+'days allowed when a payment fails, as clients of the provider read it';
 COMMENT ON COLUMN plans.frequency IS
-'daily, weekly, monthly or annualy, as the provider spells it';
+'unit of the recurrence as the provider spells it: daily, weekly, monthly, annualy';
 COMMENT ON COLUMN plans.interval_count IS
-'every so many units of the frequency';
+'a recurrence is so many units of frequency';
 COMMENT ON COLUMN plans.logo IS
-'whether the establishment''s logo is shown';
+'the establishment''s logo is shown on the sign-up screen';
 COMMENT ON COLUMN plans.currency IS
-'ISO 4217 code';
+'BRL';
 COMMENT ON COLUMN plans.payment_methods IS
 'the provider''s literal';
 COMMENT ON COLUMN plans.plan_expiration_date IS
 'when the plan expires';
 COMMENT ON COLUMN plans.has_expiration IS
-'does the plan expire';
+'the plan expires';
 COMMENT ON COLUMN plans.expire_subscriptions IS
-'do its subscriptions expire';
+'its subscriptions expire';
 COMMENT ON COLUMN plans.subscription_duration IS
 'length of a subscription in months';
 COMMENT ON COLUMN plans.customer_ref IS
 'key of the business database''s own row';
 COMMENT ON COLUMN plans.origin IS
-'created here, adopted after a lost answer, or imported';
+'created here, adopted after a lost answer, or imported by sync_plans()';
 COMMENT ON COLUMN plans.created_at IS
-'when it was created';
+'when it was created or first seen, by clock()';
 COMMENT ON COLUMN plans.action_id IS
 'action that created it';
 COMMENT ON COLUMN plans.last_seen_at IS
@@ -120,7 +125,7 @@ COMMENT ON COLUMN plans.last_seen_at IS
 COMMENT ON COLUMN plans.missing_since IS
 'when a complete list first did not show it any more';
 COMMENT ON COLUMN plans.details IS
-'the provider''s own row without secrets';
+'what the provider last showed of it, without secrets';
 
 CREATE TABLE subscriptions (
 	server			name		NOT NULL,
@@ -128,7 +133,9 @@ CREATE TABLE subscriptions (
 	plan_id			text,
 	client_id		text,
 	customer_ref	text,
-	status			text		NOT NULL,
+	status			text		NOT NULL
+		CHECK (status IN ('waiting', 'trial', 'active', 'paid', 'past_due',
+						  'suspended', 'cancelled', 'expired', 'unknown')),
 	status_id		bigint,
 	amount_cents	bigint,
 	currency		text,
@@ -146,40 +153,44 @@ CREATE TABLE subscriptions (
 	details			jsonb,
 	PRIMARY KEY (server, subscription_id)
 );
+CREATE INDEX subscriptions_plan ON subscriptions (server, plan_id);
+CREATE INDEX subscriptions_client ON subscriptions (server, client_id);
+CREATE INDEX subscriptions_customer_ref ON subscriptions (customer_ref)
+	WHERE customer_ref IS NOT NULL;
 COMMENT ON TABLE subscriptions IS
 'clients'' subscriptions to plans as far as they are known here';
 COMMENT ON COLUMN subscriptions.server IS
 'foreign server: the provider account';
 COMMENT ON COLUMN subscriptions.subscription_id IS
-'the provider''s id of the subscription';
+'the provider''s id, opaque';
 COMMENT ON COLUMN subscriptions.plan_id IS
-'the provider''s id of the plan';
+'see plans';
 COMMENT ON COLUMN subscriptions.client_id IS
 'the provider''s id of the client';
 COMMENT ON COLUMN subscriptions.customer_ref IS
 'key of the business database''s own row';
 COMMENT ON COLUMN subscriptions.status IS
-'what the provider says of it, in one word';
+'waiting, trial, active, paid, past_due, suspended, cancelled, expired or unknown: by the provider''s title, or by what was done here';
 COMMENT ON COLUMN subscriptions.status_id IS
-'the provider''s number for it, of which clients disagree what it means';
+'the provider''s number of the state, whose meaning is not published';
 COMMENT ON COLUMN subscriptions.amount_cents IS
-'value of each recurrence';
+'charged at each recurrence; the provider writes decimal reais here';
 COMMENT ON COLUMN subscriptions.currency IS
-'ISO 4217 code';
+'BRL';
 COMMENT ON COLUMN subscriptions.payment_method IS
 'the provider''s literal';
 COMMENT ON COLUMN subscriptions.due_on IS
-'next day of payment';
+'when the next payment is due';
 COMMENT ON COLUMN subscriptions.expires_at IS
 'when it expires';
 COMMENT ON COLUMN subscriptions.created_at IS
-'when it was created';
+'when it began, as the provider says, or when it was first seen';
 COMMENT ON COLUMN subscriptions.suspended_at IS
-'when it was suspended';
+'when it was suspended; null while it is not';
 COMMENT ON COLUMN subscriptions.cancelled_at IS
-'when it was cancelled';
+'when it was cancelled from here';
 COMMENT ON COLUMN subscriptions.origin IS
-'created here, adopted after a lost answer, or imported';
+'created here, adopted after a lost answer, or imported by sync_subscriptions()';
 COMMENT ON COLUMN subscriptions.action_id IS
 'action that created it';
 COMMENT ON COLUMN subscriptions.last_seen_at IS
@@ -187,7 +198,7 @@ COMMENT ON COLUMN subscriptions.last_seen_at IS
 COMMENT ON COLUMN subscriptions.missing_since IS
 'when a complete list first did not show it any more';
 COMMENT ON COLUMN subscriptions.details IS
-'the provider''s own row without secrets';
+'what the provider last showed of it, without secrets';
 
 CREATE TABLE clients (
 	server			name		NOT NULL,
@@ -195,6 +206,9 @@ CREATE TABLE clients (
 	name			text,
 	email			text,
 	document		text,
+	birth_date		date,
+	phone			text,
+	mobile			text,
 	customer_ref	text,
 	origin			text		NOT NULL
 		CHECK (origin IN ('created', 'adopted', 'imported')),
@@ -203,28 +217,35 @@ CREATE TABLE clients (
 	details			jsonb,
 	PRIMARY KEY (server, client_id)
 );
+CREATE INDEX clients_document ON clients (server, document);
 COMMENT ON TABLE clients IS
 'clients registered at the billing providers';
 COMMENT ON COLUMN clients.server IS
 'foreign server: the provider account';
 COMMENT ON COLUMN clients.client_id IS
-'the provider''s id of the client';
+'the provider''s id, opaque';
 COMMENT ON COLUMN clients.name IS
-'name as given';
+'name of the person or company';
 COMMENT ON COLUMN clients.email IS
-'address';
+'e-mail address';
 COMMENT ON COLUMN clients.document IS
-'CPF or CNPJ, digits only';
+'CPF or CNPJ, digits';
+COMMENT ON COLUMN clients.birth_date IS
+'as given at the creation';
+COMMENT ON COLUMN clients.phone IS
+'as given at the creation';
+COMMENT ON COLUMN clients.mobile IS
+'as given at the creation';
 COMMENT ON COLUMN clients.customer_ref IS
 'key of the business database''s own row';
 COMMENT ON COLUMN clients.origin IS
-'created here, adopted after a lost answer, or imported';
+'created here, or adopted after a lost answer';
 COMMENT ON COLUMN clients.created_at IS
-'when it was created';
+'when the provider was told of it, by clock()';
 COMMENT ON COLUMN clients.action_id IS
 'action that created it';
 COMMENT ON COLUMN clients.details IS
-'the provider''s own row without secrets';
+'what the provider last showed of it, without secrets';
 
 CREATE TABLE cards (
 	server			name		NOT NULL,
@@ -235,20 +256,21 @@ CREATE TABLE cards (
 	action_id		bigint,
 	PRIMARY KEY (server, card_id)
 );
+CREATE INDEX cards_client ON cards (server, client_id);
 COMMENT ON TABLE cards IS
 'cards that the billing providers keep for clients: their ids, never their numbers';
 COMMENT ON COLUMN cards.server IS
 'foreign server: the provider account';
 COMMENT ON COLUMN cards.card_id IS
-'the provider''s id of the card';
+'the provider''s id, opaque';
 COMMENT ON COLUMN cards.client_id IS
-'the provider''s id of the client';
+'the provider''s id of the client whose card it is';
 COMMENT ON COLUMN cards.last_digits IS
-'last digits of its number';
+'last four digits of its number, as the provider shows them';
 COMMENT ON COLUMN cards.created_at IS
-'when it was created';
+'when it was stored, by clock()';
 COMMENT ON COLUMN cards.action_id IS
-'action that created it';
+'action that stored it';
 
 SELECT pg_catalog.pg_extension_config_dump('object_events', '');
 SELECT pg_catalog.pg_extension_config_dump('plans', '');
@@ -256,27 +278,219 @@ SELECT pg_catalog.pg_extension_config_dump('subscriptions', '');
 SELECT pg_catalog.pg_extension_config_dump('clients', '');
 SELECT pg_catalog.pg_extension_config_dump('cards', '');
 
-/* Brings events of plans and so on into the tables; raises if a row is held. */
+/*
+ * What an event tells of a row, over what was known of it; what the tables
+ * know by themselves no event can change.
+ */
+CREATE FUNCTION event_facts(details jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_strip_nulls(details) - ARRAY['server', 'origin', 'action_id',
+											  'last_seen_at', 'missing_since',
+											  'cancelled_at', 'status']
+		|| jsonb_strip_nulls(jsonb_build_object(
+			'details', details->'details',
+			'status', nullif(details->>'status', 'unknown')))
+$$;
+COMMENT ON FUNCTION event_facts(jsonb) IS
+'the columns that an event tells of; a status that it does not know it does not tell';
+REVOKE ALL ON FUNCTION event_facts(jsonb) FROM PUBLIC;
+
+/* The origin of what an event is the first of. */
+CREATE FUNCTION event_origin(event object_events) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN event.kind IN ('created', 'adopted') THEN event.kind
+				ELSE 'imported' END
+$$;
+COMMENT ON FUNCTION event_origin(object_events) IS
+'where a row comes from that begins with this event';
+REVOKE ALL ON FUNCTION event_origin(object_events) FROM PUBLIC;
+
+CREATE FUNCTION apply_plan_event(event object_events) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	plan partner_api.plans;
+BEGIN
+	SELECT p.* INTO plan FROM partner_api.plans p
+	WHERE p.server = event.server AND p.plan_id = event.object_id
+	FOR UPDATE NOWAIT;
+	IF NOT FOUND THEN
+		plan.origin := partner_api.event_origin(event);
+		plan.created_at := event.occurred_at;
+	END IF;
+	plan := jsonb_populate_record(plan,
+		partner_api.event_facts(event.details) - 'created_at');
+	plan.server := event.server;
+	plan.plan_id := event.object_id;
+	plan.missing_since := CASE WHEN event.kind IN ('missing', 'deleted')
+							   THEN event.occurred_at END;
+	IF event.kind IN ('created', 'adopted') THEN
+		plan.origin := event.kind;
+		plan.action_id := event.action_id;
+	END IF;
+	INSERT INTO partner_api.plans AS p SELECT plan.*
+	ON CONFLICT (server, plan_id) DO UPDATE
+	SET (name, description, email, setup_amount_cents, amount_cents,
+		 grace_period, tolerance_period, frequency, interval_count, logo,
+		 currency, payment_methods, plan_expiration_date, has_expiration,
+		 expire_subscriptions, subscription_duration, customer_ref, origin,
+		 action_id, missing_since, details)
+	  = (excluded.name, excluded.description, excluded.email,
+		 excluded.setup_amount_cents, excluded.amount_cents,
+		 excluded.grace_period, excluded.tolerance_period,
+		 excluded.frequency, excluded.interval_count, excluded.logo,
+		 excluded.currency, excluded.payment_methods,
+		 excluded.plan_expiration_date, excluded.has_expiration,
+		 excluded.expire_subscriptions, excluded.subscription_duration,
+		 excluded.customer_ref, excluded.origin, excluded.action_id,
+		 excluded.missing_since, excluded.details);
+END
+$$;
+COMMENT ON FUNCTION apply_plan_event(object_events) IS
+'brings one event into plans; for apply_object_events()';
+REVOKE ALL ON FUNCTION apply_plan_event(object_events) FROM PUBLIC;
+
+/*
+ * What was done here is known to have been done, even where the answer shows
+ * no state, or a number that nobody can read.
+ */
+CREATE FUNCTION apply_subscription_event(event object_events) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	subscription partner_api.subscriptions;
+	done_status text := CASE event.kind WHEN 'suspended' THEN 'suspended'
+										WHEN 'reactivated' THEN 'active'
+										WHEN 'cancelled' THEN 'cancelled' END;
+BEGIN
+	SELECT s.* INTO subscription FROM partner_api.subscriptions s
+	WHERE s.server = event.server AND s.subscription_id = event.object_id
+	FOR UPDATE NOWAIT;
+	IF NOT FOUND THEN
+		subscription.origin := partner_api.event_origin(event);
+		subscription.created_at := event.occurred_at;
+		subscription.status := 'unknown';
+	END IF;
+	IF event.kind = 'reactivated' THEN
+		subscription.suspended_at := NULL;
+	END IF;
+	subscription.status := coalesce(done_status, subscription.status);
+	subscription := jsonb_populate_record(subscription,
+		partner_api.event_facts(event.details));
+	IF event.kind IN ('suspended', 'cancelled') THEN
+		subscription.status := done_status;
+	END IF;
+	subscription.server := event.server;
+	subscription.subscription_id := event.object_id;
+	subscription.suspended_at := CASE
+		WHEN event.kind = 'suspended'
+			THEN coalesce(subscription.suspended_at, event.occurred_at)
+		WHEN subscription.status = 'suspended'
+			THEN subscription.suspended_at END;
+	subscription.cancelled_at := CASE
+		WHEN event.kind = 'cancelled' THEN event.occurred_at
+		ELSE subscription.cancelled_at END;
+	subscription.missing_since := CASE WHEN event.kind = 'missing'
+									   THEN event.occurred_at END;
+	IF event.kind IN ('created', 'adopted') THEN
+		subscription.origin := event.kind;
+		subscription.action_id := event.action_id;
+	END IF;
+	INSERT INTO partner_api.subscriptions AS s SELECT subscription.*
+	ON CONFLICT (server, subscription_id) DO UPDATE
+	SET (plan_id, client_id, customer_ref, status, status_id, amount_cents,
+		 currency, payment_method, due_on, expires_at, created_at,
+		 suspended_at, cancelled_at, origin, action_id, missing_since,
+		 details)
+	  = (excluded.plan_id, excluded.client_id, excluded.customer_ref,
+		 excluded.status, excluded.status_id, excluded.amount_cents,
+		 excluded.currency, excluded.payment_method, excluded.due_on,
+		 excluded.expires_at, excluded.created_at, excluded.suspended_at,
+		 excluded.cancelled_at, excluded.origin, excluded.action_id,
+		 excluded.missing_since, excluded.details);
+END
+$$;
+COMMENT ON FUNCTION apply_subscription_event(object_events) IS
+'brings one event into subscriptions; for apply_object_events()';
+REVOKE ALL ON FUNCTION apply_subscription_event(object_events) FROM PUBLIC;
+
+CREATE FUNCTION apply_client_event(event object_events) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	client partner_api.clients;
+BEGIN
+	SELECT c.* INTO client FROM partner_api.clients c
+	WHERE c.server = event.server AND c.client_id = event.object_id
+	FOR UPDATE NOWAIT;
+	IF NOT FOUND THEN
+		client.origin := partner_api.event_origin(event);
+		client.created_at := event.occurred_at;
+		client.action_id := event.action_id;
+	END IF;
+	client := jsonb_populate_record(client,
+		partner_api.event_facts(event.details) - 'created_at');
+	client.server := event.server;
+	client.client_id := event.object_id;
+	INSERT INTO partner_api.clients AS c SELECT client.*
+	ON CONFLICT (server, client_id) DO UPDATE
+	SET (name, email, document, birth_date, phone, mobile, customer_ref,
+		 details)
+	  = (excluded.name, excluded.email, excluded.document,
+		 excluded.birth_date, excluded.phone, excluded.mobile,
+		 excluded.customer_ref, excluded.details);
+END
+$$;
+COMMENT ON FUNCTION apply_client_event(object_events) IS
+'brings one event into clients; for apply_object_events()';
+REVOKE ALL ON FUNCTION apply_client_event(object_events) FROM PUBLIC;
+
+CREATE FUNCTION apply_card_event(event object_events) RETURNS void
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO partner_api.cards
+		(server, card_id, client_id, last_digits, created_at, action_id)
+	VALUES (event.server, event.object_id, event.details->>'client_id',
+			event.details->>'last_digits', event.occurred_at,
+			event.action_id)
+	ON CONFLICT (server, card_id) DO NOTHING
+$$;
+COMMENT ON FUNCTION apply_card_event(object_events) IS
+'brings one event into cards; for apply_object_events()';
+REVOKE ALL ON FUNCTION apply_card_event(object_events) FROM PUBLIC;
+
 CREATE FUNCTION apply_object_events(event_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	event partner_api.object_events;
 BEGIN
-	INSERT INTO partner_api.plans AS p
-		(server, plan_id, name, description, amount_cents, frequency,
-		 customer_ref, origin, created_at, action_id)
-	SELECT e.server, e.object_id, e.details->>'name',
-		   e.details->>'description', (e.details->>'amount_cents')::bigint,
-		   e.details->>'frequency', e.details->>'customer_ref', e.kind,
-		   e.occurred_at, e.action_id
-	FROM partner_api.object_events e
-	WHERE e.event_id = ANY (event_ids) AND e.object = 'plan'
-	  AND e.kind IN ('created', 'adopted')
-	ON CONFLICT (server, plan_id) DO NOTHING;
+	FOR event IN
+		SELECT e.* FROM partner_api.object_events e
+		WHERE e.event_id = ANY (event_ids) ORDER BY e.event_id
+	LOOP
+		CASE event.object
+		WHEN 'plan' THEN PERFORM partner_api.apply_plan_event(event);
+		WHEN 'subscription' THEN
+			PERFORM partner_api.apply_subscription_event(event);
+		WHEN 'client' THEN PERFORM partner_api.apply_client_event(event);
+		WHEN 'card' THEN PERFORM partner_api.apply_card_event(event);
+		ELSE NULL;		/* of invoices the events are all there is */
+		END CASE;
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION apply_object_events(bigint[]) IS
-'brings events of plans, subscriptions, clients and cards into their tables';
+'brings events of plans, subscriptions, clients and cards into their tables; raises an error if a session holds a row';
 REVOKE ALL ON FUNCTION apply_object_events(bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION object_row(of_server name, object text, of_id text)
@@ -284,20 +498,31 @@ RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE object
+	SELECT CASE WHEN length(r.facts::text) > 8000
+				THEN r.facts - 'details' ELSE r.facts END::text
+	FROM (SELECT CASE object
 		WHEN 'plan' THEN (
-			SELECT to_json(r)::text FROM partner_api.plans r
-			WHERE r.server = of_server AND r.plan_id = of_id)
+			SELECT to_jsonb(p) FROM partner_api.plans p
+			WHERE p.server = of_server AND p.plan_id = of_id)
 		WHEN 'subscription' THEN (
-			SELECT to_json(r)::text FROM partner_api.subscriptions r
-			WHERE r.server = of_server AND r.subscription_id = of_id)
+			SELECT to_jsonb(s) FROM partner_api.subscriptions s
+			WHERE s.server = of_server AND s.subscription_id = of_id)
 		WHEN 'client' THEN (
-			SELECT to_json(r)::text FROM partner_api.clients r
-			WHERE r.server = of_server AND r.client_id = of_id)
+			SELECT to_jsonb(c) FROM partner_api.clients c
+			WHERE c.server = of_server AND c.client_id = of_id)
 		WHEN 'card' THEN (
-			SELECT to_json(r)::text FROM partner_api.cards r
-			WHERE r.server = of_server AND r.card_id = of_id) END
+			SELECT to_jsonb(c) FROM partner_api.cards c
+			WHERE c.server = of_server AND c.card_id = of_id)
+		ELSE (
+			SELECT jsonb_build_object('invoice_id', e.object_id,
+									  'event', e.kind,
+									  'occurred_at', e.occurred_at)
+				   || e.details
+			FROM partner_api.object_events e
+			WHERE e.server = of_server AND e.object = object_row.object
+			  AND e.object_id = of_id
+			ORDER BY e.event_id DESC LIMIT 1) END AS facts) r
 $$;
 COMMENT ON FUNCTION object_row(name, text, text) IS
-'the row of a plan, subscription, client or card as JSON, for the call that waits for it';
+'what is known of a plan, subscription, client, card or invoice as JSON, for the call that waits for it';
 REVOKE ALL ON FUNCTION object_row(name, text, text) FROM PUBLIC;

@@ -220,6 +220,9 @@ AS $$
 		SELECT e.occurred_at, 4, 'instance ' || e.kind, e.instance_id
 		FROM partner_api.instance_events e WHERE e.action_id = of_action
 		UNION ALL
+		SELECT e.occurred_at, 4, e.object || ' ' || e.kind, e.object_id
+		FROM partner_api.object_events e WHERE e.action_id = of_action
+		UNION ALL
 		SELECT h.closed_at, 5, h.state, h.last_error
 		FROM partner_api.action_history h WHERE h.action_id = of_action
 		UNION ALL

@@ -8,7 +8,8 @@ GRANT USAGE ON SCHEMA partner_api
 GRANT partner_api_reader TO partner_api_operator;
 GRANT partner_api_operator TO partner_api_admin;
 
-GRANT SELECT ON instances, instance_events, pending_actions, action_history,
+GRANT SELECT ON instances, instance_events, plans, subscriptions, clients,
+	cards, object_events, pending_actions, action_history,
 	action_attempts, mirror_backlog, worker_status, stalled_actions,
 	trials_at_risk, token_usage, token_quotas, cap_alerts, spend_caps,
 	unmatched_instances, server_surveys, server_pauses, server_health,
@@ -59,6 +60,56 @@ GRANT EXECUTE ON FUNCTION
 	instance_qr_url(name, text),
 	phone_code(name, text, text),
 	instance_settings(name, text)
+	TO partner_api_operator;
+
+GRANT EXECUTE ON FUNCTION
+	create_plan(name, text, bigint, text, text, text, bigint, integer,
+		integer, integer, boolean, text, text, timestamptz, boolean, boolean,
+		integer, text, text, text, bytea, text, text),
+	enqueue_create_plan(name, text, bigint, text, text, text, bigint,
+		integer, integer, integer, boolean, text, text, timestamptz, boolean,
+		boolean, integer, text, text, text, bytea, text, text, timestamptz,
+		timestamptz),
+	change_plan(name, text, text, bigint, text, text, text, bigint, integer,
+		integer, integer, boolean, text, text, timestamptz, boolean, boolean,
+		integer, text, text, text, bytea, text),
+	enqueue_change_plan(name, text, text, bigint, text, text, text, bigint,
+		integer, integer, integer, boolean, text, text, timestamptz, boolean,
+		boolean, integer, text, text, text, bytea, text, timestamptz,
+		timestamptz),
+	delete_plan(name, text, text),
+	enqueue_delete_plan(name, text, text, timestamptz, timestamptz),
+	remote_objects(name, text, text),
+	remote_object(name, text, text),
+	list_plans(name),
+	get_plan(name, text),
+	create_client(name, text, text, text, date, text, text, jsonb, text,
+		text),
+	enqueue_create_client(name, text, text, text, date, text, text, jsonb,
+		text, text, timestamptz, timestamptz),
+	store_card(name, text, jsonb, text),
+	create_subscription(name, text, text, text, jsonb, jsonb, jsonb, date,
+		text, text),
+	enqueue_create_subscription(name, text, text, text, date, text, text,
+		timestamptz, timestamptz),
+	change_subscription(name, text, jsonb, text),
+	enqueue_change_subscription(name, text, jsonb, text, timestamptz,
+		timestamptz),
+	suspend_subscription(name, text, text),
+	enqueue_suspend_subscription(name, text, text, timestamptz, timestamptz),
+	reactivate_subscription(name, text, text),
+	enqueue_reactivate_subscription(name, text, text, timestamptz,
+		timestamptz),
+	cancel_subscription(name, text, text),
+	enqueue_cancel_subscription(name, text, text, timestamptz, timestamptz),
+	refund_invoice(name, text, text, text),
+	enqueue_refund_invoice(name, text, text, text, timestamptz, timestamptz),
+	list_subscriptions(name),
+	get_subscription(name, text),
+	subscription_invoices(name, text),
+	find_client(name, text),
+	sync_plans(name),
+	sync_subscriptions(name)
 	TO partner_api_operator;
 
 GRANT INSERT, UPDATE, DELETE ON billing_rules, billing_bands, billing_prices

@@ -1,0 +1,215 @@
+/*
+ * sync_plans() and sync_subscriptions() bring the provider's list into the
+ * mirror, as sync_instances() does with instances.  The list wins in all that
+ * the provider shows.  A plan that carries our nonce is the effect of a create:
+ * adopted; everything else that is new is imported.
+ */
+CREATE FUNCTION note_object(of_server name, object text, of_id text,
+	kind text, of_action bigint, details jsonb)
+RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	new_event bigint;
+BEGIN
+	INSERT INTO partner_api.object_events
+		(server, object, object_id, kind, occurred_at, action_id, details)
+	VALUES (of_server, object, of_id, kind, partner_api.clock(), of_action,
+			details)
+	RETURNING event_id INTO new_event;
+	PERFORM partner_api.apply_object_events(ARRAY[new_event]);
+END
+$$;
+COMMENT ON FUNCTION note_object(name, text, text, text, bigint, jsonb) IS
+'records an event of a plan or subscription and applies it';
+REVOKE ALL ON FUNCTION note_object(name, text, text, text, bigint, jsonb)
+	FROM PUBLIC;
+
+/* What of these facts is news about something that is known. */
+CREATE FUNCTION object_news(object text, known jsonb, facts jsonb)
+RETURNS jsonb
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_object_agg(n.key, n.value), '{}')
+	FROM jsonb_each(CASE object
+		WHEN 'plan' THEN to_jsonb(jsonb_populate_record(
+			NULL::partner_api.plans, known || facts))
+		ELSE to_jsonb(jsonb_populate_record(
+			NULL::partner_api.subscriptions, known || facts)) END) n
+	WHERE n.value IS DISTINCT FROM known->n.key AND n.key <> 'details'
+$$;
+COMMENT ON FUNCTION object_news(text, jsonb, jsonb) IS
+'which columns of a plan or subscription differ from what is known';
+REVOKE ALL ON FUNCTION object_news(text, jsonb, jsonb) FROM PUBLIC;
+
+/*
+ * Take in what is new.  Returns whether it was: a create of ours that is not
+ * settled is the worker's to adopt, and one that a session holds is being
+ * decided on.
+ */
+CREATE FUNCTION adopt_object(of_server name, object text, of_id text,
+	nonce text, facts jsonb)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	ordered record;
+	has_effect boolean;
+BEGIN
+	SELECT o.* INTO ordered
+	FROM partner_api.order_of_nonce(of_server, nonce) o;
+	IF ordered.state IN ('sending', 'unknown') THEN
+		RETURN false;
+	END IF;
+	IF ordered.state IN ('waiting', 'held', 'needs_attention') THEN
+		PERFORM FROM partner_api.pending_actions p
+		WHERE p.action_id = ordered.action_id FOR UPDATE SKIP LOCKED;
+		IF NOT FOUND THEN
+			RETURN false;
+		END IF;
+	END IF;
+	has_effect := EXISTS (
+		SELECT FROM partner_api.plans p
+		WHERE p.server = of_server AND p.action_id = ordered.action_id);
+	IF nonce IS NULL OR has_effect THEN
+		PERFORM partner_api.note_object(of_server, object, of_id, 'imported',
+										NULL, facts);
+		PERFORM partner_api.announce('surplus', of_server, ordered.action_id,
+			of_id, format('plan %s at server "%s" is surplus: action %s has another',
+						  of_id, of_server, ordered.action_id))
+		WHERE has_effect;
+		RETURN true;
+	END IF;
+	facts := facts || jsonb_strip_nulls(jsonb_build_object(
+		'customer_ref', ordered.customer_ref));
+	PERFORM partner_api.note_object(of_server, object, of_id, 'adopted',
+									ordered.action_id, facts);
+	PERFORM partner_api.close_action(ordered.action_id, 'done', NULL, of_id,
+									 facts::text)
+	WHERE ordered.state IN ('waiting', 'held', 'needs_attention');
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION adopt_object(name, text, text, text, jsonb) IS
+'takes in a plan or subscription that a list shows and that is not known here';
+REVOKE ALL ON FUNCTION adopt_object(name, text, text, text, jsonb)
+	FROM PUBLIC;
+
+/* What the list should show but does not, lag apart. */
+CREATE FUNCTION miss_objects(of_server name, object text, listed text[],
+	list_lag interval)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	gone text;
+	missing bigint := 0;
+BEGIN
+	FOR gone IN
+		SELECT p.plan_id FROM partner_api.plans p
+		WHERE object = 'plan' AND p.server = of_server
+		  AND p.missing_since IS NULL
+		  AND p.created_at < partner_api.clock() - list_lag
+		  AND p.plan_id <> ALL (listed)
+		UNION ALL
+		SELECT s.subscription_id FROM partner_api.subscriptions s
+		WHERE object = 'subscription' AND s.server = of_server
+		  AND s.missing_since IS NULL AND s.status <> 'cancelled'
+		  AND s.created_at < partner_api.clock() - list_lag
+		  AND s.subscription_id <> ALL (listed)
+	LOOP
+		PERFORM partner_api.note_object(of_server, object, gone, 'missing',
+										NULL, '{}');
+		missing := missing + 1;
+	END LOOP;
+	RETURN missing;
+END
+$$;
+COMMENT ON FUNCTION miss_objects(name, text, text[], interval) IS
+'notes the plans or subscriptions that a complete list does not show any more; returns how many';
+REVOKE ALL ON FUNCTION miss_objects(name, text, text[], interval)
+	FROM PUBLIC;
+
+CREATE FUNCTION apply_object_listing(of_server name, object text,
+	listing jsonb, list_lag interval,
+	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
+RETURNS record
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	ours text := (SELECT '\[(pa-' || installation_id || '-\d{1,18}-[0-9a-f]{8})\]$'
+				  FROM partner_api.installation
+				  ORDER BY established_at, installation_id LIMIT 1);
+	listed text[] := ARRAY(SELECT l->>'object_id'
+						   FROM jsonb_array_elements(listing) l);
+	row record;
+	known jsonb;
+	news jsonb;
+BEGIN
+	seen := 0;
+	added := 0;
+	changed := 0;
+	FOR row IN
+		SELECT l.object_id, l.fields::jsonb AS facts,
+			   substring(l.marked_text FROM ours) AS nonce
+		FROM jsonb_to_recordset(listing)
+			 AS l (object_id text, marked_text text, fields text)
+		ORDER BY l.object_id
+	LOOP
+		seen := seen + 1;
+		INSERT INTO partner_api.server_evidence (server, nonce_seen_at)
+		SELECT of_server, partner_api.clock() WHERE row.nonce IS NOT NULL
+		ON CONFLICT (server) DO NOTHING;
+		known := partner_api.object_row(of_server, object, row.object_id);
+		IF known IS NULL THEN
+			added := added + partner_api.adopt_object(of_server, object,
+				row.object_id, row.nonce, row.facts)::integer;
+			CONTINUE;
+		END IF;
+		news := partner_api.object_news(object, known,
+			partner_api.event_facts(row.facts)
+			- CASE object WHEN 'plan' THEN 'created_at' ELSE '' END);
+		CONTINUE WHEN news = '{}' AND known->>'missing_since' IS NULL;
+		PERFORM partner_api.note_object(of_server, object, row.object_id,
+			CASE WHEN known->>'missing_since' IS NULL THEN 'changed'
+				 ELSE 'found_again' END, NULL,
+			news || jsonb_strip_nulls(jsonb_build_object(
+				'details', row.facts->'details')));
+		changed := changed + 1;
+	END LOOP;
+	UPDATE partner_api.plans p SET last_seen_at = partner_api.clock()
+	WHERE object = 'plan' AND p.server = of_server
+	  AND p.plan_id = ANY (listed);
+	UPDATE partner_api.subscriptions s SET last_seen_at = partner_api.clock()
+	WHERE object = 'subscription' AND s.server = of_server
+	  AND s.subscription_id = ANY (listed);
+	missing := partner_api.miss_objects(of_server, object, listed, list_lag);
+END
+$$;
+COMMENT ON FUNCTION apply_object_listing(name, text, jsonb, interval) IS
+'brings a complete list of plans or subscriptions into the mirror; for sync_plans() and sync_subscriptions()';
+REVOKE ALL ON FUNCTION apply_object_listing(name, text, jsonb, interval)
+	FROM PUBLIC;
+
+CREATE FUNCTION sync_plans(server name,
+	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_sync_plans'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION sync_plans(name) IS
+'brings the provider''s plans into the mirror: rows seen, added, changed, and missing from the list';
+REVOKE ALL ON FUNCTION sync_plans(name) FROM PUBLIC;
+
+CREATE FUNCTION sync_subscriptions(server name,
+	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_sync_subscriptions'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION sync_subscriptions(name) IS
+'brings the provider''s subscriptions into the mirror: rows seen, added, changed, and missing from the list';
+REVOKE ALL ON FUNCTION sync_subscriptions(name) FROM PUBLIC;
