@@ -110,6 +110,7 @@ check_arguments(const PartnerApiServer *server,
 
 	view.kind = action->kind;
 	view.instance_id = action->instance_id;
+	view.now_ms = partner_api_unix_ms_from_timestamp(partner_api_clock_now());
 	view.arguments = partner_api_json_parse(utf8, strlen(utf8), &error);
 	if (view.arguments == NULL)
 		ereport(ERROR,

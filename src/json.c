@@ -222,11 +222,16 @@ partner_api_json_wipe_freed(void)
 /*
  * See json.h.  jansson writes into a buffer of ours: a string of its own
  * would be lost if copying it threw.
+ *
+ * A number with a point has passed through a double.  With 15 digits it is
+ * written as it came, 49.9 and not 49.899999999999999; no amount of money has
+ * more.
  */
 char *
 partner_api_json_print(const json_t *value)
 {
-	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY |
+	JSON_REAL_PRECISION(15);
 	size_t		size = json_dumpb(value, NULL, 0, flags);
 	char	   *str;
 

@@ -24,7 +24,8 @@
 #define DEFAULT_ALLOWED_HOSTS \
 	"api.z-api.io," \
 	" api.green-api.com, *.api.green-api.com," \
-	" api.greenapi.com, *.api.greenapi.com"
+	" api.greenapi.com, *.api.greenapi.com," \
+	" api.zsystems.com.br"
 
 int			partner_api_after_promotion = PARTNER_API_AFTER_PROMOTION_CONTINUE;
 char	   *partner_api_allowed_hosts = NULL;

@@ -79,6 +79,7 @@ extern bool partner_api_words_contain(const char *words, const char *part);
 /* ---- values.c: values in answers ---- */
 
 extern bool partner_api_parse_time(const char *str, int64 *ms, bool *zoned);
+extern bytea *partner_api_decode_base64(const char *str);
 extern bytea *partner_api_decode_png(const char *base64);
 extern void partner_api_remove_secrets(json_t *value);
 extern char *partner_api_filled_text(const json_t *object, const char *key);

@@ -177,11 +177,15 @@ static const PartnerApiKindTraits traits[PARTNER_API_KINDS] = {
 		.creates = true,
 		.event = "created"
 	},
-	/* the card's data is gone once it was sent */
+
+	/*
+	 * The card's data is gone once it was sent, and no list shows cards; one
+	 * that can be read without knowing the client serves to say so.
+	 */
 	[PARTNER_API_STORE_CARD] = {
 		.name = "store_card",
 		.object = PARTNER_API_CARD,
-		.list = PARTNER_API_LIST_CLIENTS,
+		.list = PARTNER_API_LIST_PLANS,
 		.repeat = PARTNER_API_REPEAT_NEVER,
 		.event = "stored",
 		.id_argument = "client_id"

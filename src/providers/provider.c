@@ -40,7 +40,8 @@
 
 static const PartnerApiProvider *const providers[] = {
 	&partner_api_greenapi,
-	&partner_api_zapi
+	&partner_api_zapi,
+	&partner_api_zsystems
 };
 
 /*

@@ -71,6 +71,7 @@ typedef struct PartnerApiAction
 	json_t	   *arguments;		/* object; see each provider's check() */
 	json_t	   *tokens;			/* bulk delete: object, id -> token */
 	json_t	   *secret;			/* card data, never stored; or NULL */
+	int64		now_ms;			/* for check(): unix ms; 0 if not known */
 } PartnerApiAction;
 
 typedef struct PartnerApiPair
@@ -102,8 +103,8 @@ typedef struct PartnerApiRequest
 	List	   *headers;		/* of PartnerApiPair * */
 	const char *body;			/* UTF-8, or NULL for none */
 	size_t		body_len;
-	List	   *parts;			/* of PartnerApiPart *: multipart/form-data, in
-								 * place of a body; the transport adds its
+	List	   *parts;			/* of PartnerApiPart *: multipart/form-data,
+								 * in place of a body; the transport adds its
 								 * Content-Type */
 	bool		secret;			/* set by the caller of build(): the body,
 								 * palloc'd, holds card data */
@@ -349,5 +350,6 @@ extern char *partner_api_response_words(const PartnerApiResponse *response);
 
 extern const PartnerApiProvider partner_api_greenapi;
 extern const PartnerApiProvider partner_api_zapi;
+extern const PartnerApiProvider partner_api_zsystems;
 
 #endif							/* PARTNER_API_PROVIDER_H */

@@ -143,8 +143,8 @@ partner_api_parse_time(const char *str, int64 *ms, bool *zoned)
  * Decode base64; NULL unless it is exactly that.  PostgreSQL's decoder also
  * takes any number of "=" at the end, so that is refused here.
  */
-static bytea *
-decode_base64(const char *str)
+bytea *
+partner_api_decode_base64(const char *str)
 {
 	size_t		len = strlen(str);
 	size_t		digits = strspn(str, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -170,7 +170,7 @@ decode_base64(const char *str)
 bytea *
 partner_api_decode_png(const char *base64)
 {
-	bytea	   *bytes = decode_base64(base64);
+	bytea	   *bytes = partner_api_decode_base64(base64);
 
 	if (bytes == NULL || VARSIZE(bytes) < VARHDRSZ + sizeof(png_magic) ||
 		memcmp(VARDATA(bytes), png_magic, sizeof(png_magic)) != 0)

@@ -41,6 +41,9 @@ static int	palloc_countdown = -1;
 
 static jmp_buf *catcher = NULL;
 static BackendError current;
+static int	current_level;
+static BackendError notice;
+static bool noticed = false;
 
 /* ---- memory ---- */
 
@@ -61,6 +64,7 @@ void
 backend_reset(void)
 {
 	palloc_countdown = -1;
+	noticed = false;
 	while (callbacks != NULL)
 	{
 		MemoryContextCallback *callback = callbacks;
@@ -217,9 +221,19 @@ backend_catch(void (*function) (void *), void *argument)
 	return raised ? &current : NULL;
 }
 
+/*
+ * See backend.h.
+ */
+const BackendError *
+backend_notice(void)
+{
+	return noticed ? &notice : NULL;
+}
+
 bool
 errstart(int elevel, const char *domain)
 {
+	current_level = elevel;
 	memset(&current, 0, sizeof(current));
 	current.sqlstate = ERRCODE_INTERNAL_ERROR;
 	return true;
@@ -299,6 +313,12 @@ unpack_sql_state(int sql_state)
 void
 errfinish(const char *filename, int lineno, const char *funcname)
 {
+	if (current_level < ERROR)
+	{
+		notice = current;
+		noticed = true;
+		return;
+	}
 	if (catcher == NULL)
 	{
 		fprintf(stderr, "%s:%d: uncaught ERROR: %s\n", filename, lineno,

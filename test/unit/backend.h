@@ -25,6 +25,9 @@ typedef struct BackendError
 extern const BackendError *backend_catch(void (*function) (void *),
 										 void *argument);
 
+/* The last NOTICE or WARNING since the memory context was reset, or NULL. */
+extern const BackendError *backend_notice(void);
+
 /* Reset the memory context: run its callbacks, free what was palloc'd. */
 extern void backend_reset(void);
 

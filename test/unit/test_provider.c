@@ -17,10 +17,12 @@ test_find(const void *unused)
 	assert_ptr_equal(partner_api_provider_find("zapi"), &partner_api_zapi);
 	assert_ptr_equal(partner_api_provider_find("greenapi"),
 					 &partner_api_greenapi);
+	assert_ptr_equal(partner_api_provider_find("zsystems"),
+					 &partner_api_zsystems);
 	assert_null(partner_api_provider_find("ZAPI"));
 	assert_null(partner_api_provider_find("zap"));
 	assert_null(partner_api_provider_find(""));
-	assert_text(partner_api_provider_names(), "greenapi, zapi");
+	assert_text(partner_api_provider_names(), "greenapi, zapi, zsystems");
 }
 
 static void
