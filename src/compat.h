@@ -17,6 +17,8 @@
 #endif
 
 #include "catalog/pg_foreign_server.h"
+#include "miscadmin.h"
+#include "postmaster/autovacuum.h"
 #include "utils/acl.h"
 
 /* Has the role the right to use the foreign server? */
@@ -29,6 +31,17 @@ partner_api_server_usable_compat(Oid server, Oid role)
 #else
 	return pg_foreign_server_aclcheck(server, role,
 									  ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+/* Is this an autovacuum worker? */
+static inline bool
+partner_api_is_autovacuum_compat(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return AmAutoVacuumWorkerProcess();
+#else
+	return IsAutoVacuumWorkerProcess();
 #endif
 }
 

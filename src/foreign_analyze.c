@@ -4,8 +4,8 @@
  *	  ANALYZE of a foreign table.
  *
  * The provider has no samples to give, so the list is read whole, and the
- * planner learns how many pages it has.  Nothing does that by itself:
- * autovacuum leaves foreign tables alone.
+ * planner learns how many pages it has.  Only who says ANALYZE has that done:
+ * a background process must not send requests that nobody asked for.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -13,8 +13,7 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
+#include "compat.h"
 #include "executor/tuptable.h"
 #include "foreign.h"
 #include "utils/rel.h"
@@ -89,11 +88,16 @@ acquire_sample(Relation table, int elevel, HeapTuple *rows, int size,
 	return sample.filled;
 }
 
-/* See fdwapi.h.  How large a list is on disk is not known to anybody. */
+/*
+ * See fdwapi.h.  How large a list is on disk is not known to anybody.
+ * Autovacuum comes here for a table that a foreign table inherits from.
+ */
 bool
 partner_api_foreign_analyze(Relation table, AcquireSampleRowsFunc *function,
 							BlockNumber *pages)
 {
+	if (partner_api_is_autovacuum_compat())
+		return false;
 	*function = acquire_sample;
 	*pages = 1;
 	return true;

@@ -297,6 +297,28 @@ yields('SELECT count(*) FROM names JOIN live.instances USING (name)',
 	3, 4, 'a join with many rows lists once');
 $node->sql('DELETE FROM names WHERE name !~ \'bulk\'; ANALYZE names');
 
+# ---- what else a table is good for ----
+
+yields('SELECT tableoid::regclass FROM live.instances LIMIT 1',
+	'live.instances', 1, 'a row knows its table');
+$node->sql('CREATE TABLE other.every (server_name name, name text)'
+	  . ' PARTITION BY LIST (server_name);'
+	  . " CREATE TABLE other.ours PARTITION OF other.every FOR VALUES IN ('');"
+	  . ' CREATE FOREIGN TABLE other.theirs PARTITION OF other.every'
+	  . " FOR VALUES IN ('zapi') SERVER zapi OPTIONS (list 'instances')");
+yields("SELECT name FROM other.every WHERE name = 'bulk-20'",
+	'bulk-20', 1, 'a partition is searched too');
+yields("SELECT count(*) FROM other.every WHERE server_name = ''",
+	0, 0, '... or passed over');
+yields('SELECT n.name, i.status FROM names n, LATERAL (SELECT status'
+	  . ' FROM live.instances i WHERE i.name = n.name LIMIT 1) i'
+	  . " WHERE n.name = 'bulk-3'",
+	'bulk-3|signed', 1, 'a lateral subquery');
+yields('BEGIN; UPDATE names SET name = upper(i.name) FROM live.instances i'
+	  . " WHERE i.name = names.name AND names.name = 'bulk-3'"
+	  . ' RETURNING names.name; ROLLBACK',
+	'BULK-3', 1, 'an update of another table');
+
 # ---- EXPLAIN ----
 
 my $before = pages();
@@ -343,6 +365,20 @@ is( $node->sql('SELECT n_distinct FROM pg_stats'
 yields('SELECT count(*) FROM names JOIN live.instances USING (name)',
 	3, 4, 'a list that is known to be short is read once for a join');
 is_deeply([ grep { /query/ } asked(4) ], [], '... without a search');
+$node->sql('CREATE TABLE other.parent (name text);'
+	  . ' CREATE FOREIGN TABLE other.child () INHERITS (other.parent)'
+	  . " SERVER zapi OPTIONS (list 'instances');"
+	  . ' ALTER TABLE other.parent'
+	  . ' SET (autovacuum_analyze_threshold = 0,'
+	  . ' autovacuum_analyze_scale_factor = 0);'
+	  . " INSERT INTO other.parent VALUES ('ours')");
+$before = pages();
+$node->append_conf('postgresql.conf', 'autovacuum_naptime = 1s');
+$node->reload;
+$node->wait_for('SELECT last_autoanalyze IS NOT NULL'
+	  . " FROM pg_stat_user_tables WHERE relname = 'parent'");
+is(pages(), $before, 'autovacuum asks for nothing');
+yields('ANALYZE other.parent', '', 4, '... but who analyzes a parent does');
 fails_during('ANALYZE live.instances', { type => 'truncate', skip => 2 },
 	'HV00N', {}, 'a list that cannot be read is not analyzed');
 
