@@ -9,6 +9,7 @@ use warnings;
 
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use Time::HiRes qw(time);
 
 use lib dirname(__FILE__) . '/..';
 use Bench::Cluster qw(command conninfo psql reload_until_seen);
@@ -100,6 +101,54 @@ sub start_tls_sandbox
 	return $sandbox;
 }
 
+# Milliseconds of a query, the median of a few.
+sub query_ms
+{
+	my ($query) = @_;
+	my @times;
+
+	foreach (1 .. 3)
+	{
+		my $started = time;
+
+		psql($query);
+		push @times, 1000 * (time - $started);
+	}
+	return percentile(0.5, @times);
+}
+
+# A long list, by the function and by a foreign table; and the top of it.
+sub measure_lists
+{
+	my ($bench) = @_;
+	my $count = $bench->{full} ? 100_000 : 20_000;
+	my $pages = sub {
+		return $bench->{sandbox}->control('counters?names=false')
+		  ->{operations}{list_instances}{requests};
+	};
+
+	$bench->{sandbox}->control('instances',
+		{ count => $count, prefix => 'listed-', state => 'signed' });
+	psql("CREATE SCHEMA live; IMPORT FOREIGN SCHEMA partner_api"
+		  . ' FROM SERVER bench INTO live');
+	my $function =
+	  query_ms("SELECT count(*) FROM partner_api.remote_instances('bench')");
+	my $table = query_ms('SELECT count(*) FROM live.instances');
+	my $before = $pages->();
+	my $top = query_ms('SELECT name FROM live.instances LIMIT 10');
+
+	row("list of $count, foreign table",
+		sprintf('%.0f ms', $table),
+		sprintf('%.0f ms (remote_instances)', $function),
+		$table <= $function);
+	row('  LIMIT 10 of it', sprintf('%.0f ms', $top));
+	row('  its requests', ($pages->() - $before) / 3, 1,
+		$pages->() - $before == 3);
+	psql('SET client_min_messages = warning; DROP SCHEMA live CASCADE');
+	$bench->{sandbox}->reset;
+	return;
+}
+
 sub measure_reads
 {
 	my ($bench) = @_;
@@ -111,6 +160,7 @@ sub measure_reads
 	reload_until_seen('partner_api.enabled', 'on');
 	my $plain = read_rate('bench', $count);
 	row('plain', sprintf('%.0f/s', $plain), '7,000/s', $plain >= 7000);
+	measure_lists($bench);
 	my $sandbox = start_tls_sandbox($bench);
 	if (!$sandbox)
 	{
