@@ -205,14 +205,30 @@ partner_api_live_refused(const PartnerApiServer *server,
 					  words != NULL ? words : "(nothing)"));
 }
 
-/* Raise ERROR unless the answer is complete and its status a success. */
+/* What a caller can do about a refused read; NULL if nothing in general. */
+static const char *
+read_hint(PartnerApiReason reason)
+{
+	switch (reason)
+	{
+		case PARTNER_API_REASON_LOST:
+			return NULL;
+		case PARTNER_API_REASON_NOT_READY:
+			return "Try again in some minutes; partner_api.reboot_instance() may help an instance that stays so.";
+		default:
+			return partner_api_reason_hint(reason);
+	}
+}
+
+/* Raise ERROR unless the answer is complete and no refusal. */
 void
 partner_api_live_check(const PartnerApiServer *server,
 					   const char *instance_token,
 					   const PartnerApiResponse *response)
 {
-	PartnerApiReason reason = partner_api_response_reason(response);
-	const char *hint = partner_api_reason_hint(reason);
+	PartnerApiReason reason = partner_api_provider_reason(server->provider,
+														  response);
+	const char *hint = read_hint(reason);
 	const List *secrets = partner_api_server_secrets(server, instance_token);
 
 	if (reason == PARTNER_API_REASON_NONE)
@@ -232,8 +248,7 @@ partner_api_live_check(const PartnerApiServer *server,
 			response->body_len > 0 ?
 			errdetail("The answer: %s",
 					  partner_api_redact(response->body, secrets)) : 0,
-			hint != NULL && reason != PARTNER_API_REASON_LOST ?
-			errhint("%s", hint) : 0);
+			hint != NULL ? errhint("%s", hint) : 0);
 }
 
 /* ---- single values ---- */

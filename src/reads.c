@@ -64,7 +64,8 @@ static char *
 test_detail(const PartnerApiServer *server, const PartnerApiResponse *response,
 			bool ok)
 {
-	PartnerApiReason reason = partner_api_response_reason(response);
+	PartnerApiReason reason = partner_api_provider_reason(server->provider,
+														  response);
 	const char *hint = reason == PARTNER_API_REASON_LOST ? NULL :
 	partner_api_reason_hint(reason);
 	char	   *words;
@@ -104,7 +105,8 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 	server->provider->build_list(&filter, 1, &server->credential, &request);
 	/* whoever asks wants to know now: it probes an open circuit */
 	response = partner_api_live_fetch(server, PARTNER_API_PROBE, &request);
-	ok = partner_api_response_reason(response) == PARTNER_API_REASON_NONE &&
+	ok = partner_api_provider_reason(server->provider, response) ==
+		PARTNER_API_REASON_NONE &&
 		server->provider->parse_list(&filter, response, 1, &page,
 									 &message);
 

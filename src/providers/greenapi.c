@@ -305,6 +305,7 @@ const PartnerApiProvider partner_api_greenapi = {
 	.needs_token = needs_token,
 	.check = partner_api_greenapi_check,
 	.build = build,
+	.reason = partner_api_greenapi_reason,
 	.judge = partner_api_greenapi_judge,
 	.build_list = partner_api_greenapi_build_list,
 	.parse_list = partner_api_greenapi_parse_list,

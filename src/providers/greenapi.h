@@ -48,6 +48,7 @@ extern bool partner_api_greenapi_is_told(const char *setting);
 extern void partner_api_greenapi_check(const PartnerApiAction *action);
 
 /* greenapi_judge.c */
+extern PartnerApiReason partner_api_greenapi_reason(const PartnerApiResponse *response);
 extern void partner_api_greenapi_judge(const PartnerApiAction *action,
 									   const PartnerApiResponse *response,
 									   PartnerApiVerdict *verdict);

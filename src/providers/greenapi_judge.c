@@ -81,6 +81,35 @@ refusal_reason(const PartnerApiResponse *response, int64 code,
 }
 
 /*
+ * See provider.h.  The same error has a status of its own at one host and
+ * none at the other.  A list, which may be long, is not taken apart for this.
+ */
+PartnerApiReason
+partner_api_greenapi_reason(const PartnerApiResponse *response)
+{
+	PartnerApiReason reason = partner_api_response_reason(response);
+	char	   *fault = NULL;
+	char	   *words;
+	int64		code;
+
+	if (reason == PARTNER_API_REASON_NONE && response->body_len > 0 &&
+		response->body[0] == '[')
+		return reason;
+	code =
+		partner_api_greenapi_error_code(partner_api_json_parse(response->body,
+															   response->body_len,
+															   &fault));
+	if (reason == PARTNER_API_REASON_NONE && code == 0)
+		return reason;
+	words = partner_api_response_words(response);
+	if (partner_api_words_contain(words, "starting"))
+		return PARTNER_API_REASON_NOT_READY;
+	reason = refusal_reason(response, code, words);
+	return reason == PARTNER_API_REASON_NONE ?
+		PARTNER_API_REASON_REFUSED : reason;
+}
+
+/*
  * A refusal, as far as every call has the same.  A code that is no refusal
  * (the trap: 200 is one of an error) leaves open what was done.
  *

@@ -131,6 +131,18 @@ partner_api_response_reason(const PartnerApiResponse *response)
 }
 
 /*
+ * Why a response to a read or a list is no success.
+ */
+PartnerApiReason
+partner_api_provider_reason(const PartnerApiProvider *provider,
+							const PartnerApiResponse *response)
+{
+	if (provider->reason == NULL || !response->complete)
+		return partner_api_response_reason(response);
+	return provider->reason(response);
+}
+
+/*
  * Decide what no body can change, and leave 2xx and the refusals to the
  * provider.
  */

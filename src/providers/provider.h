@@ -283,6 +283,12 @@ typedef struct PartnerApiProvider
 						  const PartnerApiCredential *credential,
 						  PartnerApiRequest *request);
 
+	/*
+	 * Why a complete answer to a read or a list is a refusal, by its body
+	 * too; REASON_NONE: it is none.  NULL: its status decides.
+	 */
+	PartnerApiReason (*reason) (const PartnerApiResponse *response);
+
 	/* Judge a complete answer that the shared rules leave to the provider. */
 	void		(*judge) (const PartnerApiAction *action,
 						  const PartnerApiResponse *response,
@@ -339,6 +345,8 @@ extern void partner_api_provider_judge(const PartnerApiProvider *provider,
 extern const char *partner_api_subscription_name(PartnerApiSubscription subscription);
 extern PartnerApiReason partner_api_status_reason(int status);
 extern PartnerApiReason partner_api_response_reason(const PartnerApiResponse *response);
+extern PartnerApiReason partner_api_provider_reason(const PartnerApiProvider *provider,
+													const PartnerApiResponse *response);
 extern void partner_api_check_instance_id(const char *instance_id);
 extern void partner_api_check_instance_name(const char *name);
 extern char *partner_api_name_with_nonce(const char *name, const char *nonce);
