@@ -430,6 +430,35 @@ insert_disconnect(int64 disconnect, int64 before)
 	partner_api_execute(&statement, values, NULL, SPI_OK_INSERT);
 }
 
+/*
+ * Keep a secret setting where nobody reads it; returns the arguments without.
+ * Few actions have one, so most are told by their text alone.
+ */
+static char *
+hide_secrets(const PartnerApiNewAction *action, int64 action_id)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID};
+	static PartnerApiStatement statement = {
+		"INSERT INTO partner_api.action_secrets (action_id, settings)"
+		" SELECT $1, jsonb_build_object($3, a.settings->$3)"
+		"   FROM (SELECT $2::jsonb->'settings' AS settings) a"
+		"  WHERE a.settings ? $3"
+		" RETURNING jsonb_set($2::jsonb, ARRAY['settings', $3],"
+		"                     '\"(secret)\"')::text", 3, types, NULL
+	};
+	Datum		values[3];
+
+	if (strstr(action->arguments, PARTNER_API_SECRET_SETTING) == NULL)
+		return action->arguments;
+	values[0] = Int64GetDatum(action_id);
+	values[1] = CStringGetTextDatum(action->arguments);
+	values[2] = CStringGetTextDatum(PARTNER_API_SECRET_SETTING);
+	if (partner_api_execute(&statement, values, NULL,
+							SPI_OK_INSERT_RETURNING) == 0)
+		return action->arguments;
+	return partner_api_field_text(0, 1);
+}
+
 /* Insert the row; $1 to $14 as in the statement. */
 static void
 insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
@@ -454,7 +483,7 @@ insert_action(const PartnerApiNewAction *action, Datum server, Datum role,
 	values[1] = server;
 	values[2] = CStringGetTextDatum(partner_api_kind_name(action->kind));
 	values[3] = text_or_null(action->instance_id, &nulls[3]);
-	values[4] = CStringGetTextDatum(action->arguments);
+	values[4] = CStringGetTextDatum(hide_secrets(action, action_id));
 	values[5] = text_or_null(action->customer_ref, &nulls[5]);
 	if (action->has_run_at)
 		values[6] = TimestampTzGetDatum(action->run_at);

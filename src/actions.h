@@ -16,6 +16,9 @@
 #include "providers/provider.h"
 #include "servers.h"
 
+/* A setting of instances that is a secret, whatever the provider. */
+#define PARTNER_API_SECRET_SETTING "webhookUrlToken"
+
 /* An action that is wanted but not recorded yet; text is palloc'd. */
 typedef struct PartnerApiNewAction
 {

@@ -134,7 +134,11 @@
 	"         SELECT FROM partner_api.pending_actions d" \
 	"          WHERE d.server = c.server AND d.instance_id = c.instance_id" \
 	"            AND d.kind = 'delete_instance' AND d.action_id > c.action_id" \
-	"            AND d.state = 'waiting')" \
+	"            AND d.state = 'waiting')," \
+	"        CASE WHEN c.arguments->'settings' ? '" \
+	PARTNER_API_SECRET_SETTING "' THEN" \
+	"         (SELECT x.settings FROM partner_api.action_secrets x" \
+	"           WHERE x.action_id = c.action_id) END" \
 	"   FROM c" \
 	"   LEFT JOIN partner_api.instance_secrets s" \
 	"     ON s.server = c.server AND s.instance_id = c.instance_id" \
@@ -224,6 +228,7 @@ read_claim(MemoryContext parent, int row, PartnerApiPurpose purpose)
 	claim->instance_url = copy_utf8(row, 22);
 	claim->instance_unused = copy_bool(row, 23);
 	claim->delete_follows = copy_bool(row, 24);
+	claim->secret_settings = copy_tokens(row, 25);
 	MemoryContextSwitchTo(before);
 	return claim;
 }

@@ -22,9 +22,6 @@ typedef enum PartnerApiPurpose
 	PARTNER_API_LOOK			/* a listing that looks for its effect */
 } PartnerApiPurpose;
 
-/* A setting of instances that is a secret, whatever the provider. */
-#define PARTNER_API_SECRET_SETTING "webhookUrlToken"
-
 /*
  * An action under the lease that the worker took.  It owns the memory context
  * that everything about the attempt lives in.  What goes to the provider is
@@ -45,7 +42,8 @@ typedef struct PartnerApiClaim
 	char	   *instance_status;	/* of the mirror row; NULL: none */
 	bool		instance_unused;	/* surplus, and not connected */
 	bool		delete_follows; /* a disconnect before a delete */
-	char	   *arguments;		/* JSON */
+	char	   *arguments;		/* JSON, secrets replaced */
+	json_t	   *secret_settings;	/* object; NULL: none */
 	char	   *secret;			/* card data of a waiting call, JSON; it is
 								 * overwritten with the claim at the latest */
 	char	   *nonce;

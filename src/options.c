@@ -364,22 +364,6 @@ check_deadlines(List *options)
 				errhint("Set both; 0 switches one off."));
 }
 
-/* Refuse a cap on signs where there are none. */
-static void
-check_provider_options(List *options)
-{
-	const PartnerApiProvider *provider;
-
-	provider = partner_api_provider_find(find_def(options, "provider"));
-	if (provider->trial_ms == 0 && find_def(options, "max_cycle_cents") != NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				errmsg("option \"%s\" does not apply to provider \"%s\"",
-					   "max_cycle_cents", provider->name),
-				errdetail("It limits what is signed, and this provider has nothing to be signed."),
-				errhint("Limit creates with max_instances and max_new_per_day."));
-}
-
 /* Refuse options that are right one by one but not together. */
 static void
 check_whole(List *options, Oid catalog)
@@ -391,10 +375,7 @@ check_whole(List *options, Oid catalog)
 				errhint("Known providers are: %s.",
 						partner_api_provider_names()));
 	if (catalog == SERVER)
-	{
 		check_deadlines(options);
-		check_provider_options(options);
-	}
 	if (catalog == TABLE && find_def(options, "list") == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),

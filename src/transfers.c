@@ -258,6 +258,8 @@ partner_api_transfer_secrets(const PartnerApiTransfer *transfer)
 	secrets = list_concat(partner_api_server_secrets(transfer->account->server,
 													 claim->instance_token),
 						  partner_api_json_texts(claim->tokens));
+	secrets = list_concat(secrets,
+						  partner_api_json_texts(claim->secret_settings));
 	return list_concat(secrets, partner_api_card_texts(claim));
 }
 
@@ -304,10 +306,15 @@ start_send(PartnerApiTransfer *transfer)
 	MemoryContext context = AllocSetContextCreate(transfer->claim->context,
 												  "partner_api request",
 												  ALLOCSET_SMALL_SIZES);
+	json_t	   *settings = partner_api_json_get(transfer->arguments,
+												"settings");
 	PartnerApiAction action;
 	PartnerApiRequest request = {0};
 
 	MemoryContextSwitchTo(context);
+	/* only now: what is shown of the arguments has no secrets */
+	if (settings != NULL && transfer->claim->secret_settings != NULL)
+		partner_api_json_merge(settings, transfer->claim->secret_settings);
 	partner_api_transfer_action(transfer, &action);
 	action.secret = partner_api_card_of(transfer->claim, transfer->arguments);
 	server->provider->build(&action, &server->credential, &request);
@@ -366,11 +373,11 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 		return list_make1(partner_api_settle_unsent(transfer, "cancelled", why, now));
 	if (is_too_late(transfer->claim, now))
 		return list_make1(partner_api_settle_unsent(transfer, "missed",
-										"the deadline has passed; claimed in time, but not sent before it",
-										now));
+													"the deadline has passed; claimed in time, but not sent before it",
+													now));
 	if (transfer->account->error != NULL)
 		return partner_api_settle_local_failures(transfer, transfer->account->error,
-									 false, now);
+												 false, now);
 	PG_TRY();
 	{
 		start(transfer);
@@ -385,8 +392,8 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 	MemoryContextSwitchTo(before);
 	if (error != NULL)
 		return partner_api_settle_local_failures(transfer, error,
-									 transfer->claim->attempts >= MOST_LOCAL_FAILURES,
-									 now);
+												 transfer->claim->attempts >= MOST_LOCAL_FAILURES,
+												 now);
 	return NIL;
 }
 

@@ -117,6 +117,17 @@ COMMENT ON COLUMN pending_actions.announced IS
 COMMENT ON COLUMN pending_actions.dry_run IS
 'enqueued while the server''s mode was dry_run: it is shown and never sent';
 
+CREATE TABLE action_secrets (
+	action_id	bigint	PRIMARY KEY,
+	settings	jsonb	NOT NULL
+);
+COMMENT ON TABLE action_secrets IS
+'secret settings that actions were given; no role reads them by default, but dumps hold them, since open actions cannot be sent without';
+COMMENT ON COLUMN action_secrets.action_id IS
+'see pending_actions and action_history';
+COMMENT ON COLUMN action_secrets.settings IS
+'settings that go to the provider in place of the words that arguments has for them';
+
 CREATE TABLE action_history (
 	action_id		bigint		PRIMARY KEY,
 	server			name		NOT NULL,
@@ -249,6 +260,7 @@ COMMENT ON COLUMN server_evidence.nonce_seen_at IS
 
 SELECT pg_catalog.pg_extension_config_dump('action_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('pending_actions', '');
+SELECT pg_catalog.pg_extension_config_dump('action_secrets', '');
 SELECT pg_catalog.pg_extension_config_dump('action_history', '');
 SELECT pg_catalog.pg_extension_config_dump('action_attempts', '');
 SELECT pg_catalog.pg_extension_config_dump('idempotency_keys', '');

@@ -60,6 +60,9 @@ BEGIN
 	attempts AS (
 		DELETE FROM partner_api.action_attempts t USING gone
 		WHERE t.action_id = gone.action_id),
+	secrets AS (
+		DELETE FROM partner_api.action_secrets s USING gone
+		WHERE s.action_id = gone.action_id),
 	nonces AS (
 		DELETE FROM partner_api.former_nonces f USING gone
 		WHERE f.action_id = gone.action_id)

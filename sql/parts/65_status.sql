@@ -172,7 +172,12 @@ SELECT i.server, i.instance_id, i.name, i.status, i.payment_status,
 	   CASE WHEN i.missing_since IS NOT NULL THEN 'missing at the provider'
 			WHEN i.origin = 'surplus' THEN 'surplus: '
 				|| coalesce('action ' || i.action_id, 'its order')
-				|| ' has another instance, or cannot use this one'
+				|| CASE WHEN EXISTS (
+						SELECT FROM instance_secrets s
+						WHERE s.server = i.server
+						  AND s.instance_id = i.instance_id)
+					THEN ' has another instance'
+					ELSE ' cannot use it: its token is not known' END
 			WHEN i.origin = 'adopted' THEN 'the record of its order was lost'
 			ELSE 'not created here' END AS reason,
 	   coalesce(i.missing_since, i.last_seen_at) AS since

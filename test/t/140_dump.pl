@@ -96,6 +96,7 @@ $node->sql('INSERT INTO partner_api.mirror_backlog'
 $node->sql('INSERT INTO partner_api.server_pauses'
 	  . " VALUES ('elsewhere', 'moved', partner_api.clock(), 'shop')");
 $node->sql("INSERT INTO partner_api.former_nonces VALUES (1, 'pa-former')");
+$node->sql("INSERT INTO partner_api.action_secrets VALUES (1, '{}')");
 $node->sql("ALTER SYSTEM SET partner_api.databases = ''");
 $node->reload;
 $node->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'

@@ -158,6 +158,29 @@ is_deeply($row->{settings_differ}, {}, '... and then none differs');
 is($node->sql("SELECT partner_api.instance_settings('green', '$lost')"
 		  . "->>'incomingWebhook'"), 'yes', 'instance_settings shows them');
 
+# ---- a secret among the settings ----
+
+my $order_with = $node->sql("SELECT partner_api.enqueue_change_settings("
+	  . "'green', '$lost', '{\"webhookUrl\": \"https://a.example/\","
+	  . " \"webhookUrlToken\": \"Bearer s3cr3t\"}')");
+
+is($node->wait_for_state($order_with, 'done'), 'done', 'a secret setting');
+is($sandbox->instance($lost)->{settings}{webhookUrlToken},
+	'Bearer s3cr3t', '... goes to the provider');
+foreach my $table (qw(pending_actions action_history action_attempts
+	instance_events instances))
+{
+	is($node->sql("SELECT count(*) FROM partner_api.$table t"
+			  . " WHERE t::text ~ 's3cr3t'"),
+		0, "... and is not in $table");
+}
+advance('1 min');
+$row = $node->row(
+	"SELECT * FROM partner_api.check_settings('green', '$lost')");
+is_deeply($row->{settings_differ}, {}, '... nor compared');
+unlike($node->sql("SELECT partner_api.instance_settings('green', '$lost')"),
+	qr/s3cr3t/, '... nor shown when it is read');
+
 # ---- one that does not become ready ----
 
 $sandbox->config(greenapi_needs_reboot => \1);
