@@ -16,25 +16,39 @@
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static void
-check(void *action)
+/* An action that is tried on a provider. */
+typedef struct Trial
 {
-	partner_api_zapi.check(action);
+	const PartnerApiProvider *provider;
+	PartnerApiAction action;
+} Trial;
+
+static void
+check(void *arg)
+{
+	const Trial *trial = arg;
+
+	trial->provider->check(&trial->action);
 }
 
 /*
- * What was let through makes a request of one kind of headers, and a body
- * that is JSON.
+ * What was let through makes a request: a path of segments that stay
+ * segments, https where it has a host of its own, and a body that is JSON and
+ * says so.
  */
 static void
-build(void *action)
+build(void *arg)
 {
+	const Trial *trial = arg;
 	PartnerApiRequest request;
 	ListCell   *cell;
 	char	   *error;
+	bool		says_json = false;
 
-	partner_api_zapi.build(action, &fuzz_credential, &request);
-	require(list_length(request.path) >= 2);
+	trial->provider->build(&trial->action, &fuzz_credential, &request);
+	require(request.path != NIL);
+	require(request.base_url == NULL ||
+			strncmp(request.base_url, "https://", 8) == 0);
 	foreach(cell, request.path)
 	{
 		const char *segment = lfirst(cell);
@@ -42,10 +56,19 @@ build(void *action)
 		require(*segment != '\0' && strpbrk(segment, "/\\\r\n") == NULL);
 		require(strcmp(segment, "..") != 0);
 	}
+	foreach(cell, request.headers)
+	{
+		const PartnerApiPair *header = lfirst(cell);
+
+		require(strpbrk(header->value, "\r\n") == NULL);
+		if (strcmp(header->name, "Content-Type") == 0)
+			says_json = strcmp(header->value, "application/json") == 0;
+	}
+	require(request.body == NULL || request.parts == NIL);
+	require(request.body == NULL || says_json);
 	require(request.body == NULL ||
 			partner_api_json_parse(request.body, request.body_len,
 								   &error) != NULL);
-	require(request.body == NULL || list_length(request.headers) == 2);
 }
 
 /*
@@ -83,42 +106,54 @@ tokens_of(const json_t *arguments)
 	return tokens;
 }
 
-static void
-check_and_build(Input *input)
+/*
+ * An action that a provider has, with its arguments; false if the input is
+ * none.
+ */
+static bool
+take_action(Input *input, PartnerApiAction *action)
 {
-	PartnerApiAction action = {0};
-	const BackendError *error;
+	const char *hint;
 	char	   *str;
 	size_t		len;
 	char	   *fault;
 
-	action.kind = take_choice(input, PARTNER_API_KINDS);
+	action->kind = take_choice(input, PARTNER_API_KINDS);
 	str = take_text(input, &len);
-	action.arguments = partner_api_json_parse(str, len, &fault);
-	if (!json_is_object(action.arguments))
-		return;
-	action.tokens = tokens_of(action.arguments);
-	action.nonce = "nonce";
-	if (action.kind != PARTNER_API_CREATE_INSTANCE &&
-		action.kind != PARTNER_API_DELETE_INSTANCES)
+	action->arguments = partner_api_json_parse(str, len, &fault);
+	if (!input->provider->supports(action->kind, &hint) ||
+		!json_is_object(action->arguments))
+		return false;
+	action->tokens = tokens_of(action->arguments);
+	action->secret = json_object_get(action->arguments, "card");
+	action->nonce = "nonce";
+	if (!partner_api_kind_traits(action->kind)->creates &&
+		action->kind != PARTNER_API_DELETE_INSTANCES)
 	{
-		action.instance_id = partner_api_json_string(action.arguments, "id");
-		action.instance_token = "TOKEN";
+		action->instance_id = partner_api_json_string(action->arguments, "id");
+		action->instance_token = "TOKEN";
 	}
+	return true;
+}
 
-	error = backend_catch(check, &action);
+static void
+check_and_build(Input *input)
+{
+	Trial		trial = {.provider = input->provider};
+	const BackendError *error;
+
+	if (!take_action(input, &trial.action))
+		return;
+	error = backend_catch(check, &trial);
 	if (error != NULL)
 		require_good_form(error);
 	else
-		require(backend_catch(build, &action) == NULL);
+		require(backend_catch(build, &trial) == NULL);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	Input		input = {bytes, size};
-
-	check_and_build(&input);
-	backend_reset();
+	try_providers(check_and_build, bytes, size);
 	return 0;
 }

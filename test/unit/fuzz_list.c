@@ -3,7 +3,7 @@
  * fuzz_list.c
  *	  Fuzz target: any answer is a whole page or none.
  *
- * Input: page asked for, status, body.
+ * Input: list and page asked for, status, body.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -16,39 +16,51 @@
 extern int	LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 /*
+ * A text is that of a JSON object without tokens.
+ */
+static void
+require_object(const char *str)
+{
+	char	   *error;
+	json_t	   *object = partner_api_json_parse(str, strlen(str), &error);
+
+	require(json_is_object(object));
+	require(json_object_get(object, "token") == NULL);
+	require(json_object_get(object, "apiTokenInstance") == NULL);
+}
+
+/*
  * What holds for each row.
  */
 static void
-require_sound(const PartnerApiListRow *row)
+require_sound(const PartnerApiListRow *row, PartnerApiList list)
 {
-	char	   *error;
-	json_t	   *details = partner_api_json_parse(row->details,
-												 strlen(row->details),
-												 &error);
-
 	require(*row->instance_id != '\0');
 	require(row->due_ms == 0 || row->due_ms >= INT64CONST(1000000000000));
 	require(row->created_ms >= -INT64CONST(86400000));
 	require(row->created_ms == 0 || row->created != NULL);
-	require(row->payment_status != NULL ||
-			row->subscription == PARTNER_API_SUBSCRIPTION_UNKNOWN);
-	require(json_is_object(details));
-	require(json_object_get(details, "token") == NULL);
+	require(row->deleted_ms >= 0);
+	if (list == PARTNER_API_LIST_INSTANCES)
+		require_object(row->details);
+	else
+		require_object(row->fields);
 }
 
 static void
-parse(void *input)
+parse(Input *input)
 {
-	int			page_asked = 1 + take_choice(input, 3);
+	int			choice = take_choice(input, 3 * PARTNER_API_LISTS);
+	PartnerApiFilter filter = {.list = choice / 3};
 	PartnerApiResponse response = take_response(input);
-	PartnerApiFilter filter = {0};
 	PartnerApiPage page;
 	char	   *message = NULL;
 	ListCell   *cell;
 
+	if (!input->provider->supports_list(filter.list))
+		return;
 	memset(&page, 0x7F, sizeof(page));
-	if (!partner_api_zapi.parse_list(&filter, &response, page_asked, &page,
-									 &message))
+	if (!input->provider->parse_list(&filter, &response, 1 + choice % 3,
+									 &page, &message))
 	{
 		require(message != NULL && *message != '\0');
 		return;
@@ -56,14 +68,12 @@ parse(void *input)
 	require(response.status / 100 == 2);
 	require(page.last || page.rows != NIL);
 	foreach(cell, page.rows)
-		require_sound(lfirst(cell));
+		require_sound(lfirst(cell), filter.list);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	Input		input = {bytes, size};
-
-	must_not_raise(parse, &input);
+	try_providers(parse, bytes, size);
 	return 0;
 }

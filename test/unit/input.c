@@ -37,7 +37,7 @@ PartnerApiResponse
 take_response(Input *input)
 {
 	static const int statuses[] = {
-		200, 201, 204, 400, 401, 403, 404, 405, 409, 429, 500, 302
+		200, 201, 204, 400, 401, 403, 404, 405, 409, 429, 500, 302, 466, 499
 	};
 	PartnerApiResponse response = {
 		.sent = true,
@@ -50,13 +50,53 @@ take_response(Input *input)
 	return response;
 }
 
-void
-must_not_raise(void (*step) (void *), Input *input)
+/* What backend_catch() is to run. */
+typedef struct Step
 {
-	const BackendError *error = backend_catch(step, input);
+	void		(*function) (Input *input);
+	Input		input;
+} Step;
 
-	if (error != NULL)
-		fprintf(stderr, "raised: %s\n", error->message);
-	require(error == NULL);
-	backend_reset();
+static void
+run_step(void *arg)
+{
+	Step	   *step = arg;
+
+	step->function(&step->input);
+}
+
+/*
+ * Take the next name from a list as partner_api_provider_names() writes it.
+ */
+static const PartnerApiProvider *
+take_provider(char **names)
+{
+	char	   *name = *names + strspn(*names, ", ");
+	size_t		len = strcspn(name, ", ");
+
+	*names = name + len + (name[len] != '\0');
+	name[len] = '\0';
+	return partner_api_provider_find(name);
+}
+
+void
+try_providers(void (*step) (Input *input), const uint8 *bytes, size_t size)
+{
+	char		buffer[200];
+	char	   *names = buffer;
+
+	strlcpy(buffer, partner_api_provider_names(), sizeof(buffer));
+	while (*names != '\0')
+	{
+		Step		arg = {step, {bytes, size, take_provider(&names)}};
+		const BackendError *error;
+
+		require(arg.input.provider != NULL);
+		error = backend_catch(run_step, &arg);
+		if (error != NULL)
+			fprintf(stderr, "%s raised: %s\n", arg.input.provider->name,
+					error->message);
+		require(error == NULL);
+		backend_reset();
+	}
 }

@@ -15,11 +15,12 @@
 #include "backend.h"
 #include "providers/provider.h"
 
-/* The bytes that are left. */
+/* The bytes that are left, and whom they are tried on. */
 typedef struct Input
 {
 	const uint8 *bytes;
 	size_t		size;
+	const PartnerApiProvider *provider;
 } Input;
 
 /* Stop with a finding unless the condition holds. */
@@ -50,7 +51,11 @@ extern PartnerApiResponse take_response(Input *input);
 /* What requests are built with. */
 extern const PartnerApiCredential fuzz_credential;
 
-/* Run a step that must not raise an error. */
-extern void must_not_raise(void (*step) (void *), Input *input);
+/*
+ * Run a step, which must not raise an error, on the same bytes once for every
+ * provider.
+ */
+extern void try_providers(void (*step) (Input *input), const uint8 *bytes,
+						  size_t size);
 
 #endif							/* INPUT_H */
