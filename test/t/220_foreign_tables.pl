@@ -47,7 +47,7 @@ sub asked
 }
 
 # The plan of a query, and what it did if it is to be run.
-sub plan
+sub explained
 {
 	my ($query, @options) = @_;
 
@@ -226,9 +226,9 @@ $node->sql("CREATE COLLATION other.blind (provider = icu, locale = 'und',"
 	  . " deterministic = false);"
 	  . 'CREATE FOREIGN TABLE other.blind (name text COLLATE other.blind)'
 	  . " SERVER zapi OPTIONS (list 'instances')");
-unlike(plan("SELECT * FROM other.blind WHERE name = 'bulk-1'"),
+unlike(explained("SELECT * FROM other.blind WHERE name = 'bulk-1'"),
 	qr/Provider Filter/, 'nor under a collation that is not deterministic');
-unlike(plan("SELECT * FROM other.some WHERE title = 'bulk-1'"),
+unlike(explained("SELECT * FROM other.some WHERE title = 'bulk-1'"),
 	qr/Provider Filter/, '... nor by another type');
 
 # a value that is not shown as it is stored
@@ -322,7 +322,7 @@ yields('BEGIN; UPDATE names SET name = upper(i.name) FROM live.instances i'
 # ---- EXPLAIN ----
 
 my $before = pages();
-my $plan = plan("SELECT * FROM live.instances WHERE name = 'bulk-1'"
+my $plan = explained("SELECT * FROM live.instances WHERE name = 'bulk-1'"
 	  . " AND instance_middleware = 'web' AND phone_connected LIMIT 2 OFFSET 1");
 
 like($plan, qr/^ *Provider List: instances$/m, 'EXPLAIN: the list');
@@ -333,10 +333,10 @@ like($plan, qr/Filter: \(phone_connected AND/, '... what is compared here');
 like($plan, qr/^ *Stops After: 3 rows$/m, '... and where it ends');
 unlike($plan, qr/Pages/, '... but no pages');
 is(pages(), $before, '... since nothing is asked');
-$plan = plan('SELECT * FROM live.instances', 'analyze');
+$plan = explained('SELECT * FROM live.instances', 'analyze');
 unlike($plan, qr/Stops After|Provider Filter/, 'EXPLAIN ANALYZE: all');
 like($plan, qr/^ *Provider Pages: 4$/m, '... in so many pages');
-like(plan('SELECT * FROM live.instances LIMIT 1', 'analyze', 'format json'),
+like(explained("$rows LIMIT 1", 'analyze', 'format json'),
 	qr/"Stops After": 1,\s+"Provider Pages": 1/, '... in JSON');
 foreach my $query (
 	"$rows ORDER BY name LIMIT 1",
@@ -348,9 +348,9 @@ foreach my $query (
 	"$rows LEFT JOIN names USING (name) LIMIT 1",
 	"$rows LIMIT null")
 {
-	unlike(plan($query), qr/Stops After/, "read whole: $query");
+	unlike(explained($query), qr/Stops After/, "read whole: $query");
 }
-like(plan('SELECT * FROM names JOIN live.instances USING (name)'),
+like(explained('SELECT * FROM names JOIN live.instances USING (name)'),
 	qr/Provider Filter: query = \S+$/m, 'a join\'s search is shown');
 
 # ---- ANALYZE ----
@@ -461,7 +461,7 @@ $node->fails_with($rows, '28000', { text => qr/^(?!.*wrong-token)/s },
 is(pages() - $before, 1, '... and only that was asked');
 $node->sql("ALTER USER MAPPING FOR clerk SERVER zapi"
 	  . " OPTIONS (SET token '$PartnerApi::Sandbox::TOKEN')");
-is(plan($rows) =~ /Provider List/, 1, 'EXPLAIN needs no token');
+is(explained($rows) =~ /Provider List/, 1, 'EXPLAIN needs no token');
 
 # ---- memory ----
 
@@ -505,8 +505,44 @@ is_deeply(
 	'... the rows of remote_instances()');
 yields("SELECT name FROM green.instances WHERE name = 'verde'",
 	'verde', 1, 'a condition is applied here');
-unlike(plan("SELECT * FROM green.instances WHERE name = 'verde'"),
+unlike(explained("SELECT * FROM green.instances WHERE name = 'verde'"),
 	qr/Provider Filter/, '... and the provider not asked for it');
+
+# ---- lists of what is no instance ----
+
+$node->create_server($sandbox, name => 'billing', provider => 'zsystems');
+$sandbox->seed_object('plans', name => "Mensal á", amount => 9990,
+	frequency => 'monthly', interval => 1, logo => JSON::PP::true,
+	plan_expiration_date => '2031-01-31T12:00:00Z');
+my ($plan_id) = map { $_->{id} } $sandbox->objects('plans');
+$sandbox->seed_object('subscriptions', plano_id => $plan_id,
+	cliente_id => 20001, amount => 99.9);
+$node->sql('CREATE SCHEMA billing;'
+	  . ' IMPORT FOREIGN SCHEMA partner_api LIMIT TO (plans, subscriptions,'
+	  . ' instances) FROM SERVER billing INTO billing');
+is( $node->sql("SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class"
+		  . " WHERE relnamespace = 'billing'::regnamespace"),
+	'plans subscriptions', 'zsystems: the lists that it has');
+is( $node->sql('SELECT server_name, plan_id, name, amount_cents, frequency,'
+		  . ' interval_count, logo,'
+		  . " plan_expiration_date = '2031-01-31 12:00+00', email IS NULL,"
+		  . " details->>'name' FROM billing.plans"),
+	"billing|$plan_id|Mensal á|9990|monthly|1|t|t|t|Mensal á",
+	'... a plan by its columns');
+is( $node->sql('SELECT s.client_id, p.name, s.status, s.amount_cents'
+		  . ' FROM billing.plans p JOIN billing.subscriptions s'
+		  . ' USING (plan_id)'),
+	"20001|Mensal á|active|9990", '... and its subscription');
+foreach my $list (qw(plans subscriptions))
+{
+	foreach my $type (qw(truncate html empty))
+	{
+		$sandbox->fault(operation => "list_$list", type => $type);
+		$node->fails_with("SELECT * FROM billing.$list",
+			$type eq 'truncate' ? 'HV00N' : 'HV00M',
+			{ message => qr/server "billing"/ }, "$list: $type");
+	}
+}
 
 # ---- what a foreign table is not for ----
 
