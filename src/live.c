@@ -322,12 +322,17 @@ partner_api_live_page(const PartnerApiServer *server,
 	server->provider->build_list(filter, number, &server->credential,
 								 &request);
 	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
-	partner_api_live_check(server, NULL, response);
+	/* of one thing "not found" may be what its list is: empty */
+	if (!partner_api_list_is_narrow(filter->list) || response->status != 404)
+		partner_api_live_check(server, NULL, response);
 	MemoryContextSwitchTo(rows_context);
 	readable = server->provider->parse_list(filter, response, number, page,
 											&message);
 	if (!readable)
+	{
+		partner_api_live_check(server, NULL, response);
 		partner_api_live_refused(server, NULL, response, message);
+	}
 	page->rows = partner_api_listing_add(listing, page);
 	MemoryContextDelete(call_context);
 }

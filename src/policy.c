@@ -419,7 +419,7 @@ partner_api_reason_hint(PartnerApiReason reason)
 		case PARTNER_API_REASON_CREDENTIAL:
 			return "Check the tokens of the user mapping (token, client_token) and the provider's allow-list of addresses.";
 		case PARTNER_API_REASON_NOT_FOUND:
-			return "Run partner_api.sync_instances() to see what exists at the provider.";
+			return "Run partner_api.sync_instances(), sync_plans() or sync_subscriptions() to see what exists at the provider.";
 		case PARTNER_API_REASON_BUSY:
 			return "Lower max_concurrency of the server.";
 		case PARTNER_API_REASON_NOT_READY:

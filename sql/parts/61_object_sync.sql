@@ -98,7 +98,10 @@ COMMENT ON FUNCTION adopt_object(name, text, text, text, jsonb) IS
 REVOKE ALL ON FUNCTION adopt_object(name, text, text, text, jsonb)
 	FROM PUBLIC;
 
-/* What the list should show but does not, lag apart. */
+/*
+ * What the list should show but does not: it has shown it before, or had time
+ * enough to.
+ */
 CREATE FUNCTION miss_objects(of_server name, object text, listed text[],
 	list_lag interval)
 RETURNS bigint
@@ -113,13 +116,15 @@ BEGIN
 		SELECT p.plan_id FROM partner_api.plans p
 		WHERE object = 'plan' AND p.server = of_server
 		  AND p.missing_since IS NULL
-		  AND p.created_at < partner_api.clock() - list_lag
+		  AND (p.last_seen_at IS NOT NULL
+			   OR p.created_at < partner_api.clock() - list_lag)
 		  AND p.plan_id <> ALL (listed)
 		UNION ALL
 		SELECT s.subscription_id FROM partner_api.subscriptions s
 		WHERE object = 'subscription' AND s.server = of_server
 		  AND s.missing_since IS NULL AND s.status <> 'cancelled'
-		  AND s.created_at < partner_api.clock() - list_lag
+		  AND (s.last_seen_at IS NOT NULL
+			   OR s.created_at < partner_api.clock() - list_lag)
 		  AND s.subscription_id <> ALL (listed)
 	LOOP
 		PERFORM partner_api.note_object(of_server, object, gone, 'missing',

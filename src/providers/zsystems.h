@@ -67,6 +67,7 @@ extern const char *partner_api_zsystems_text(const json_t *object,
 /* zsystems_plan.c */
 extern void partner_api_zsystems_check_plan(const PartnerApiAction *action);
 extern json_t *partner_api_zsystems_plan_body(const PartnerApiAction *action);
+extern const char *partner_api_zsystems_frequency(const char *frequency);
 extern List *partner_api_zsystems_plan_parts(const PartnerApiAction *action);
 extern bool partner_api_zsystems_is_multipart(const PartnerApiAction *action);
 extern json_t *partner_api_zsystems_plan_fields(const json_t *plan);

@@ -92,6 +92,20 @@ told_by(const PartnerApiAction *action, const json_t *root)
 }
 
 /*
+ * Set the frequency as it was sent, where the answer does not show it: it may
+ * have been given in another spelling.
+ */
+static void
+put_sent_frequency(json_t *fields, const PartnerApiAction *action)
+{
+	const json_t *given = json_object_get(action->arguments, "frequency");
+
+	if (json_object_get(fields, "frequency") == NULL)
+		partner_api_json_put_text(fields, "frequency",
+								  partner_api_zsystems_frequency(json_string_value(given)));
+}
+
+/*
  * What an answer told, by our columns; where it told an id alone, just that.
  */
 static json_t *
@@ -103,6 +117,7 @@ told_fields(const PartnerApiAction *action, json_t *told)
 	{
 		case PARTNER_API_PLAN:
 			fields = partner_api_zsystems_plan_fields(told);
+			put_sent_frequency(fields, action);
 			break;
 		case PARTNER_API_SUBSCRIPTION:
 			fields = partner_api_zsystems_subscription_fields(told);

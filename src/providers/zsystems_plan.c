@@ -170,8 +170,8 @@ check_name(const PartnerApiAction *action)
 /*
  * A frequency as the API spells it; NULL if it has none of this name.
  */
-static const char *
-api_frequency(const char *frequency)
+const char *
+partner_api_zsystems_frequency(const char *frequency)
 {
 	static const char *const known[][2] = {
 		{"daily", "daily"},
@@ -198,7 +198,7 @@ static void
 check_frequency(const PartnerApiAction *action)
 {
 	const char *frequency = json_string_value(given(action, "frequency"));
-	const char *sent = api_frequency(frequency);
+	const char *sent = partner_api_zsystems_frequency(frequency);
 
 	if (frequency == NULL && action->kind == PARTNER_API_CHANGE_PLAN)
 		return;
@@ -414,7 +414,7 @@ partner_api_zsystems_plan_body(const PartnerApiAction *action)
 			put_field(body, action, &fields[i]);
 	}
 	partner_api_json_put_text(body, "frequency",
-							  api_frequency(json_string_value(given(action, "frequency"))));
+							  partner_api_zsystems_frequency(json_string_value(given(action, "frequency"))));
 	if (json_is_string(given(action, "plan_expiration_date")))
 		partner_api_json_put_bool(body, "has_expiration", true);
 	if (given(action, "subscription_duration") != NULL)
