@@ -106,6 +106,20 @@ put_sent_frequency(json_t *fields, const PartnerApiAction *action)
 }
 
 /*
+ * Set the document of a client, as lists show it, where an answer does not
+ * repeat it.
+ */
+static void
+put_document(json_t *fields, const PartnerApiAction *action)
+{
+	const json_t *given = json_object_get(action->arguments, "document");
+
+	if (json_object_get(fields, "document") == NULL)
+		partner_api_json_put_text(fields, "document",
+								  partner_api_zsystems_document(json_string_value(given)));
+}
+
+/*
  * What an answer told, by our columns; where it told an id alone, just that.
  */
 static json_t *
@@ -124,6 +138,7 @@ told_fields(const PartnerApiAction *action, json_t *told)
 			break;
 		case PARTNER_API_CLIENT:
 			fields = partner_api_zsystems_client_fields(told);
+			put_document(fields, action);
 			break;
 		case PARTNER_API_CARD:
 			fields = partner_api_zsystems_card_fields(told);

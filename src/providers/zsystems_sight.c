@@ -65,13 +65,13 @@ is_of_client(const PartnerApiAction *action, const json_t *fields)
 	const json_t *shown = json_object_get(json_object_get(fields, "details"),
 										  "cliente");
 	json_t	   *client = partner_api_zsystems_client_fields(shown);
-	const char *document;
+	const char *document = json_string_value(json_object_get(given,
+															 "document"));
 
 	if (!json_is_object(given))
 		return same_text(action->arguments, "client_id", fields,
 						 "client_id");
-	document = partner_api_zsystems_document(json_string_value(json_object_get(given,
-																			   "document")));
+	document = partner_api_zsystems_document(document);
 	if (json_object_get(client, "document") != NULL)
 		return document != NULL &&
 			strcmp(document,

@@ -499,8 +499,11 @@ partner_api_zsystems_client_fields(const json_t *client)
 	partner_api_json_put_text(fields, "email",
 							  partner_api_filled_text(client, "email"));
 	for (size_t i = 0; i < lengthof(keys) && document == NULL; i++)
-		document = partner_api_zsystems_document(json_string_value(json_object_get(client,
-																				   keys[i])));
+	{
+		const json_t *shown = json_object_get(client, keys[i]);
+
+		document = partner_api_zsystems_document(json_string_value(shown));
+	}
 	partner_api_json_put_text(fields, "document", document);
 	return fields;
 }

@@ -232,8 +232,8 @@ static const JudgeRow other_rows[] = {
 	{"client who is there", CLIENT, 202,
 		"{'success':false,'error':'Documento já cadastrado',"
 		"'cliente':{'id':7}}",
-		"done id=7 {'client_id':'7','details':{'id':7},"
-	"'existed':true}"},
+		"done id=7 {'client_id':'7','document':'52998224725',"
+	"'details':{'id':7},'existed':true}"},
 	{"client who is there, but who", CLIENT, 202,
 		"{'success':false,'error':'Documento já cadastrado'}",
 	"failed, refused: Documento já cadastrado"},
@@ -269,7 +269,7 @@ judgement_of(const JudgeRow *row)
 	judgement.action.kind = row->kind;
 	if (partner_api_kind_traits(row->kind)->id_argument != NULL)
 		judgement.action.instance_id = "46";
-	judgement.action.arguments = json_of("{}");
+	judgement.action.arguments = json_of("{'document':'529.982.247-25'}");
 	judgement.response = answer_of(row->status, row->body);
 	memset(&judgement.verdict, 0x7F, sizeof(judgement.verdict));
 	return judgement;
@@ -395,11 +395,12 @@ test_money_is_exact(const void *unused)
 	for (int64 cents = 0; cents < INT64CONST(100000000000);
 		 cents += 1 + cents / 1000)
 	{
-		json_t	   *real = partner_api_json_own(json_real((double) cents / 100));
+		json_t	   *real = json_real((double) cents / 100);
 		int64		read = -1;
 
 		assert_true(partner_api_zsystems_cents(real, &read));
 		assert_true(read == cents);
+		json_decref(real);
 	}
 }
 
