@@ -7,9 +7,9 @@ WITH kept AS (
 	WHERE i.trial_end = 'sign' OR i.trial_end = 'ask' AND EXISTS (
 		SELECT FROM shop.payments p WHERE p.customer = i.customer_ref)
 ), others AS (
-	SELECT i.*, s.signs, s.state
+	SELECT i.*, s.signs, s.state AS state_there
 	FROM partner_api.instances i JOIN sandbox.instances s USING (instance_id)
-	WHERE i.instance_id NOT IN (SELECT k.instance_id FROM kept k)
+	WHERE i.server = 'zapi' AND i.instance_id NOT IN (SELECT k.instance_id FROM kept k)
 )
 SELECT count(*) FILTER (WHERE i.instance_id = s.instance_id) = count(*),
 	   'both sides know the same instances', count(*) || ' instances'
@@ -32,7 +32,7 @@ SELECT bool_and(k.signed_there < k.due_there
 	   min(k.due_there - k.signed_there)::interval(0) || ' before its end'
 FROM kept k
 UNION ALL
-SELECT bool_and(o.signs = 0 AND o.state = 'lapsed' AND o.status = 'lapsed'),
+SELECT bool_and(o.signs = 0 AND o.state_there = 'lapsed' AND o.status = 'lapsed'),
 	   'every other trial lapsed unsigned', count(*) || ' trials'
 FROM others o
 UNION ALL
@@ -42,14 +42,16 @@ FROM sandbox.instances s WHERE s.requested_name LIKE 'Cantina Fantasma%'
 UNION ALL
 SELECT bool_and(o.effects IS NOT DISTINCT FROM a.attempts
 				AND o.requests IS NOT DISTINCT FROM a.attempts),
-	   'every request is on record, and had one effect',
+	   'every change is on record, and was made once',
 	   sum(o.requests) || ' requests, ' || sum(a.attempts) || ' attempts'
 FROM (SELECT * FROM sandbox.operations WHERE effects > 0) o
 FULL JOIN (
 	SELECT h.kind AS operation, count(*) AS attempts
 	FROM partner_api.action_attempts t
 	JOIN partner_api.action_history h USING (action_id)
-	WHERE t.purpose = 'send' GROUP BY h.kind) a USING (operation)
+	WHERE t.purpose = 'send'
+		  AND h.kind NOT IN ('await_instance', 'check_settings')
+	GROUP BY h.kind) a USING (operation)
 UNION ALL
 SELECT count(*) = 0, 'nothing is left undone', count(*) || ' open actions'
 FROM partner_api.pending_actions
