@@ -34,7 +34,7 @@ typedef struct PartnerApiSetting
 	int			max;
 	const char *const *choices; /* ended by NULL */
 	bool		may_be_empty;	/* a URL: none */
-	bool		for_good;		/* given to a new instance, and never changed */
+	bool		for_good;		/* only for a new instance */
 } PartnerApiSetting;
 
 /* All settings of a provider's instances, in the order of hints. */
