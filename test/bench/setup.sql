@@ -1,11 +1,16 @@
 /*
- * What the benchmark needs in its database: a server that is the sandbox, and
+ * What the benchmark needs in its database: servers that are the sandbox, and
  * functions to wait for the worker.  Variables: url, token_file.
  */
 CREATE SERVER bench FOREIGN DATA WRAPPER partner_api
 	OPTIONS (provider 'zapi', base_url :'url', timeout_ms '600000');
 CREATE USER MAPPING FOR PUBLIC SERVER bench
 	OPTIONS (token_file :'token_file', client_token 'sandbox-client-token');
+
+CREATE SERVER bench_plans FOREIGN DATA WRAPPER partner_api
+	OPTIONS (provider 'zsystems', base_url :'url', timeout_ms '600000');
+CREATE USER MAPPING FOR PUBLIC SERVER bench_plans
+	OPTIONS (token_file :'token_file');
 
 CREATE SCHEMA bench;
 
@@ -70,6 +75,16 @@ LANGUAGE sql AS $$
 	  FROM generate_series(1, $1) i;
 $$;
 
+/* Enqueue plans in one statement. */
+CREATE FUNCTION bench.enqueue_plans(count bigint, format text) RETURNS bigint
+LANGUAGE sql AS $$
+	SELECT count(partner_api.enqueue_create_plan('bench_plans',
+		   name => 'plan ' || i, amount_cents => 9900,
+		   frequency => 'monthly', description => 'A plan to be drained',
+		   format => $2))
+	  FROM generate_series(1, $1) i;
+$$;
+
 /* What is open and what became of the rest, as one line. */
 CREATE FUNCTION bench.outcome() RETURNS text
 LANGUAGE sql AS $$
@@ -105,7 +120,8 @@ LANGUAGE sql AS $$
 	TRUNCATE partner_api.pending_actions, partner_api.action_history,
 		partner_api.action_attempts, partner_api.instances,
 		partner_api.instance_secrets, partner_api.instance_events,
-		partner_api.mirror_backlog;
+		partner_api.mirror_backlog, partner_api.object_events,
+		partner_api.plans;
 $$;
 
 /* Status calls a second, all on the connection of this session. */

@@ -153,6 +153,24 @@ read_target(SandboxRequest *request, SandboxRecordKind *kind,
 	return good;
 }
 
+/* The state that a word names. */
+static bool
+read_state(const json_t *value, SandboxSubscriptionState *state)
+{
+	const char *word = json_string_value(value);
+	int			i;
+
+	for (i = 0; word != NULL && i < SANDBOX_SUB_STATES; i++)
+	{
+		if (strcmp(sandbox_subscription_states[i], word) == 0)
+		{
+			*state = (SandboxSubscriptionState) i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Make one record that no call made. */
 static SandboxRecord *
 seed(SandboxRecordKind kind, const json_t *given, const char *name)
@@ -168,9 +186,14 @@ seed(SandboxRecordKind kind, const json_t *given, const char *name)
 	if (kind == SANDBOX_SUBSCRIPTIONS)
 	{
 		const json_t *id = json_object_get(given, "plano_id");
+		SandboxSubscriptionState state;
 
+		json_object_del(fields, "state");
 		sandbox_subscription_begin(record,
 								   sandbox_record_named(SANDBOX_PLANS, id));
+		if (read_state(json_object_get(given, "state"), &state) &&
+			state != record->state)
+			sandbox_subscription_enter(record, state);
 	}
 	return record;
 }

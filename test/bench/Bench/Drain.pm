@@ -109,14 +109,15 @@ sub check_outcome
 # Seconds from switching the worker on to the last commit.
 sub drain_seconds
 {
-	my ($count, $concurrency) = @_;
+	my ($count, $concurrency, $server) = @_;
 	# one lane is kept for deadlines
 	my $lanes = $concurrency + 1;
 
-	psql("ALTER SERVER bench OPTIONS (ADD max_concurrency '$lanes')");
+	$server //= 'bench';
+	psql("ALTER SERVER $server OPTIONS (ADD max_concurrency '$lanes')");
 	psql('ALTER SYSTEM SET partner_api.enabled = on');
 	my $seconds = psql("CALL bench.drain($count, NULL)");
-	psql('ALTER SERVER bench OPTIONS (DROP max_concurrency)');
+	psql("ALTER SERVER $server OPTIONS (DROP max_concurrency)");
 	return $seconds;
 }
 
