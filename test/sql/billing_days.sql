@@ -24,34 +24,12 @@ SELECT * FROM billing_rules WHERE billed_by = 'day' \gx
 SELECT * FROM billing_bands WHERE rule_id = 'published-greenapi-2022';
 SELECT * FROM billing_prices;
 
-CREATE SERVER daily FOREIGN DATA WRAPPER partner_api
-	OPTIONS (provider 'zapi');
-CREATE FUNCTION pg_temp.rule(rule_id text, server name, valid_from date,
-							 zone text, prepaid text, band_mode text,
-							 due_day integer, bands bigint[]) RETURNS void
-LANGUAGE sql AS $$
-	INSERT INTO billing_rules (rule_id, provider, server, valid_from,
-							   billed_by, prepaid, time_zone, currency,
-							   due_day, band_mode, source)
-	VALUES (rule_id, 'zapi', server, valid_from, 'day', prepaid, zone, 'BRL',
-			due_day, band_mode, 'test');
-	INSERT INTO billing_bands
-	SELECT rule_id, b.n, b.up_to
-	FROM unnest(bands) WITH ORDINALITY AS b (up_to, n);
-$$;
--- as published
-INSERT INTO billing_rules (rule_id, provider, server, valid_from, billed_by,
-						   prepaid, time_zone, band_mode, source)
-SELECT 'as published', 'zapi', 'daily', valid_from, billed_by, prepaid,
-	   time_zone, band_mode, 'test'
-FROM billing_rules WHERE rule_id = 'published-greenapi-2022';
-INSERT INTO billing_bands
-SELECT 'as published', band, up_to FROM billing_bands
-WHERE rule_id = 'published-greenapi-2022';
+CREATE SERVER green FOREIGN DATA WRAPPER partner_api
+	OPTIONS (provider 'greenapi');
 
 INSERT INTO instances (server, instance_id, status, created_at, signed_at,
 					   deleted_at, origin)
-SELECT 'daily', v.id, CASE WHEN v.d IS NULL THEN 'signed' ELSE 'deleted' END,
+SELECT 'green', v.id, CASE WHEN v.d IS NULL THEN 'signed' ELSE 'deleted' END,
 	   v.c::timestamptz, v.c::timestamptz, v.d::timestamptz, 'created'
 FROM (VALUES
 	('created at noon', '2024-02-10 12:00', NULL),
@@ -65,26 +43,27 @@ FROM (VALUES
 	('until midnight', '2024-02-20 23:59:59', '2024-02-21 00:00'),
 	('until the end of the month', '2024-01-05 10:00', '2024-03-01 00:00'),
 	('until the next month', '2024-01-05 10:00', '2024-03-01 00:00:00.000001'),
+	('for a moment at the first', '2024-04-01 00:00', '2024-04-01 00:00'),
 	('over the year', '2023-12-31 23:59:59', '2024-01-01 00:00:01'))
 	AS v (id, c, d);
 
 -- without a price there is no amount, but the days are known
 SELECT cycle_start, cycle_end, instance_id, days, amount_cents, due_on, reason
-FROM billing_lines_at('2024-04-15 09:00', of_server => 'daily')
+FROM billing_lines_at('2024-04-15 09:00', of_server => 'green')
 ORDER BY cycle_start, instance_id COLLATE "C";
 SELECT cycle_start, status, instances AS n, new_instances AS new,
 	   cancelled_instances AS gone, unpriced_instances AS unpriced, days,
 	   amount_cents, projected_cents, is_estimate AS estimate, currency,
 	   due_on, expires_on, deletion_on
-FROM billing_cycles_at('2024-04-15 09:00', 'daily') ORDER BY cycle_start;
+FROM billing_cycles_at('2024-04-15 09:00', 'green') ORDER BY cycle_start;
 
 -- a price is for a day; what is due in the first month, and what will be due
 -- when the month is over
-SELECT set_price('daily', 40, valid_from => '2024-01-01');
-SELECT set_price('daily', 50, valid_from => '2024-04-01');
+SELECT set_price('green', 40, valid_from => '2024-01-01');
+SELECT set_price('green', 50, valid_from => '2024-04-01');
 SELECT cycle_start, days, amount_cents, prepaid_cents, projected_cents
-FROM billing_cycles_at('2024-04-15 09:00', 'daily') ORDER BY cycle_start;
-SELECT * FROM billing_lines_at('2024-04-15', 'daily', '2024-02-01')
+FROM billing_cycles_at('2024-04-15 09:00', 'green') ORDER BY cycle_start;
+SELECT * FROM billing_lines_at('2024-04-15', 'green', '2024-02-01')
 WHERE instance_id = 'over a midnight' \gx
 
 -- as of earlier: the day that runs has been written off, the next one not;
@@ -96,20 +75,20 @@ FROM (VALUES (timestamptz '2024-01-05 09:59'), ('2024-01-05 10:00'),
 			 ('2024-02-20 09:59:59'), ('2024-02-20 23:59:59'),
 			 ('2024-02-21 00:00'), ('2024-02-29 23:59:59'),
 			 ('2024-03-01 00:00')) v (as_of),
-	 LATERAL billing_cycles_at(v.as_of, 'daily') c
+	 LATERAL billing_cycles_at(v.as_of, 'green') c
 ORDER BY as_of, c.cycle_start;
 
 -- a closed bill stays as it was, whatever happens later
 CREATE TEMPORARY TABLE closed AS
 SELECT to_jsonb(l) AS bill
-FROM billing_lines_at('2024-03-01', 'daily', '2024-02-01') l;
+FROM billing_lines_at('2024-03-01', 'green', '2024-02-01') l;
 UPDATE instances SET status = 'deleted', deleted_at = '2024-03-01'
 WHERE deleted_at IS NULL;
 SELECT count(*) AS lines,
 	   count(*) FILTER (WHERE to_jsonb(l) IN (SELECT bill FROM closed)) AS same
-FROM billing_lines_at('2025-01-01', 'daily', '2024-02-01') l;
+FROM billing_lines_at('2025-01-01', 'green', '2024-02-01') l;
 SELECT cycle_start, instances, days, amount_cents, projected_cents
-FROM billing_cycles_at('2024-04-15', 'daily') ORDER BY cycle_start;
+FROM billing_cycles_at('2024-04-15', 'green') ORDER BY cycle_start;
 
 -- an end that the provider states, a missing instance, and one line for an
 -- instance whose subscription was renewed
@@ -117,29 +96,46 @@ DELETE FROM instances;
 INSERT INTO instances (server, instance_id, status, created_at, signed_at,
 					   cancelled_at, ends_at, deleted_at, missing_since,
 					   origin)
-VALUES ('daily', 'ended', 'ended', '2024-05-01', '2024-05-02', '2024-05-04',
+VALUES ('green', 'ended', 'ended', '2024-05-01', '2024-05-02', '2024-05-04',
 		'2024-05-10 12:00', NULL, NULL, 'created'),
-	   ('daily', 'ended, then deleted', 'deleted', '2024-04-01', '2024-05-02',
+	   ('green', 'ended, then deleted', 'deleted', '2024-04-01', '2024-05-02',
 		NULL, '2024-05-10 12:00', '2024-05-20', NULL, 'created'),
-	   ('daily', 'missing', 'signed', '2024-04-20', '2024-04-20', NULL, NULL,
+	   ('green', 'missing', 'signed', '2024-04-20', '2024-04-20', NULL, NULL,
 		NULL, '2024-05-20', 'created'),
-	   ('daily', 'never signed', 'trial', '2024-05-20', NULL, NULL, NULL,
+	   ('green', 'never signed', 'trial', '2024-05-20', NULL, NULL, NULL,
 		NULL, NULL, 'imported'),
-	   ('daily', 'renewed', 'cancelling', '2024-03-01', '2024-03-02',
+	   ('green', 'renewed', 'cancelling', '2024-03-01', '2024-03-02',
 		'2024-04-02', NULL, NULL, NULL, 'created');
 UPDATE instances SET status = 'signed', signed_at = '2024-05-02',
 	   cancelled_at = NULL WHERE instance_id = 'renewed';
 SELECT instance_id, signed_at, cancelled_at, ends_at, days, reason
-FROM billing_lines_at('2024-06-02', 'daily', '2024-05-01')
+FROM billing_lines_at('2024-06-02', 'green', '2024-05-01')
 ORDER BY instance_id COLLATE "C";
-SELECT days FROM billing_cycle('daily', '2024-05-31', '2024-06-02');
+SELECT days FROM billing_cycle('green', '2024-05-31', '2024-06-02');
 -- a month without any
 SELECT cycle_start, instances, days, amount_cents
-FROM billing_cycles_at('2024-06-02', 'daily')
+FROM billing_cycles_at('2024-06-02', 'green')
 WHERE cycle_start < '2024-05-01' ORDER BY cycle_start;
 
+-- rules of our own, for a server that would be billed by the month
+CREATE SERVER daily FOREIGN DATA WRAPPER partner_api
+	OPTIONS (provider 'zapi');
+UPDATE instances SET server = 'daily';
+CREATE FUNCTION pg_temp.rule(rule_id text, server name, valid_from date,
+							 zone text, prepaid text, band_mode text,
+							 due_day integer, bands bigint[]) RETURNS void
+LANGUAGE sql AS $$
+	INSERT INTO billing_rules (rule_id, provider, server, valid_from,
+							   billed_by, prepaid, time_zone, currency,
+							   due_day, band_mode, source)
+	VALUES (rule_id, 'zapi', server, valid_from, 'day', prepaid, zone, 'BRL',
+			due_day, band_mode, 'test');
+	INSERT INTO billing_bands
+	SELECT rule_id, b.n, b.up_to
+	FROM unnest(bands) WITH ORDINALITY AS b (up_to, n);
+$$;
+
 -- bands count instances as elsewhere, the price is for each of their days
-DELETE FROM billing_rules WHERE rule_id = 'as published';
 SELECT pg_temp.rule('banded', 'daily', '2024-01-01', 'Etc/GMT-3',
 					'first_cycle', 'graduated', 7, '{2, 4, NULL}');
 DELETE FROM billing_prices;

@@ -1,0 +1,105 @@
+# What Green API bills: each day on which an instance exists, from its
+# creation to its deletion, and what a cap makes of it.
+
+use strict;
+use warnings;
+
+use JSON::PP qw(decode_json);
+use PartnerApi::Cluster;
+use PartnerApi::Sandbox;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $sandbox = PartnerApi::Sandbox->new;
+my $node = PartnerApi::Cluster->new('main');
+my $noon = '2028-02-10 12:00:00+03';
+
+$node->init;
+$node->start;
+$node->install;
+$node->create_server(
+	$sandbox,
+	name => 'green',
+	provider => 'greenapi',
+	instance_base_url => $sandbox->url);
+$node->set_clock($sandbox, "'$noon'");
+
+sub create
+{
+	my ($name) = @_;
+
+	return "SELECT instance_id FROM partner_api.create_instance('green', '$name')";
+}
+
+# Day, hour and minute of February 2028 in the provider's zone.
+sub turn_to
+{
+	my ($time) = @_;
+
+	$node->set_clock($sandbox, "'2028-02-$time:00+03'");
+	return;
+}
+
+# A column of the running month's bill.
+sub bill
+{
+	my ($column) = @_;
+
+	return $node->sql("SELECT $column FROM partner_api.billing_cycles"
+		  . " WHERE cycle_start = '2028-02-01'");
+}
+
+# ---- days ----
+
+my $first = $node->sql(create('first'));
+
+is(bill('days'), 1, 'the day of creation is billed');
+is(bill('amount_cents'), '', '... at a price that nobody knows');
+$node->sql("SELECT partner_api.set_price('green', 100)");
+is(bill('amount_cents || $$ of $$ || projected_cents'),
+	'100 of 2000', '... until it is set: for one day, and for the month');
+turn_to('10 23:59');
+is(bill('days'), 1, 'the day lasts until midnight');
+turn_to('11 00:00');
+is(bill('days'), 2, '... of the provider');
+turn_to('12 09:00');
+my $second = $node->sql(create('second'));
+$node->sql("SELECT partner_api.delete_instance('green', '$second')");
+is(bill('days'), 4, 'what is created and deleted is billed for its day');
+turn_to('14 09:00');
+is(bill('days'), 6, '... and not any more');
+is( $node->sql(
+		q{SELECT string_agg(concat_ws(' ', name, days, due_on, reason), ', '}
+		  . ' ORDER BY signed_at) FROM partner_api.billing_lines'),
+	'first 5 2028-02-10 created in this cycle, '
+	  . 'second 1 2028-02-12 created and deleted in this cycle',
+	'each has a line, due on the day of its creation');
+
+# ---- caps ----
+
+# 20 days of the first, one of the second, and 16 from today to the 29th
+$node->set_option(max_cycle_cents => 3699, 'green');
+$node->fails_with(
+	create('third'),
+	'53400',
+	{   message => qr/"max_cycle_cents" \(3699\) of server "green" leaves no room/,
+		detail => qr/would come to 3700 cents/ },
+	'a create whose days would go beyond the cap is refused');
+$node->set_option(max_cycle_cents => 3700, 'green');
+is($node->sql(
+		'SELECT used FROM partner_api.spend_caps WHERE cap = \'max_cycle_cents\''
+	),
+	2100,
+	'the cap counts the days to the end of the month');
+like($node->sql(create('third')), qr/^\d+$/, '... up to the last cent');
+is(bill('projected_cents'), 3700, '... to which the bill will come');
+is($sandbox->effects('create_instance'), 3, 'nothing else was created');
+
+# ---- dry runs ----
+
+$node->set_option(mode => 'dry_run', 'green');
+$node->set_option(max_cycle_cents => 1_000_000, 'green');
+my $shown = decode_json($node->error(create('shown'))->{detail});
+is($shown->{cost_cents}, 1600, 'a rehearsed create shows what it would cost');
+
+done_testing();
