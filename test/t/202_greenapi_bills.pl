@@ -75,31 +75,42 @@ is( $node->sql(
 	  . 'second 1 2028-02-12 created and deleted in this cycle',
 	'each has a line, due on the day of its creation');
 
+# ---- deletions that only the list tells of ----
+
+my $other = $node->sql(create('other'));
+turn_to('15 09:00');
+$sandbox->change($other, state => 'deleted');
+turn_to('18 09:00');
+is(bill('days'), 15, 'what is deleted elsewhere is billed on');
+$node->sql("SELECT * FROM partner_api.sync_instances('green')");
+is(bill('days'), 12, '... until a list shows when it was deleted');
+
 # ---- caps ----
 
-# 20 days of the first, one of the second, and 16 from today to the 29th
-$node->set_option(max_cycle_cents => 3699, 'green');
+# 20 days of the first, one of the second, two of the other, and 12 from today
+# to the 29th
+$node->set_option(max_cycle_cents => 3499, 'green');
 $node->fails_with(
 	create('third'),
 	'53400',
-	{   message => qr/"max_cycle_cents" \(3699\) of server "green" leaves no room/,
-		detail => qr/would come to 3700 cents/ },
+	{   message => qr/"max_cycle_cents" \(3499\) of server "green" leaves no room/,
+		detail => qr/would come to 3500 cents/ },
 	'a create whose days would go beyond the cap is refused');
-$node->set_option(max_cycle_cents => 3700, 'green');
+$node->set_option(max_cycle_cents => 3500, 'green');
 is($node->sql(
 		'SELECT used FROM partner_api.spend_caps WHERE cap = \'max_cycle_cents\''
 	),
-	2100,
+	2300,
 	'the cap counts the days to the end of the month');
 like($node->sql(create('third')), qr/^\d+$/, '... up to the last cent');
-is(bill('projected_cents'), 3700, '... to which the bill will come');
-is($sandbox->effects('create_instance'), 3, 'nothing else was created');
+is(bill('projected_cents'), 3500, '... to which the bill will come');
+is($sandbox->effects('create_instance'), 4, 'nothing else was created');
 
 # ---- dry runs ----
 
 $node->set_option(mode => 'dry_run', 'green');
 $node->set_option(max_cycle_cents => 1_000_000, 'green');
 my $shown = decode_json($node->error(create('shown'))->{detail});
-is($shown->{cost_cents}, 1600, 'a rehearsed create shows what it would cost');
+is($shown->{cost_cents}, 1200, 'a rehearsed create shows what it would cost');
 
 done_testing();
