@@ -27,7 +27,8 @@ extern json_t *partner_api_json_own(json_t *value);
  * Parse len bytes of UTF-8; NULL with *error set (palloc'd, no excerpt of the
  * text: it may hold a secret) if they are not one JSON value.  Duplicate keys
  * are accepted (last one wins), depth is bounded by jansson, a NUL inside a
- * string is refused, an integer of 64 bits is read as a string.  The result is owned by the current memory context.
+ * string is refused, an integer of 64 bits is read as a string.  The result
+ * is owned by the current memory context.
  */
 extern json_t *partner_api_json_parse(const char *text, size_t len,
 									  char **error);

@@ -170,22 +170,17 @@ partner_api_greenapi_open(const PartnerApiResponse *response, char **message)
 
 /*
  * The state that an instance tells, palloc'd; NULL with *message if it tells
- * none.  Only "authorized" is a linked phone that can send: "sleepMode" is
- * one that is switched off, "yellowCard" one whose messages are held back.
+ * none.
  */
 char *
-partner_api_greenapi_state(const json_t *root, bool *connected,
-						   char **message)
+partner_api_greenapi_state(const json_t *root, char **message)
 {
 	char	   *state = partner_api_filled_text(root, "stateInstance");
 
-	*connected = false;
-	if (state != NULL)
-		*connected = (strcmp(state, "authorized") == 0);
-	else if (json_is_null(root))
-		*message = pstrdup("instance is still being made");
-	else
-		*message = pstrdup("answer has no \"stateInstance\"");
+	if (state == NULL)
+		*message = json_is_null(root) ?
+			pstrdup("instance is still being made") :
+			pstrdup("answer has no \"stateInstance\"");
 	return state;
 }
 

@@ -38,8 +38,7 @@ extern json_t *partner_api_greenapi_settings_sent(const json_t *given);
 extern int64 partner_api_greenapi_error_code(const json_t *root);
 extern json_t *partner_api_greenapi_open(const PartnerApiResponse *response,
 										 char **message);
-extern char *partner_api_greenapi_state(const json_t *root, bool *connected,
-										char **message);
+extern char *partner_api_greenapi_state(const json_t *root, char **message);
 
 /* greenapi_check.c */
 extern const PartnerApiSettings partner_api_greenapi_settings;

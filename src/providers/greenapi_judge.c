@@ -248,8 +248,7 @@ static void
 judge_state(const json_t *root, PartnerApiVerdict *verdict)
 {
 	char	   *message = NULL;
-	bool		connected;
-	char	   *state = partner_api_greenapi_state(root, &connected, &message);
+	char	   *state = partner_api_greenapi_state(root, &message);
 	json_t	   *fields;
 
 	if (state == NULL)

@@ -79,15 +79,20 @@ partner_api_greenapi_build_read(PartnerApiRead read,
 }
 
 /*
- * Read a state.  Whether the phone itself is reached is not told apart.
+ * Read a state.  Whoever asks wants to know whether messages go out, which
+ * they do in one state only: "sleepMode" is a phone that is switched off,
+ * "yellowCard" one whose messages are held back.  Whether the phone itself is
+ * reached is not told apart.
  */
 static bool
 parse_status(const json_t *root, PartnerApiReadResult *result, char **message)
 {
-	result->text = partner_api_greenapi_state(root, &result->connected,
-											  message);
+	char	   *state = partner_api_greenapi_state(root, message);
+
+	result->text = state;
+	result->connected = (state != NULL && strcmp(state, "authorized") == 0);
 	result->phone_connected = result->connected;
-	return result->text != NULL;
+	return state != NULL;
 }
 
 /*
