@@ -519,8 +519,9 @@ partner_api_action_enqueue(const PartnerApiNewAction *action)
 	namestrcpy(&server, action->server);
 	namestrcpy(&role, GetUserNameFromId(action->role, false));
 	partner_api_owner_begin(&scope);
+	/* actions of an instance go in order */
 	if (disconnects_first(action, NameGetDatum(&server)))
-		disconnect = next_action_id();	/* actions of an instance go in order */
+		disconnect = next_action_id();
 	result.action_id = next_action_id();
 	if (action->idempotency_key != NULL &&
 		!claim_key(action, NameGetDatum(&server), NameGetDatum(&role),

@@ -66,16 +66,9 @@
 	"      AND q.state IN ('sending', 'unknown')" \
 	"      AND p.arguments->'instance_ids' ? q.instance_id))"
 
-/* Whose right and mapping an action is sent with. */
-#define SENDER(p) \
-	" CASE WHEN " p ".automatic THEN (" \
-	"  SELECT pg_catalog.pg_get_userbyid(f.srvowner)" \
-	"    FROM pg_catalog.pg_foreign_server f" \
-	"   WHERE f.srvname = " p ".server) ELSE " p ".requested_by END"
-
 #define IN_SCOPE \
 	" ($5 IS NULL OR p.kind <> ALL ($5))" \
-	" AND ($6 IS NULL OR (" SENDER("p") " = ANY ($6)) = $7)"
+	" AND ($6 IS NULL OR (" PARTNER_API_SENDER("p") " = ANY ($6)) = $7)"
 
 #define DUE(condition) \
 	" p.server = $1 AND p.state = 'waiting' AND p.run_at <= $2" \
@@ -105,7 +98,7 @@
 	"         partner_api.plan_arguments(c.server, c.instance_id, c.arguments)" \
 	"         ELSE c.arguments END, c.nonce," \
 	"        c.customer_ref," \
-	SENDER("c") "," \
+	PARTNER_API_SENDER("c") "," \
 	"        c.deadline, c.sent_at," \
 	"        c.looks, c.automatic," \
 	"        CASE WHEN c.kind = 'delete_instances' THEN" \
@@ -480,7 +473,7 @@ partner_api_claim_more_looks(MemoryContext parent,
 	static const Oid types[] = {TIMESTAMPTZOID, INT4OID, NAMEOID, NAMEOID,
 	TEXTARRAYOID};
 	static PartnerApiStatement statement = {
-		CLAIM_LOOKS("p.server = $3 AND $4 = " SENDER("p")
+		CLAIM_LOOKS("p.server = $3 AND $4 = " PARTNER_API_SENDER("p")
 					" AND p.kind = ANY ($5)"),
 		5, types, NULL
 	};

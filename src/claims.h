@@ -16,6 +16,16 @@
 #include "datatype/timestamp.h"
 #include "providers/provider.h"
 
+/*
+ * Whose right and mapping an action p is sent with; that before a delete has
+ * those of the delete.
+ */
+#define PARTNER_API_SENDER(p) \
+	" CASE WHEN " p ".automatic AND " p ".kind <> 'disconnect_instance' THEN (" \
+	"  SELECT pg_catalog.pg_get_userbyid(f.srvowner)" \
+	"    FROM pg_catalog.pg_foreign_server f" \
+	"   WHERE f.srvname = " p ".server) ELSE " p ".requested_by END"
+
 typedef enum PartnerApiPurpose
 {
 	PARTNER_API_SEND,			/* the request itself */

@@ -179,7 +179,7 @@ fill_check(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 				errmsg("no settings of instance \"%s\" of server \"%s\" were given here",
 					   action->instance_id, action->server),
 				errdetail("There is nothing to compare with."),
-				errhint("partner_api.instance_settings() shows what the provider holds."));
+				errhint("Call partner_api.instance_settings() to see what the provider holds."));
 	return next;
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * outcome.c
- *	  What a "done" means for what it is about: the event that is recorded.
+ *	  What an answer means for what it is about: the event that is recorded.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -19,6 +19,9 @@
 #include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
+
+/* The disconnect before a delete is tried so often. */
+#define MOST_DISCONNECTS 3
 
 /* ISO 8601, whatever the session's DateStyle. */
 static void
@@ -74,16 +77,16 @@ put_status(json_t *details, const PartnerApiTransfer *transfer)
 				 partner_api_timestamp_from_unix_ms(found->deleted_ms));
 }
 
-/* Until when a provider's new instance, or one that restarts, may be unready. */
+/* Until when an instance that is new, or restarts, may be unready. */
 static void
 put_await(json_t *details, const PartnerApiTransfer *transfer,
 		  TimestampTz now)
 {
 	int64		ready_ms = transfer->account->server->provider->ready_ms;
+	int64		now_ms = partner_api_unix_ms_from_timestamp(now);
 
 	if (ready_ms > 0)
-		partner_api_json_put_int64(details, "await_until",
-								   partner_api_unix_ms_from_timestamp(now) + ready_ms);
+		partner_api_json_put_int64(details, "await_until", now_ms + ready_ms);
 }
 
 /* Settings that were given, without their secrets. */
@@ -92,22 +95,22 @@ put_settings(json_t *details, const PartnerApiTransfer *transfer)
 {
 	json_t	   *settings = partner_api_json_get(transfer->arguments,
 												"settings");
+	const PartnerApiProvider *provider = transfer->account->server->provider;
 	const char *hint;
 
-	if (settings != NULL &&
-		transfer->account->server->provider->supports(PARTNER_API_CHECK_SETTINGS,
-													  &hint))
-		partner_api_json_put(details, "settings_asked",
-							 partner_api_json_without(settings,
-													  PARTNER_API_SECRET_SETTING));
+	if (settings == NULL ||
+		!provider->supports(PARTNER_API_CHECK_SETTINGS, &hint))
+		return;
+	settings = partner_api_json_without(settings, PARTNER_API_SECRET_SETTING);
+	partner_api_json_put(details, "settings_asked", settings);
 }
 
 /*
  * When the worker stops asking whether an instance is ready; it asks one that
  * is not new only once.
  */
-TimestampTz
-partner_api_await_until(const PartnerApiTransfer *transfer)
+static TimestampTz
+await_until(const PartnerApiTransfer *transfer)
 {
 	int64		until_ms;
 
@@ -245,6 +248,62 @@ changes_readiness(const PartnerApiTransfer *transfer)
 		default:
 			return false;
 	}
+}
+
+/*
+ * A delete that is repeated because its first answer was lost does not find
+ * what the first has deleted.
+ */
+static bool
+is_gone_already(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
+{
+	return claim->kind == PARTNER_API_DELETE_INSTANCE &&
+		claim->attempts > 1 && verdict->kind == PARTNER_API_FAILED &&
+		verdict->reason == PARTNER_API_REASON_NOT_FOUND;
+}
+
+/*
+ * What the disconnect before a delete proved.  It is tried a few times at
+ * most, and a lost answer is no riddle: the delete is what matters.
+ */
+static void
+give_up_disconnect(const PartnerApiClaim *claim, PartnerApiVerdict *verdict)
+{
+	if (claim->kind != PARTNER_API_DISCONNECT_INSTANCE || !claim->automatic)
+		return;
+	if (verdict->kind == PARTNER_API_UNKNOWN ||
+		(verdict->kind == PARTNER_API_RETRY &&
+		 claim->attempts >= MOST_DISCONNECTS))
+		verdict->kind = PARTNER_API_FAILED;
+}
+
+/*
+ * A new instance that is not ready yet has its time; a provider that does not
+ * answer does not use it up.  A caller who asks wants to know at once.
+ */
+static void
+give_up_waiting(const PartnerApiTransfer *transfer, TimestampTz now,
+				PartnerApiVerdict *verdict)
+{
+	if (partner_api_kind_traits(transfer->claim->kind)->asks &&
+		verdict->kind == PARTNER_API_RETRY &&
+		verdict->reason != PARTNER_API_REASON_UNREACHABLE &&
+		verdict->reason != PARTNER_API_REASON_LOST &&
+		now >= await_until(transfer))
+		verdict->kind = PARTNER_API_FAILED;
+}
+
+/*
+ * A verdict in the light of what is known of its action beside the answer.
+ */
+void
+partner_api_verdict_consider(const PartnerApiTransfer *transfer,
+							 TimestampTz now, PartnerApiVerdict *verdict)
+{
+	if (is_gone_already(transfer->claim, verdict))
+		verdict->kind = PARTNER_API_DONE;
+	give_up_disconnect(transfer->claim, verdict);
+	give_up_waiting(transfer, now, verdict);
 }
 
 /*

@@ -430,13 +430,6 @@ typedef struct Release
 	bool		more;			/* there may be room for more */
 } Release;
 
-/* Whose right and mapping a held action p is sent with. */
-#define SENDER \
-	" CASE WHEN p.automatic THEN (" \
-	"  SELECT pg_catalog.pg_get_userbyid(f.srvowner)" \
-	"    FROM pg_catalog.pg_foreign_server f WHERE f.srvname = p.server)" \
-	" ELSE p.requested_by END"
-
 /* Let so many go, the earliest deadline first, then the oldest. */
 static uint64
 let_go(const Release *release, int room)
@@ -447,7 +440,7 @@ let_go(const Release *release, int room)
 		" SELECT p.action_id FROM partner_api.pending_actions p"
 		"  WHERE p.server = $1 AND p.kind = $2 AND p.state = 'held'"
 		"    AND p.held_for IN ('cap', 'quota', 'dry_run')"
-		"    AND " SENDER " = $3"
+		"    AND " PARTNER_API_SENDER("p") " = $3"
 		"  ORDER BY p.deadline, p.run_at, p.action_id LIMIT $4"
 		"  FOR UPDATE SKIP LOCKED)"
 		" UPDATE partner_api.pending_actions p"
@@ -495,7 +488,7 @@ static List *
 list_held(void)
 {
 	static PartnerApiStatement statement = {
-		"SELECT DISTINCT p.server, p.kind," SENDER
+		"SELECT DISTINCT p.server, p.kind," PARTNER_API_SENDER("p")
 		"  FROM partner_api.pending_actions p"
 		" WHERE p.state = 'held' AND p.held_for IN ('cap', 'quota', 'dry_run')"
 		"   AND EXISTS (SELECT FROM pg_catalog.pg_foreign_server f"

@@ -29,9 +29,6 @@
  */
 #define MOST_LOCAL_FAILURES 5
 
-/* The disconnect before a delete is tried so often. */
-#define MOST_DISCONNECTS 3
-
 /* A provider's clock that is further ahead is wrong rather than ahead. */
 #define MOST_SKEW_US USECS_PER_HOUR
 
@@ -433,49 +430,6 @@ provider_skew_us(const PartnerApiResponse *response, TimestampTz now)
 	return Min(Max(theirs - now, 0), MOST_SKEW_US);
 }
 
-/*
- * A delete that is repeated because its first answer was lost does not find
- * what the first has deleted.
- */
-static bool
-is_gone_already(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
-{
-	return claim->kind == PARTNER_API_DELETE_INSTANCE &&
-		claim->attempts > 1 && verdict->kind == PARTNER_API_FAILED &&
-		verdict->reason == PARTNER_API_REASON_NOT_FOUND;
-}
-
-/*
- * What the disconnect before a delete proved.  It is tried a few times at
- * most, and a lost answer is no riddle: the delete is what matters.
- */
-static void
-give_up_disconnect(const PartnerApiClaim *claim, PartnerApiVerdict *verdict)
-{
-	if (claim->kind != PARTNER_API_DISCONNECT_INSTANCE || !claim->automatic)
-		return;
-	if (verdict->kind == PARTNER_API_UNKNOWN ||
-		(verdict->kind == PARTNER_API_RETRY &&
-		 claim->attempts >= MOST_DISCONNECTS))
-		verdict->kind = PARTNER_API_FAILED;
-}
-
-/*
- * A new instance that is not ready yet has its time; a provider that does not
- * answer does not use it up.  A caller who asks wants to know at once.
- */
-static void
-give_up_waiting(const PartnerApiTransfer *transfer, TimestampTz now,
-				PartnerApiVerdict *verdict)
-{
-	if (partner_api_kind_traits(transfer->claim->kind)->asks &&
-		verdict->kind == PARTNER_API_RETRY &&
-		verdict->reason != PARTNER_API_REASON_UNREACHABLE &&
-		verdict->reason != PARTNER_API_REASON_LOST &&
-		now >= partner_api_await_until(transfer))
-		verdict->kind = PARTNER_API_FAILED;
-}
-
 /* Judge the answer to the action's own request. */
 static PartnerApiSettlement *
 finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
@@ -490,10 +444,7 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 
 	partner_api_transfer_action(transfer, &action);
 	partner_api_provider_judge(server->provider, &action, response, &verdict);
-	if (is_gone_already(transfer->claim, &verdict))
-		verdict.kind = PARTNER_API_DONE;
-	give_up_disconnect(transfer->claim, &verdict);
-	give_up_waiting(transfer, now, &verdict);
+	partner_api_verdict_consider(transfer, now, &verdict);
 	next = partner_api_after_attempt(transfer->claim, &verdict, now);
 	card_gone = partner_api_card_was_last(transfer->claim,
 										  transfer->arguments, &next);

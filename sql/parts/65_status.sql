@@ -61,12 +61,15 @@ FROM (
 		   WHEN NOT EXISTS (
 				SELECT FROM pg_catalog.pg_user_mappings m
 				WHERE m.srvid = f.oid
-				  AND m.umuser IN (0, CASE WHEN p.automatic THEN f.srvowner
+				  AND m.umuser IN (0, CASE WHEN p.automatic
+										AND p.kind <> 'disconnect_instance'
+									  THEN f.srvowner
 									  ELSE (SELECT r.oid
 											FROM pg_catalog.pg_roles r
 											WHERE r.rolname = p.requested_by)
 									  END))
 				THEN CASE WHEN p.automatic
+						   AND p.kind <> 'disconnect_instance'
 						  THEN 'the owner of the server has no user mapping'
 						  ELSE 'its role has no user mapping' END
 		   WHEN pg_catalog.current_setting('partner_api.enabled', true) = 'off'

@@ -151,6 +151,25 @@ SELECT refused_server($$sign_lead '366 days'$$);
 SELECT refused_server($$sign_lead '213503983 days'$$);
 SELECT refused_server($$sign_lead ''$$);
 SELECT refused_server($$list_lag '1 year'$$);
+-- zones of PostgreSQL, but none that reads the other way round
+SELECT refused_server($$time_zone 'America/Sao_Paulo'$$);
+SELECT refused_server($$time_zone 'Etc/GMT-3'$$);
+SELECT refused_server($$time_zone 'UTC'$$);
+SELECT refused_server($$time_zone 'Brazil/Nowhere'$$);
+SELECT refused_server($$time_zone 'UTC+3'$$);
+SELECT refused_server($$time_zone 'gmt-3'$$);
+-- hosts of instances are hosts of tokens
+SELECT refused_server($$instance_base_url 'https://evil.example'$$);
+SELECT refused_server($$instance_base_url 'https://7107.api.greenapi.com'$$);
+SELECT refused_server($$instance_base_url 'https://a.7107.api.greenapi.com'$$);
+SELECT refused_server($$instance_base_url 'https://7107.evil-api.greenapi.com'$$);
+SELECT refused_server($$instance_base_url 'http://7107.api.greenapi.com'$$);
+SET partner_api.allowed_hosts = '*.0.0.1, *.example.com:8443';
+SELECT refused_server($$instance_base_url 'https://127.0.0.1'$$);
+SELECT refused_server($$instance_base_url 'https://a.example.com:8443'$$);
+SELECT refused_server($$instance_base_url 'https://a.example.com'$$);
+SELECT refused_server($$instance_base_url 'https://example.com:8443'$$);
+RESET partner_api.allowed_hosts;
 SELECT refused_server($$list_lag '30'$$);
 ALTER SERVER bounds OPTIONS (sign_lead '0', list_lag '365 days');
 ALTER SERVER bounds OPTIONS (SET sign_lead '1 day 02:03:04.5');

@@ -206,6 +206,41 @@ $node->wait_until_settled;
 is(events($stuck), 'created unready rebooted ready', '... and is ready');
 $sandbox->config(greenapi_needs_reboot => \0);
 
+# ---- a worker that ends while it asks ----
+
+$sandbox->fault(operation => 'instance_status', type => 'withhold');
+my $asked = $sandbox->counters('instance_status')->{requests};
+my $watched = create('watched');
+
+$sandbox->wait_for_requests('instance_status', $asked + 1);
+$node->sql('SELECT pg_terminate_backend(pid) FROM partner_api.worker_status');
+$sandbox->release;
+$node->wait_for("SELECT state = 'waiting' AND attempts > 1"
+	  . ' FROM partner_api.pending_actions'
+	  . " WHERE instance_id = '$watched'");
+advance('3 min');
+$node->wait_until_settled;
+is(events($watched), 'created ready',
+	'a worker that ends while it asks leaves that to the next');
+$node->sql("SELECT partner_api.delete_instance('green', '$watched')");
+
+# ---- a create that was deleted before its lost answer was looked for ----
+
+$sandbox->fault(operation => 'create_instance', type => 'reset_after');
+my $unread = $sandbox->fault(operation => 'list_instances',
+	type => 'status', status => 500);
+my $short = $node->sql(
+	"SELECT partner_api.enqueue_create_instance('green', 'short-lived')");
+
+$sandbox->wait_until('the first look failed',
+	sub { $sandbox->hits($unread) > 0 });
+my ($mayfly) = $sandbox->created('short-lived');
+$sandbox->change($mayfly->{id}, state => 'deleted');
+advance('1 min');
+is($node->wait_for_state($short, 'done'), 'done', 'a lost create that had an effect');
+is(mirror($mayfly->{id})->{status}, 'deleted', '... which is gone by now');
+is(open_actions($mayfly->{id}), '', '... and is not waited for');
+
 # ---- delete ----
 
 $sandbox->change($first, connected => \1);
@@ -246,7 +281,7 @@ my $foreign = $sandbox->seed(
 my $gone = $sandbox->seed(
 	provider => 'greenapi', name => 'gone', state => 'deleted')->{id};
 
-sync_is('seen 5 added 2 changed 0 missing 0',
+sync_is('seen 7 added 2 changed 0 missing 0',
 	'deleted instances are in the list');
 $row = mirror($foreign);
 is("$row->{origin} $row->{status}", 'imported signed', 'a foreign one');
@@ -276,7 +311,7 @@ is($node->sql('SELECT count(*) FROM partner_api.pending_actions'),
 	0, 'nothing follows from what is imported');
 
 $sandbox->change($foreign, state => 'deleted', connected => \0);
-sync_is('seen 5 added 0 changed 1 missing 0', 'deleted elsewhere');
+sync_is('seen 7 added 0 changed 1 missing 0', 'deleted elsewhere');
 is(events($foreign), 'imported deleted', '... is an event');
 is(mirror($foreign)->{status}, 'deleted', '... and a status');
 advance('91 days');
