@@ -46,6 +46,31 @@ require_sound(const PartnerApiListRow *row, PartnerApiList list)
 		require_object(row->fields);
 }
 
+/*
+ * A row may be shown to any action that is looked for in its list.
+ */
+static void
+look_at(const PartnerApiProvider *provider, PartnerApiList list,
+		const PartnerApiListRow *row)
+{
+	const char *const arguments = "{\"plan_id\":\"1\",\"client\":{"
+	"\"document\":\"52998224725\",\"email\":\"a@b.c\"}}";
+	PartnerApiAction action = {.instance_id = "1"};
+	const char *hint;
+	char	   *error;
+
+	action.arguments = partner_api_json_parse(arguments, strlen(arguments),
+											  &error);
+	for (action.kind = 0; action.kind < PARTNER_API_KINDS; action.kind++)
+	{
+		if (provider->sight != NULL &&
+			provider->supports(action.kind, &hint) &&
+			partner_api_kind_traits(action.kind)->list == list)
+			require(provider->sight(&action, 0, row) <=
+					PARTNER_API_SIGHT_NO_EFFECT);
+	}
+}
+
 static void
 parse(Input *input)
 {
@@ -65,10 +90,14 @@ parse(Input *input)
 		require(message != NULL && *message != '\0');
 		return;
 	}
-	require(response.status / 100 == 2);
+	require(response.status / 100 == 2 ||
+			(partner_api_list_is_narrow(filter.list) && page.rows == NIL));
 	require(page.last || page.rows != NIL);
 	foreach(cell, page.rows)
+	{
 		require_sound(lfirst(cell), filter.list);
+		look_at(input->provider, filter.list, lfirst(cell));
+	}
 }
 
 int
