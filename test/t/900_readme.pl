@@ -29,7 +29,9 @@ my %token_files = (
 	'/etc/partner_api/zapi.token' =>
 	  $node->secret_file('token', "$PartnerApi::Sandbox::TOKEN\n"),
 	'/etc/partner_api/zapi.client_token' => $node->secret_file(
-		'client_token', "$PartnerApi::Sandbox::CLIENT_TOKEN\n"));
+		'client_token', "$PartnerApi::Sandbox::CLIENT_TOKEN\n"),
+	'/etc/partner_api/zsystems.token' =>
+	  $node->secret_file('zsystems.token', "$PartnerApi::Sandbox::TOKEN\n"));
 my %text = map { $_ => slurp_file("$ENV{PARTNER_API_TREE}/$_") } @DOCUMENTS;
 
 # Output of SQL that must succeed, in the database of the examples.
@@ -65,7 +67,7 @@ sub runnable
 	my ($example) = @_;
 	my $url = $sandbox->url;
 
-	$example =~ s/\(provider 'zapi'\)/(provider 'zapi', base_url '$url')/;
+	$example =~ s/\(provider '(\w+)'\)/(provider '$1', base_url '$url')/;
 	$example =~ s/'(\/etc\/partner_api\/[\w.]+)'/'$token_files{$1}'/g;
 	return $example;
 }
