@@ -71,7 +71,6 @@ extern const PartnerApiForeignList *partner_api_foreign_list_at(int index);
 extern const PartnerApiForeignList *partner_api_foreign_list(Oid table);
 extern bool partner_api_foreign_list_offered(const PartnerApiForeignList *list,
 											 const PartnerApiProvider *provider);
-extern void partner_api_foreign_list_check_name(const char *name);
 extern const PartnerApiColumn *partner_api_foreign_column(const PartnerApiForeignList *list,
 														  Oid table,
 														  AttrNumber attribute);

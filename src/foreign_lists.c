@@ -147,23 +147,6 @@ partner_api_foreign_list_offered(const PartnerApiForeignList *list,
 	return provider->supports_list(list->list);
 }
 
-/* Raise ERROR unless there is a list of that name. */
-void
-partner_api_foreign_list_check_name(const char *name)
-{
-	StringInfoData known;
-
-	if (find_list(name) != NULL)
-		return;
-	initStringInfo(&known);
-	for (int i = 0; i < (int) lengthof(lists); i++)
-		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", lists[i].name);
-	ereport(ERROR,
-			errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			errmsg("unknown list \"%s\"", name),
-			errhint("Known lists are: %s.", known.data));
-}
-
 /* The value of an option in a list of them, or NULL. */
 static const char *
 option_value(List *options, const char *name)

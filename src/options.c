@@ -18,7 +18,6 @@
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
-#include "foreign.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "servers.h"
@@ -236,6 +235,29 @@ check_provider(const char *value)
 						partner_api_provider_names()));
 }
 
+/* The name of a list that can be read without saying of what. */
+static void
+check_list(const char *value)
+{
+	PartnerApiList list;
+	StringInfoData known;
+
+	if (partner_api_list_parse(value, &list) &&
+		!partner_api_list_is_narrow(list))
+		return;
+	initStringInfo(&known);
+	for (int i = 0; i < PARTNER_API_LISTS; i++)
+	{
+		if (!partner_api_list_is_narrow(i))
+			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
+							 partner_api_list_name(i));
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			errmsg("unknown list \"%s\"", value),
+			errhint("Known lists are: %s.", known.data));
+}
+
 /*
  * A time zone that PostgreSQL knows.  UTC+3 would be west of Greenwich, by the
  * rules of POSIX: whoever writes that means the east.
@@ -303,7 +325,7 @@ check_option(const PartnerApiOption *option, const char *value)
 			check_provider(value);
 			break;
 		case PARTNER_API_OPTION_LIST:
-			partner_api_foreign_list_check_name(value);
+			check_list(value);
 			break;
 		case PARTNER_API_OPTION_ZONE:
 			(void) parse_zone(option, value);

@@ -113,7 +113,12 @@ $node->fails_with('CREATE FOREIGN TABLE other.t (name text) SERVER zapi',
 	'HV00J', { message => qr/"list"/ }, 'a table needs a list');
 $node->fails_with(
 	"CREATE FOREIGN TABLE other.t (name text) SERVER zapi OPTIONS (list 'x')",
-	'HV024', { hint => qr/instances/ }, '... that there is');
+	'HV024', { hint => qr/: instances, plans, subscriptions\.$/ },
+	'... that there is');
+$node->fails_with(
+	"CREATE FOREIGN TABLE other.t (name text) SERVER zapi"
+	  . " OPTIONS (list 'invoices')",
+	'HV024', {}, '... and is not always of one thing');
 $node->fails_with(
 	'CREATE FOREIGN TABLE other.t (name text) SERVER zapi'
 	  . " OPTIONS (list 'instances', pages '1')",
