@@ -25,7 +25,7 @@ typedef struct PartnerApiCalls
 	TimestampTz now;
 	List	   *tickets;		/* of slots that were taken */
 	List	   *transfers;		/* to be started */
-	List	   *answers;		/* for those that are not to wait; of the pass */
+	List	   *answers;		/* for those that are not to wait */
 } PartnerApiCalls;
 
 extern void partner_api_calls_serve(PartnerApiCalls *calls);

@@ -149,32 +149,6 @@ partner_api_settlement_new(const PartnerApiTransfer *transfer,
 }
 
 /*
- * Why an automatic action is not wanted any more; NULL if it is.  A sign of
- * what is no trial would pay for something that nobody wants; a surplus
- * instance that is used meanwhile is wanted after all; and a phone stays linked
- * if the delete was withdrawn.
- */
-const char *
-partner_api_why_obsolete(const PartnerApiClaim *claim)
-{
-	const char *status = claim->instance_status;
-
-	if (!claim->automatic || claim->purpose != PARTNER_API_SEND)
-		return NULL;
-	if (claim->kind == PARTNER_API_SIGN_INSTANCE &&
-		(status == NULL || strcmp(status, "trial") != 0))
-		return "not needed any more: the instance is no trial";
-	if (claim->kind == PARTNER_API_DELETE_INSTANCE &&
-		(status == NULL ||
-		 (strcmp(status, "signed") == 0 && !claim->instance_unused)))
-		return "not wanted any more: the instance is in use";
-	if (claim->kind == PARTNER_API_DISCONNECT_INSTANCE &&
-		!claim->delete_follows)
-		return "not needed any more: no delete follows";
-	return NULL;
-}
-
-/*
  * The deadline may pass between the claim and here, while the claim's commit
  * waits for a disk or a standby.
  */
@@ -316,10 +290,11 @@ start_send(PartnerApiTransfer *transfer)
 	action.secret = partner_api_card_of(transfer->claim, transfer->arguments);
 	server->provider->build(&action, &server->credential, &request);
 	request.secret = action.secret != NULL;
+	if (request.secret)
+		partner_api_wipe_at_reset(context, unconstify(char *, request.body),
+								  request.body_len);
 	partner_api_transfer_request(transfer, transfer->claim->context,
 								 &request, true);
-	if (request.secret)
-		explicit_bzero(unconstify(char *, request.body), request.body_len);
 	MemoryContextDelete(context);
 }
 
@@ -367,13 +342,15 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 
 	why = partner_api_why_obsolete(transfer->claim);
 	if (why != NULL)
-		return list_make1(partner_api_settle_unsent(transfer, "cancelled", why, now));
+		return list_make1(partner_api_settle_unsent(transfer, "cancelled", why,
+													now));
 	if (is_too_late(transfer->claim, now))
 		return list_make1(partner_api_settle_unsent(transfer, "missed",
 													"the deadline has passed; claimed in time, but not sent before it",
 													now));
 	if (transfer->account->error != NULL)
-		return partner_api_settle_local_failures(transfer, transfer->account->error,
+		return partner_api_settle_local_failures(transfer,
+												 transfer->account->error,
 												 false, now);
 	PG_TRY();
 	{

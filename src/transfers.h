@@ -49,7 +49,6 @@ extern int	partner_api_transfers_count(const char *server,
 										PartnerApiPurpose purpose);
 extern int	partner_api_transfers_total(void);
 extern bool partner_api_transfer_in_flight(int64 action_id);
-extern const char *partner_api_why_obsolete(const PartnerApiClaim *claim);
 extern void partner_api_transfer_parse(PartnerApiTransfer *transfer);
 extern void partner_api_transfer_keep(PartnerApiTransfer *transfer,
 									  MemoryContext parent);
@@ -65,6 +64,7 @@ extern void partner_api_transfer_request(PartnerApiTransfer *transfer,
 										 bool mutating);
 
 /* unsent.c */
+extern const char *partner_api_why_obsolete(const PartnerApiClaim *claim);
 extern List *partner_api_settle_local_failures(const PartnerApiTransfer *transfer,
 											   const ErrorData *error,
 											   bool give_up, TimestampTz now);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * unsent.c
- *	  Settlements of transfers that were not put on the wire.
+ *	  What is not put on the wire, and the settlements of that.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -14,6 +14,32 @@
 #include "redact.h"
 #include "transfers.h"
 #include "utils/memutils.h"
+
+/*
+ * Why an automatic action is not wanted any more; NULL if it is.  A sign of
+ * what is no trial would pay for something that nobody wants; a surplus
+ * instance that is used meanwhile is wanted after all; and a phone stays linked
+ * if the delete was withdrawn.
+ */
+const char *
+partner_api_why_obsolete(const PartnerApiClaim *claim)
+{
+	const char *status = claim->instance_status;
+
+	if (!claim->automatic || claim->purpose != PARTNER_API_SEND)
+		return NULL;
+	if (claim->kind == PARTNER_API_SIGN_INSTANCE &&
+		(status == NULL || strcmp(status, "trial") != 0))
+		return "not needed any more: the instance is no trial";
+	if (claim->kind == PARTNER_API_DELETE_INSTANCE &&
+		(status == NULL ||
+		 (strcmp(status, "signed") == 0 && !claim->instance_unused)))
+		return "not wanted any more: the instance is in use";
+	if (claim->kind == PARTNER_API_DISCONNECT_INSTANCE &&
+		!claim->delete_follows)
+		return "not needed any more: no delete follows";
+	return NULL;
+}
 
 /*
  * What is left of a claim whose request could not be put on the wire: try
