@@ -29,7 +29,7 @@ static const char *const countries[] = {
 static const char *const messengers[] = {"whatsapp", "telegram", "v3", NULL};
 
 #define SWITCH(setting) \
-	{.name = setting, .type = PARTNER_API_SETTING_SWITCH}
+	{.name = (setting), .type = PARTNER_API_SETTING_SWITCH}
 
 static const PartnerApiSetting known_settings[] = {
 	{.name = "countryInstance",.type = PARTNER_API_SETTING_CHOICE,

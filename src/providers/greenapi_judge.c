@@ -134,6 +134,25 @@ judge_reason(const PartnerApiAction *action, PartnerApiReason reason,
 }
 
 /*
+ * Is a call refused only because the instance is on its way?  What is waited
+ * for may also be "unauthorized" or "expired" at first.
+ */
+static bool
+is_on_its_way(PartnerApiKind kind, const char *words)
+{
+	switch (kind)
+	{
+		case PARTNER_API_CREATE_INSTANCE:
+		case PARTNER_API_DELETE_INSTANCE:
+			return false;
+		case PARTNER_API_AWAIT_INSTANCE:
+			return !partner_api_words_contain(words, GONE);
+		default:
+			return partner_api_words_contain(words, "starting");
+	}
+}
+
+/*
  * The provider said no.
  */
 static void
@@ -144,7 +163,6 @@ judge_refusal(const PartnerApiAction *action,
 	bool		create = (action->kind == PARTNER_API_CREATE_INSTANCE);
 	char	   *words = partner_api_response_words(response);
 	PartnerApiReason reason = refusal_reason(response, code, words);
-	bool		starting = partner_api_words_contain(words, "starting");
 
 	if (create && (code == CODE_NONE_FREE ||
 				   partner_api_words_contain(words, "no free instances")))
@@ -155,12 +173,7 @@ judge_refusal(const PartnerApiAction *action,
 		/* it may have been made before it could not be saved */
 		partner_api_decide(verdict, PARTNER_API_UNKNOWN,
 						   PARTNER_API_REASON_LOST, words);
-	else if (action->kind == PARTNER_API_AWAIT_INSTANCE &&
-			 !partner_api_words_contain(words, GONE))
-		/* also an early "unauthorized", and "expired" */
-		decide_not_ready(verdict, PARTNER_API_GREENAPI_NOT_READY_MS, words);
-	else if (!create && action->kind != PARTNER_API_DELETE_INSTANCE &&
-			 starting)
+	else if (is_on_its_way(action->kind, words))
 		decide_not_ready(verdict, PARTNER_API_GREENAPI_NOT_READY_MS, words);
 	else if (action->kind == PARTNER_API_DISCONNECT_INSTANCE &&
 			 partner_api_words_contain(words, "not authorized"))

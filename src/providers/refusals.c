@@ -277,11 +277,12 @@ check_value(const PartnerApiSettings *settings,
 	const char *str = json_string_value(value);
 
 	check_type(setting, value);
-	if (str != NULL)
-		check_text(setting, str);
 	if (setting->type == PARTNER_API_SETTING_NUMBER)
 		check_number(setting, json_integer_value(value));
-	else if (setting->type == PARTNER_API_SETTING_URL)
+	if (str == NULL)
+		return;
+	check_text(setting, str);
+	if (setting->type == PARTNER_API_SETTING_URL)
 		check_url(settings, setting, str);
 	else if (setting->type == PARTNER_API_SETTING_CHOICE)
 		check_choice(setting, str);
@@ -315,7 +316,8 @@ partner_api_settings_check(const PartnerApiSettings *settings,
 
 		if (setting == NULL || (setting->for_good && !of_new))
 			refuse_key(settings, setting, key, of_new);
-		check_value(settings, setting, value);
+		else
+			check_value(settings, setting, value);
 	}
 }
 

@@ -274,6 +274,24 @@ ok($row->{connected} && $row->{detail} eq 'authorized',
 $node->fails_with("SELECT partner_api.instance_qr('green', '$id')",
 	'HV00M', { detail => qr/alreadyLogged/ }, '... which has no QR code');
 
+# the link to the page with the QR code holds the instance's token
+my ($token) = map { $_->{token} } grep { $_->{id} eq $id } $sandbox->instances;
+my $requests = scalar $sandbox->requests;
+my $link = "SELECT partner_api.instance_qr_url('green', '$id')";
+
+is($node->sql($link), "https://qr.green-api.com/waInstance$id/$token",
+	'the link, for whoever may read tokens');
+$node->create_role('linker', 'partner_api_operator');
+$node->sql("GRANT USAGE ON FOREIGN SERVER green TO linker");
+$node->fails_with($link, '42501',
+	{ message => qr/permission denied/, detail => qr/instance_secrets/ },
+	'... and for nobody else', role => 'linker');
+unlike($node->error($link, role => 'linker')->{detail}, qr/$token/,
+	'... nor its token');
+$node->sql("GRANT SELECT ON partner_api.instance_secrets TO linker");
+like($node->sql($link, role => 'linker'), qr/$token/, '... until granted');
+is(scalar $sandbox->requests, $requests, '... without a request');
+
 # ---- secrets ----
 
 my $log = slurp_file($node->logfile);
