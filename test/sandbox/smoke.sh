@@ -159,7 +159,7 @@ check_life()
 	check "wrong instance token" 404 "$(call POST "${path}X/$sign" | cut -c1-3)"
 	first=$(call POST "$path/$cancel")
 	check "cancel ends after 30 days" '201 {"due":1780228800000}' \
-		"$(sed 's/[0-9]\{3\}}$/000}/' <<<"$first")"
+		"$(sed 's/[0-9]\{4\}}$/0000}/' <<<"$first")"
 	check "cancel again" "$first" "$(call POST "$path/$cancel")"
 	check "one cancel" 1 "$(counter cancel_instance effects)"
 	check "not deleted while in cancellation" 400 \

@@ -19,6 +19,9 @@ use PostgreSQL::Test::Utils;
 # Between two looks of a poll; a test never depends on its length.
 my $POLL_SECONDS = 0.02;
 
+# Servers and their providers, all played by the one sandbox.
+my %SERVERS = (zapi => 'zapi', zs => 'zsystems');
+
 # The failures of one run must not open the circuit for the next.
 my %OPTIONS = (
 	circuit_failures => 0,
@@ -63,7 +66,9 @@ END
 	$node->start;
 	$self->{node} = $node;
 	$node->install;
-	$node->create_server($sandbox, %options);
+	$node->create_server($sandbox, name => $_, provider => $SERVERS{$_},
+		%options)
+	  foreach sort keys %SERVERS;
 	$self->{options} = {%options};
 	$node->sql($STOP_WRITING);
 	$self->_gain_evidence;
@@ -75,18 +80,23 @@ sub gate { return $_[0]{gate} }
 sub sandbox { return $_[0]{sandbox} }
 
 # A create is sent again only where a list has shown a nonce of ours: let one
-# be found by it.
+# of each server be found by it.
 sub _gain_evidence
 {
 	my ($self) = @_;
 
-	$self->{gate}->hold('pass', 1, 'reset_after');
-	my $action = $self->{node}->sql(
-		"SELECT partner_api.enqueue_create_instance('zapi', 'evidence')");
+	foreach my $create (
+		"create_instance('zapi', 'evidence')",
+		'create_plan(' . PartnerApi::Faults::Run::plan_arguments('evidence') . ')')
+	{
+		$self->{gate}->hold('pass', 1, 'reset_after');
+		my $action =
+		  $self->{node}->sql("SELECT partner_api.enqueue_$create");
 
-	$self->{node}->wait_for_state($action, 'needs_attention') eq 'done'
-	  or die 'the first create was not found again';
-	$self->{gate}->release;
+		$self->{node}->wait_for_state($action, 'needs_attention') eq 'done'
+		  or die "the first $create was not found again";
+		$self->{gate}->release;
+	}
 	return;
 }
 
@@ -102,7 +112,7 @@ sub clean
 	$node->sql('TRUNCATE ' . join ', ', map { "partner_api.$_" } qw(
 		pending_actions action_history action_attempts idempotency_keys
 		instances instance_secrets instance_events mirror_backlog
-		trial_approvals));
+		trial_approvals object_events plans subscriptions clients cards));
 	if (delete $self->{restart})
 	{
 		$node->restart;
@@ -113,7 +123,7 @@ sub clean
 	return;
 }
 
-# Set options of the server, where they are not so already.
+# Set options of the servers, where they are not so already.
 sub options
 {
 	my ($self, %options) = @_;
@@ -121,7 +131,8 @@ sub options
 	foreach my $name (sort keys %options)
 	{
 		next if $self->{options}{$name} eq $options{$name};
-		$self->{node}->set_option($name => $options{$name});
+		$self->{node}->set_option($name => $options{$name}, $_)
+		  foreach sort keys %SERVERS;
 		$self->{options}{$name} = $options{$name};
 	}
 	return;
@@ -143,6 +154,23 @@ sub seed
 
 	$self->{node}->sql("SELECT * FROM partner_api.sync_instances('zapi')")
 	  if @ids;
+	return @ids;
+}
+
+# Subscriptions that exist before the run, in these states; returns their ids.
+sub seed_subscriptions
+{
+	my ($self, @states) = @_;
+
+	return () unless @states;
+	my $plan = $self->{sandbox}->seed_object('plans', grace_period => 30)->{id};
+	my @ids = map {
+		$self->{sandbox}->seed_object('subscriptions', plano_id => $plan,
+			amount => 99, state => $_)->{id}
+	} @states;
+
+	$self->{node}->sql("SELECT * FROM partner_api.sync_plans('zs')");
+	$self->{node}->sql("SELECT * FROM partner_api.sync_subscriptions('zs')");
 	return @ids;
 }
 

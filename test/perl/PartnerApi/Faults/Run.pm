@@ -20,9 +20,9 @@ use PartnerApi::Faults::Strikes;
 use PartnerApi::Faults::Verify;
 use PostgreSQL::Test::Utils;
 
-# Kinds of intent: the function, the state of the instance it is about, whether
-# its caller waits, and whether its trial is to be kept: then it is signed when
-# the time has come.
+# Kinds of intent: the function, the state of the instance or subscription it is
+# about, whether its caller waits, and whether its trial is to be kept: then it
+# is signed when the time has come.
 my %KINDS = (
 	create => { function => 'create_instance' },
 	create_kept => { function => 'create_instance', kept => 1 },
@@ -30,7 +30,24 @@ my %KINDS = (
 	sign => { function => 'sign_instance', given => 'trial' },
 	sign_call => { function => 'sign_instance', given => 'trial', waits => 1 },
 	cancel => { function => 'cancel_instance', given => 'signed' },
-	delete => { function => 'delete_instance', given => 'cancelled' });
+	delete => { function => 'delete_instance', given => 'cancelled' },
+	plan => { function => 'create_plan', server => 'zs' },
+	plan_call => { function => 'create_plan', server => 'zs', waits => 1 },
+	unsubscribe => {
+		function => 'cancel_subscription', server => 'zs',
+		given_subscription => 'trial' },
+	resume => {
+		function => 'reactivate_subscription', server => 'zs',
+		given_subscription => 'suspended' });
+
+# The arguments of a plan of this name.
+sub plan_arguments
+{
+	my ($name) = @_;
+
+	return "'zs', name => '$name', description => '', amount_cents => 100,"
+	  . " frequency => 'monthly', payment_methods => 'credit_card'";
+}
 
 # A text that does not compress: 32 bytes, or so large that the worker cannot
 # handle it in the memory that it has.
@@ -77,16 +94,22 @@ sub _plan
 	my ($self) = @_;
 	my @kinds = map { $self->choose(sort keys %KINDS) } 0 .. $self->draw(3);
 
-	$kinds[0] = $self->choose(qw(create create_call create_kept));
+	$kinds[0] =
+	  $self->choose(qw(create create_call create_kept plan plan_call));
 	$kinds[0] = 'create' if $self->{fault} eq 'out_of_memory';
-	$kinds[0] = 'create_call'
+	$kinds[0] = $self->choose(qw(create_call plan_call))
 	  if PartnerApi::Faults::Strikes::wants_caller($self->{fault});
 	my @given = grep { defined } map { $KINDS{$_}{given} } @kinds;
 	my @ids = $self->{rig}->seed(@given);
+	my @subscriptions = $self->{rig}->seed_subscriptions(
+		grep { defined } map { $KINDS{$_}{given_subscription} } @kinds);
 
 	foreach my $kind (@kinds)
 	{
-		$self->_add($kind, $KINDS{$kind}{given} ? shift @ids : undef);
+		$self->_add($kind,
+			$KINDS{$kind}{given} ? shift @ids
+			: $KINDS{$kind}{given_subscription} ? shift @subscriptions
+			: undef);
 	}
 	return;
 }
@@ -95,7 +118,7 @@ sub _add
 {
 	my ($self, $kind, $instance) = @_;
 	my %intent = (%{ $KINDS{$kind} }, instance => $instance);
-	my @arguments = ("'zapi'");
+	my @arguments = ("'" . ($intent{server} // 'zapi') . "'");
 
 	if (defined $instance)
 	{
@@ -106,6 +129,8 @@ sub _add
 		$intent{name} = "run $self->{number} " . @{ $self->{intents} };
 		push @arguments, "'$intent{name}'";
 	}
+	@arguments = plan_arguments($intent{name})
+	  if $intent{function} eq 'create_plan';
 	push @arguments, "trial_end => 'sign'" if $intent{kept};
 	if ($kind eq 'create')
 	{
@@ -154,7 +179,7 @@ sub _call
 	my ($intent) = @_;
 
 	return ($intent->{before} // '')
-	  . "SELECT instance_id FROM partner_api.$intent->{function}"
+	  . "SELECT FROM partner_api.$intent->{function}"
 	  . "($intent->{arguments});"
 	  . ($intent->{after} // '');
 }
@@ -176,7 +201,9 @@ sub call_holding_rows
 
 	@$intent{qw(before after holds)} = (
 		'BEGIN; SELECT FROM partner_api.pending_actions FOR UPDATE;'
-		  . ' SELECT FROM partner_api.instances FOR UPDATE;',
+		  . ' SELECT FROM partner_api.instances FOR UPDATE;'
+		  . ' SELECT FROM partner_api.plans FOR UPDATE;'
+		  . ' SELECT FROM partner_api.subscriptions FOR UPDATE;',
 		'COMMIT;', 1);
 	$self->launch($intent);
 	$self->wait_for_callers($intent);

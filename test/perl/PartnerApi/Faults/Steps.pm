@@ -74,14 +74,15 @@ my %STEPS = (
 			  . " AND objid = $PartnerApi::Faults::Rig::GATE_LOCK");
 	},
 
-	# Verdict and history are committed; the mirror's table is locked.
+	# Verdict and history are committed; the mirror's tables are locked.
 	written => sub {
 		my ($run) = @_;
 		my $node = $run->rig->node;
 		my $closed = 'SELECT count(*) FROM partner_api.action_history';
 		my $before = $node->sql($closed);
 
-		$run->rig->occupy('LOCK TABLE partner_api.instances IN SHARE MODE');
+		$run->rig->occupy('LOCK TABLE partner_api.instances,'
+			  . ' partner_api.plans, partner_api.subscriptions IN SHARE MODE');
 		$run->launch($run->intents);
 		$node->wait_for("SELECT ($closed) = $before + " . $run->intents);
 	});

@@ -22,6 +22,16 @@ my %EFFECT = (
 	cancel_instance => 'cancels',
 	delete_instance => 'deletes');
 
+# The state of a subscription that shows the effect.
+my %STATE = (
+	cancel_subscription => 'cancelled',
+	reactivate_subscription => 'active');
+
+# What the mirror calls a state of a subscription in the sandbox.
+my %SUBSCRIPTION_STATUS = (
+	trial => 'trial', active => 'active', cancelled => 'cancelled',
+	suspended => 'suspended');
+
 # What a call may be told instead of its result: that its outcome is unknown,
 # that nothing was sent, or nothing any more.
 my $EXCUSE = qr{
@@ -42,6 +52,7 @@ sub problems
 		_attempts($facts),
 		_repeats($facts),
 		_mirror($run, $facts),
+		_object_mirrors($facts),
 		_keys($run),
 		_secrets($run, $facts));
 }
@@ -54,6 +65,8 @@ sub _facts
 
 	return {
 		instances => [ $run->rig->sandbox->instances ],
+		plans => [ $run->rig->sandbox->objects('plans') ],
+		subscriptions => [ $run->rig->sandbox->objects('subscriptions') ],
 		counters => $run->rig->sandbox->control('counters?names=false'),
 		pending => [ $node->rows('SELECT action_id, state, last_error'
 			  . ' FROM partner_api.pending_actions') ],
@@ -69,7 +82,12 @@ sub _facts
 			  . ' FROM partner_api.action_history h') ],
 		mirror => { map { $_->{instance_id} => $_ }
 			  $node->rows('SELECT instance_id, status'
-				  . ' FROM partner_api.instances') } };
+				  . ' FROM partner_api.instances') },
+		plan_mirror => [ $node->rows(
+			'SELECT plan_id FROM partner_api.plans ORDER BY plan_id') ],
+		subscription_mirror => { map { $_->{subscription_id} => $_->{status} }
+			  $node->rows('SELECT subscription_id, status'
+				  . ' FROM partner_api.subscriptions') } };
 }
 
 # Nothing is left open.
@@ -118,7 +136,13 @@ sub _effects
 {
 	my ($facts, $intent) = @_;
 	my @instances = @{ $facts->{instances} };
+	my $state = $STATE{ $intent->{function} };
 
+	return scalar grep { $_->{fields}{name} eq $intent->{name} }
+	  @{ $facts->{plans} } if $intent->{function} eq 'create_plan';
+	return scalar grep {
+		$_->{id} eq $intent->{instance} && $_->{state} eq $state
+	} @{ $facts->{subscriptions} } if $state;
 	return scalar grep {
 		$_->{requested_name} =~ /^\Q$intent->{name}\E(?: \[[^\]]+\])?$/
 	} @instances if defined $intent->{name};
@@ -180,7 +204,8 @@ sub _repeats
 	my $twice = $facts->{counters}{names_created_more_than_once};
 	my @wrong;
 
-	foreach my $name ('create_instance', sort keys %EFFECT)
+	foreach my $name (
+		qw(create_instance create_plan), sort(keys %EFFECT, keys %STATE))
 	{
 		my ($requests, $effects) = @{ $operations->{$name} }{qw(requests effects)};
 
@@ -208,6 +233,29 @@ sub _mirror
 		  if $status ne ($STATUS{ $instance->{state} } // '?');
 	}
 	push @wrong, "the mirror has $_, which does not exist"
+	  foreach sort keys %mirror;
+	return @wrong;
+}
+
+# So do those of plans and subscriptions.
+sub _object_mirrors
+{
+	my ($facts) = @_;
+	my %mirror = %{ $facts->{subscription_mirror} };
+	my $there = join ' ', sort map { $_->{id} } @{ $facts->{plans} };
+	my $here = join ' ', map { $_->{plan_id} } @{ $facts->{plan_mirror} };
+	my @wrong;
+
+	push @wrong, "plans $there, but $here in the mirror" if $there ne $here;
+	foreach my $subscription (@{ $facts->{subscriptions} })
+	{
+		my $status = delete $mirror{ $subscription->{id} } // 'missing';
+
+		push @wrong, "subscription $subscription->{id} is"
+		  . " $subscription->{state}, but $status in the mirror"
+		  if $status ne $SUBSCRIPTION_STATUS{ $subscription->{state} };
+	}
+	push @wrong, "the mirror has subscription $_, which does not exist"
 	  foreach sort keys %mirror;
 	return @wrong;
 }
