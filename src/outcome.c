@@ -55,6 +55,22 @@ put_trial(json_t *details, const PartnerApiTransfer *transfer,
 	put_time(details, "sign_at", settlement->sign_at);
 }
 
+/* Did a list show that the instance is gone, and when that was? */
+static bool
+was_deleted(const PartnerApiTransfer *transfer, json_t *details)
+{
+	const PartnerApiListRow *found =
+	transfer->sighting == NULL ? NULL : transfer->sighting->found;
+
+	if (found == NULL ||
+		found->subscription != PARTNER_API_SUBSCRIPTION_DELETED)
+		return false;
+	if (found->deleted_ms > 0)
+		put_time(details, "deleted_at",
+				 partner_api_timestamp_from_unix_ms(found->deleted_ms));
+	return true;
+}
+
 /*
  * Where there is no trial, a new instance is billed from the beginning, unless
  * the list that shows it says that it is gone.
@@ -62,19 +78,12 @@ put_trial(json_t *details, const PartnerApiTransfer *transfer,
 static void
 put_status(json_t *details, const PartnerApiTransfer *transfer)
 {
-	const PartnerApiListRow *found =
-	transfer->sighting == NULL ? NULL : transfer->sighting->found;
-	bool		deleted = found != NULL &&
-	found->subscription == PARTNER_API_SUBSCRIPTION_DELETED;
-
 	if (transfer->account->server->provider->trial_ms > 0)
 		return;
 	partner_api_json_put_text(details, "status",
-							  deleted ? "deleted" : "signed");
+							  was_deleted(transfer, details) ?
+							  "deleted" : "signed");
 	put_time(details, "signed_at", transfer->claim->sent_at);
-	if (deleted && found->deleted_ms > 0)
-		put_time(details, "deleted_at",
-				 partner_api_timestamp_from_unix_ms(found->deleted_ms));
 }
 
 /* Until when an instance that is new, or restarts, may be unready. */
@@ -335,6 +344,8 @@ partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 											  "with_calls"));
 	if (claim->kind == PARTNER_API_CREATE_INSTANCE)
 		describe_new(transfer, verdict, provider_skew_us, settlement, details);
+	else if (claim->kind == PARTNER_API_DELETE_INSTANCE)
+		(void) was_deleted(transfer, details);
 	else if (claim->kind == PARTNER_API_CHANGE_SETTINGS)
 		put_settings(details, transfer);
 	else if (claim->kind == PARTNER_API_REBOOT_INSTANCE ||

@@ -162,10 +162,14 @@ BEGIN
 			   WHEN 'asked' THEN 'it is deleted unless it is connected'
 			   ELSE 'its token is not known, so it cannot be asked whether it is connected: delete it if nobody needs it'
 			   END));
-	PERFORM partner_api.schedule_automatic(of_server,
-		CASE fate WHEN 'asked' THEN 'await_instance'
-				  ELSE 'delete_instance' END, of_instance, '{}')
-	WHERE fate IN ('asked', 'deleted');
+	/* it may be as new as any, and not ready yet */
+	PERFORM partner_api.schedule_automatic(of_server, 'await_instance',
+		of_instance, jsonb_build_object('until', (1000 * extract(
+			epoch FROM partner_api.clock() + interval '10 minutes'))::bigint))
+	WHERE fate = 'asked';
+	PERFORM partner_api.schedule_automatic(of_server, 'delete_instance',
+										   of_instance, '{}')
+	WHERE fate = 'deleted';
 END
 $$;
 COMMENT ON FUNCTION dispose_of_surplus(name, text, bigint, boolean) IS

@@ -269,6 +269,19 @@ is($node->wait_for_state($deleted, 'done'),
 	'done', 'a logout that fails does not stop the delete');
 $sandbox->clear_faults;
 
+my $away = create('away');
+$sandbox->change($away, state => 'deleted');
+my $then = $sandbox->instance($away)->{deleted_at};
+advance('1 hour');
+$node->wait_until_settled;
+$deleted = $node->sql(
+	"SELECT partner_api.enqueue_delete_instance('green', '$away')");
+$node->wait_for_state($deleted, 'done');
+$row = mirror($away);
+is($node->sql("SELECT date_trunc('s', '$row->{deleted_at}'::timestamptz)"
+		  . " = date_trunc('s', '$then'::timestamptz)"),
+	't', 'what somebody else deleted has that time');
+
 $node->fails_with("SELECT partner_api.cancel_instance('green', '$stuck')",
 	'0A000', { hint => qr/delete_instance/ },
 	'there is no cancel, and delete is no stand-in');
@@ -281,7 +294,7 @@ my $foreign = $sandbox->seed(
 my $gone = $sandbox->seed(
 	provider => 'greenapi', name => 'gone', state => 'deleted')->{id};
 
-sync_is('seen 7 added 2 changed 0 missing 0',
+sync_is('seen 8 added 2 changed 0 missing 0',
 	'deleted instances are in the list');
 $row = mirror($foreign);
 is("$row->{origin} $row->{status}", 'imported signed', 'a foreign one');
@@ -311,7 +324,7 @@ is($node->sql('SELECT count(*) FROM partner_api.pending_actions'),
 	0, 'nothing follows from what is imported');
 
 $sandbox->change($foreign, state => 'deleted', connected => \0);
-sync_is('seen 7 added 0 changed 1 missing 0', 'deleted elsewhere');
+sync_is('seen 8 added 0 changed 1 missing 0', 'deleted elsewhere');
 is(events($foreign), 'imported deleted', '... is an event');
 is(mirror($foreign)->{status}, 'deleted', '... and a status');
 advance('91 days');
@@ -375,11 +388,15 @@ $node->wait_until_settled;
 my $nonce = $node->action(mirror($known)->{action_id})->{nonce};
 my ($idle, $busy, $off) = map {
 	$sandbox->seed(provider => 'greenapi', name => "known [$nonce]", %$_)->{id}
-} ({}, { connected => \1 }, { connected => \1 });
+} ({ state => 'starting' }, { connected => \1 }, { connected => \1 });
 
 $sandbox->change($off, stateInstance => "sleepMode");
 sync_is('seen 7 added 3 changed 0 missing 0', 'three more of one order');
 is(mirror($_)->{origin}, 'surplus', '... are surplus') foreach $idle, $busy;
+$node->drive_pass;
+is(open_actions($idle), 'await_instance waiting',
+	'... one that is starting is asked again');
+advance('3 min');
 $node->wait_until_settled;
 ok($sandbox->instance($idle)->{deleted_at},
 	'... one that nobody uses is asked, and deleted');
