@@ -62,6 +62,17 @@ sub installation
 		database => $database);
 }
 
+# What keys the fingerprints of cards.
+sub card_key
+{
+	my ($database) = @_;
+
+	return $node->sql(
+		'SELECT card_key FROM partner_api.installation_secrets'
+		  . ' ORDER BY made_at LIMIT 1',
+		database => $database);
+}
+
 # ---- something of everything ----
 
 my $id = $node->sql(
@@ -97,6 +108,9 @@ $node->sql('INSERT INTO partner_api.server_pauses'
 	  . " VALUES ('elsewhere', 'moved', partner_api.clock(), 'shop')");
 $node->sql("INSERT INTO partner_api.former_nonces VALUES (1, 'pa-former')");
 $node->sql("INSERT INTO partner_api.action_secrets VALUES (1, '{}')");
+$node->sql("SELECT partner_api.note_object('elsewhere', o, '1', 'created',"
+	  . q{ NULL, '{"client_id": "1"}')}
+	  . " FROM unnest(ARRAY['plan', 'subscription', 'client', 'card']) o");
 $node->sql("ALTER SYSTEM SET partner_api.databases = ''");
 $node->reload;
 $node->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'
@@ -137,11 +151,14 @@ foreach my $database ('from_text', 'from_custom')
 		2, "$database: an installation is restored beside the new one");
 	is(installation($database), installation('postgres'),
 		'... and is in force, as the older one');
-	delete $restored->{'partner_api.installation'};
+	is(card_key($database), card_key('postgres'),
+		'... and so is what keys the fingerprints of cards');
+	delete @$restored{
+		qw(partner_api.installation partner_api.installation_secrets)};
 	is_deeply(
 		$restored,
 		{   map { $_ => $dumped->{$_} }
-			grep { $_ ne 'partner_api.installation' } @tables },
+			grep { !/^partner_api\.installation/ } @tables },
 		'... all that was recorded is there, sequences included');
 	is( $node->sql(
 			'SELECT count(*) FROM partner_api.clock_offset',
