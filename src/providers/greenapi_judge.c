@@ -20,9 +20,8 @@
 /* The provider has no instance to give away: asked again after so long. */
 #define NONE_FREE_MS 60000
 
-/* Codes of the provider's own, in answers to a create. */
+/* A code of the provider's own, in answers to a create. */
 #define CODE_NONE_FREE 100
-#define CODE_NOT_SAVED 200
 
 /* What a call to an instance that is no more is refused with. */
 #define GONE "instance is deleted"
@@ -167,9 +166,8 @@ judge_refusal(const PartnerApiAction *action,
 	if (create && (code == CODE_NONE_FREE ||
 				   partner_api_words_contain(words, "no free instances")))
 		decide_not_ready(verdict, NONE_FREE_MS, words);
-	else if (create && (code == CODE_NOT_SAVED ||
-						partner_api_words_contain(words,
-												  "error saving instance")))
+	else if (create &&
+			 partner_api_words_contain(words, "error saving instance"))
 		/* it may have been made before it could not be saved */
 		partner_api_decide(verdict, PARTNER_API_UNKNOWN,
 						   PARTNER_API_REASON_LOST, words);

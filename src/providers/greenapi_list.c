@@ -43,7 +43,7 @@ local_ms(const json_t *item, const char *key)
 
 	if (str == NULL || !partner_api_parse_time(str, &ms, &zoned) || zoned)
 		return 0;
-	return Max(ms, 0);
+	return ms;
 }
 
 /*

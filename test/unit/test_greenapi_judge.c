@@ -85,6 +85,8 @@ static const JudgeRow create_rows[] = {
 	{"create that could not be saved, with success", CREATE, 200,
 		"{'code':200,'description':'Error saving instance.'}",
 	"unknown, lost: Error saving instance."},
+	{"create with its code alone", CREATE, 400, "{'code':200}",
+	"unknown, lost: {'code':200}"},
 	{"create that could not be saved, in plain text", CREATE, 400,
 		"Error saving instance. Try creating the instance again.",
 		"unknown, lost: Error saving instance. Try creating the instance "
