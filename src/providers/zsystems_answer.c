@@ -254,9 +254,7 @@ text_to_cents(const char *str, int64 *cents)
 	{
 		if (*str == '.' && decimals < 0)
 			decimals = 0;
-		else if (*str < '0' || *str > '9')
-			return false;
-		else if (decimals >= 2 && *str != '0')
+		else if (*str < '0' || *str > '9' || (decimals >= 2 && *str != '0'))
 			return false;
 		else if (decimals < 2)
 		{

@@ -27,8 +27,8 @@
 #include "providers/common.h"
 #include "providers/zsystems.h"
 
-/* Characters of a name; its limit is not published. */
-#define NAME_LIMIT 200
+/* Bytes of a name, 200 characters at most; its limit is not published. */
+#define NAME_BYTES 800
 
 typedef enum FieldType
 {
@@ -160,11 +160,10 @@ check_name(const PartnerApiAction *action)
 		partner_api_zsystems_refuse("name", "the name of the plan",
 									"It is missing or consists of blanks.",
 									"Give the name that subscribers see.");
-	if (strlen(name) > NAME_LIMIT * 4)
+	if (strlen(name) > NAME_BYTES)
 		partner_api_zsystems_refuse("name", "the name of the plan",
 									"It is too long.",
-									"Give a name of up to "
-									CppAsString2(NAME_LIMIT) " characters.");
+									"Give a name of up to 200 characters.");
 }
 
 /*
@@ -202,7 +201,7 @@ check_frequency(const PartnerApiAction *action)
 
 	if (frequency == NULL && action->kind == PARTNER_API_CHANGE_PLAN)
 		return;
-	if (sent == NULL)
+	if (frequency == NULL || sent == NULL)
 		partner_api_zsystems_refuse("frequency",
 									"one of daily, weekly, monthly, annualy",
 									frequency == NULL ? "It is missing." :
