@@ -215,6 +215,7 @@ add_to_object(PartnerApiTransfer *transfer, const PartnerApiListRow *row)
 							partner_api_unix_ms_from_timestamp(claim->sent_at),
 							row);
 	sighting->met = sighting->met || sight != PARTNER_API_SIGHT_NOTHING;
+	sighting->riddle = sighting->riddle || sight == PARTNER_API_SIGHT_RIDDLE;
 	if (sight == PARTNER_API_SIGHT_EFFECT)
 		take_created(transfer, row);
 }
@@ -279,8 +280,8 @@ judge_cancel(const PartnerApiListRow *row)
 }
 
 /*
- * The same of what is no instance.  Where nothing of ours is in the list, two
- * rows that may be the effect are a riddle.
+ * The same of what is no instance.  A row that cannot be read is a riddle, and
+ * so are two that may be the effect, where they carry nothing of ours.
  */
 static PartnerApiFinding
 judge_object(const PartnerApiTransfer *transfer)
@@ -289,7 +290,8 @@ judge_object(const PartnerApiTransfer *transfer)
 	const PartnerApiKindTraits *traits =
 	partner_api_kind_traits(transfer->claim->kind);
 
-	if (sighting->surplus > 0 && !is_found_by_nonce(transfer->claim))
+	if (sighting->riddle ||
+		(sighting->surplus > 0 && !is_found_by_nonce(transfer->claim)))
 		return PARTNER_API_FINDING_CONTRADICTION;
 	if (sighting->found != NULL || (traits->absence && !sighting->met))
 		return PARTNER_API_FINDING_EFFECT;

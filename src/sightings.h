@@ -26,6 +26,7 @@ typedef struct PartnerApiSighting
 	/* what is no instance: */
 	PartnerApiAction action;	/* for the provider's judgement of rows */
 	bool		met;			/* a row was about it */
+	bool		riddle;			/* and could not be read */
 } PartnerApiSighting;
 
 /* A row of the list, and the nonce in its name. */

@@ -224,7 +224,8 @@ typedef enum PartnerApiSight
 {
 	PARTNER_API_SIGHT_NOTHING,	/* it is about something else */
 	PARTNER_API_SIGHT_EFFECT,
-	PARTNER_API_SIGHT_NO_EFFECT
+	PARTNER_API_SIGHT_NO_EFFECT,
+	PARTNER_API_SIGHT_RIDDLE	/* it is about it, and cannot be read */
 } PartnerApiSight;
 
 typedef struct PartnerApiFilter

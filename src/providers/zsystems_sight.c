@@ -97,7 +97,9 @@ see_new_subscription(const PartnerApiAction *action, int64 sent_ms,
 
 /*
  * What the state of what was acted on shows.  A change shows nothing that
- * could be relied on, and is harmless to repeat.
+ * could be relied on, and is harmless to repeat; the others may be refused
+ * where they are done already, so a state that cannot be read is no reason to
+ * send them again.
  */
 static PartnerApiSight
 see_state(PartnerApiKind kind, const char *status)
@@ -114,8 +116,7 @@ see_state(PartnerApiKind kind, const char *status)
 			effect = suspended;
 			break;
 		case PARTNER_API_REACTIVATE_SUBSCRIPTION:
-			effect = !suspended && !ended &&
-				strcmp(status, PARTNER_API_ZSYSTEMS_UNKNOWN) != 0;
+			effect = !suspended && !ended;
 			break;
 		case PARTNER_API_CANCEL_SUBSCRIPTION:
 			effect = ended;
@@ -124,8 +125,10 @@ see_state(PartnerApiKind kind, const char *status)
 			effect = pg_strcasecmp(status, PARTNER_API_ZSYSTEMS_VOIDED) == 0;
 			break;
 		default:
-			break;
+			return PARTNER_API_SIGHT_NO_EFFECT;
 	}
+	if (strcmp(status, PARTNER_API_ZSYSTEMS_UNKNOWN) == 0)
+		return PARTNER_API_SIGHT_RIDDLE;
 	return effect ? PARTNER_API_SIGHT_EFFECT : PARTNER_API_SIGHT_NO_EFFECT;
 }
 

@@ -67,7 +67,7 @@ look_at(const PartnerApiProvider *provider, PartnerApiList list,
 			provider->supports(action.kind, &hint) &&
 			partner_api_kind_traits(action.kind)->list == list)
 			require(provider->sight(&action, 0, row) <=
-					PARTNER_API_SIGHT_NO_EFFECT);
+					PARTNER_API_SIGHT_RIDDLE);
 	}
 }
 
