@@ -216,13 +216,33 @@ change_words(Change change)
 
 /* ---- going on as the same installation ---- */
 
+/* What goes before or after another by itself, and may be sent freely */
+#define IS_HARMLESS \
+	"(p.automatic AND p.kind IN ('disconnect_instance', 'await_instance'," \
+	"                            'check_settings'))"
+
+/* Harmless actions are not in doubt: they wait once more. */
+static void
+resume_harmless_actions(TimestampTz now)
+{
+	static const Oid types[] = {TIMESTAMPTZOID};
+	static PartnerApiStatement statement = {
+		"UPDATE partner_api.pending_actions p"
+		"   SET state = 'waiting', lease = p.lease + 1, run_at = $1, looks = 0"
+		" WHERE p.state IN ('sending', 'unknown') AND " IS_HARMLESS,
+		1, types, NULL
+	};
+	Datum		value = TimestampTzGetDatum(now);
+
+	partner_api_execute(&statement, &value, NULL, SPI_OK_UPDATE);
+}
+
 /*
- * Whatever is due or in flight may have been sent by the server that this one
- * was made from.  What is due later was not: its time had not come.  A dry run
- * sends nothing.  Of
- * several for one instance only one can be unknown; what the others did to
- * what it left cannot be told from a list.  The worker then takes over what is
- * in flight.
+ * Whatever else is due or in flight may have been sent by the server that this
+ * one was made from.  What is due later was not: its time had not come.  A dry
+ * run sends nothing.  Of several for one instance only one can be unknown;
+ * what the others did to what it left cannot be told from a list.  The worker
+ * then takes over what is in flight.
  */
 static void
 doubt_open_actions(TimestampTz now)
@@ -234,8 +254,10 @@ doubt_open_actions(TimestampTz now)
 		"         PARTITION BY p.server, p.instance_id"
 		"         ORDER BY p.state = 'waiting', p.action_id) = 1 AS first"
 		"   FROM partner_api.pending_actions p"
-		"  WHERE p.state IN ('sending', 'unknown')"
-		"     OR (p.state = 'waiting' AND p.run_at <= $1 AND NOT p.dry_run))"
+		"  WHERE NOT " IS_HARMLESS
+		"    AND (p.state IN ('sending', 'unknown')"
+		"         OR (p.state = 'waiting' AND p.run_at <= $1"
+		"             AND NOT p.dry_run)))"
 		" UPDATE partner_api.pending_actions p"
 		"   SET state = CASE WHEN p.state = 'sending' THEN p.state"
 		"                    WHEN open.first THEN 'unknown'"
@@ -303,6 +325,7 @@ static void
 keep(TimestampTz now)
 {
 	store_identity();
+	resume_harmless_actions(now);
 	doubt_open_actions(now);
 	skip_lost_numbers();
 	partner_api_surveys_want(now);

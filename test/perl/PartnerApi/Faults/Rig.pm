@@ -20,7 +20,14 @@ use PostgreSQL::Test::Utils;
 my $POLL_SECONDS = 0.02;
 
 # Servers and their providers, all played by the one sandbox.
-my %SERVERS = (zapi => 'zapi', zs => 'zsystems');
+my %SERVERS = (green => 'greenapi', zapi => 'zapi', zs => 'zsystems');
+
+# Instances of Green API are ready at once: what waits for them is not what
+# runs are about.
+my %CONFIG = (
+	greenapi_making_seconds => 0,
+	greenapi_starting_seconds => 0,
+	greenapi_restart_seconds => 0);
 
 # The failures of one run must not open the circuit for the next.
 my %OPTIONS = (
@@ -58,6 +65,7 @@ sub new
 	my $node = PartnerApi::Cluster->new($self->{name});
 	my %options = (%OPTIONS, base_url => $gate->url);
 
+	$sandbox->config(%CONFIG);
 	$node->init(allows_streaming => 1, conf => <<'END');
 restart_after_crash = on
 max_wal_size = 1GB
@@ -69,6 +77,7 @@ END
 	$node->create_server($sandbox, name => $_, provider => $SERVERS{$_},
 		%options)
 	  foreach sort keys %SERVERS;
+	$node->set_option(instance_base_url => $gate->url, 'green');
 	$self->{options} = {%options};
 	$node->sql($STOP_WRITING);
 	$self->_gain_evidence;
@@ -87,6 +96,7 @@ sub _gain_evidence
 
 	foreach my $create (
 		"create_instance('zapi', 'evidence')",
+		"create_instance('green', 'evidence')",
 		'create_plan(' . PartnerApi::Faults::Run::plan_arguments('evidence') . ')')
 	{
 		$self->{gate}->hold('pass', 1, 'reset_after');
@@ -97,6 +107,7 @@ sub _gain_evidence
 		  or die "the first $create was not found again";
 		$self->{gate}->release;
 	}
+	$self->{node}->wait_until_settled;
 	return;
 }
 
@@ -108,6 +119,7 @@ sub clean
 	my $node = $self->{node};
 
 	$self->{sandbox}->reset_all;
+	$self->{sandbox}->config(%CONFIG);
 	$self->options(%OPTIONS, base_url => $self->{gate}->url);
 	$node->sql('TRUNCATE ' . join ', ', map { "partner_api.$_" } qw(
 		pending_actions action_history action_attempts idempotency_keys
@@ -133,13 +145,16 @@ sub options
 		next if $self->{options}{$name} eq $options{$name};
 		$self->{node}->set_option($name => $options{$name}, $_)
 		  foreach sort keys %SERVERS;
+		$self->{node}
+		  ->set_option(instance_base_url => $options{$name}, 'green')
+		  if $name eq 'base_url';
 		$self->{options}{$name} = $options{$name};
 	}
 	return;
 }
 
 # Instances that exist before the run, cancelled ones long enough to be
-# deleted; returns their ids.
+# deleted, those that are ready of Green API; returns their ids.
 sub seed
 {
 	my ($self, @states) = @_;
@@ -147,13 +162,17 @@ sub seed
 	  - 60 * 86400 * 1000;
 	my @ids = map {
 		$self->{sandbox}->seed(name => "given $_", state => $_,
+			provider => $_ eq 'ready' ? 'greenapi' : 'zapi',
 			$_ eq 'cancelled'
 			? (cancelled_at => $long_ago, ends_at => $long_ago)
 			: ())->{id}
 	} @states;
 
-	$self->{node}->sql("SELECT * FROM partner_api.sync_instances('zapi')")
-	  if @ids;
+	foreach my $server (@ids ? qw(zapi green) : ())
+	{
+		$self->{node}
+		  ->sql("SELECT * FROM partner_api.sync_instances('$server')");
+	}
 	return @ids;
 }
 

@@ -31,6 +31,11 @@ my %KINDS = (
 	sign_call => { function => 'sign_instance', given => 'trial', waits => 1 },
 	cancel => { function => 'cancel_instance', given => 'signed' },
 	delete => { function => 'delete_instance', given => 'cancelled' },
+	green_create => { function => 'create_instance', server => 'green' },
+	green_create_call =>
+	  { function => 'create_instance', server => 'green', waits => 1 },
+	green_delete =>
+	  { function => 'delete_instance', server => 'green', given => 'ready' },
 	plan => { function => 'create_plan', server => 'zs' },
 	plan_call => { function => 'create_plan', server => 'zs', waits => 1 },
 	unsubscribe => {
@@ -39,6 +44,9 @@ my %KINDS = (
 	resume => {
 		function => 'reactivate_subscription', server => 'zs',
 		given_subscription => 'suspended' });
+
+# Settings of instances that take any text.
+my %SETTING = (zapi => 'sessionName', green => 'webhookUrlToken');
 
 # The arguments of a plan of this name.
 sub plan_arguments
@@ -94,10 +102,10 @@ sub _plan
 	my ($self) = @_;
 	my @kinds = map { $self->choose(sort keys %KINDS) } 0 .. $self->draw(3);
 
-	$kinds[0] =
-	  $self->choose(qw(create create_call create_kept plan plan_call));
+	$kinds[0] = $self->choose(qw(create create_call create_kept green_create
+		  green_create_call plan plan_call));
 	$kinds[0] = 'create' if $self->{fault} eq 'out_of_memory';
-	$kinds[0] = $self->choose(qw(create_call plan_call))
+	$kinds[0] = $self->choose(qw(create_call green_create_call plan_call))
 	  if PartnerApi::Faults::Strikes::wants_caller($self->{fault});
 	my @given = grep { defined } map { $KINDS{$_}{given} } @kinds;
 	my @ids = $self->{rig}->seed(@given);
@@ -117,8 +125,8 @@ sub _plan
 sub _add
 {
 	my ($self, $kind, $instance) = @_;
-	my %intent = (%{ $KINDS{$kind} }, instance => $instance);
-	my @arguments = ("'" . ($intent{server} // 'zapi') . "'");
+	my %intent = (server => 'zapi', %{ $KINDS{$kind} }, instance => $instance);
+	my @arguments = ("'$intent{server}'");
 
 	if (defined $instance)
 	{
@@ -132,14 +140,14 @@ sub _add
 	@arguments = plan_arguments($intent{name})
 	  if $intent{function} eq 'create_plan';
 	push @arguments, "trial_end => 'sign'" if $intent{kept};
-	if ($kind eq 'create')
+	if ($kind =~ /create$/)
 	{
 		my $text = sprintf $TEXT,
 		  $self->{fault} eq 'out_of_memory' ? $LARGE : 1;
 
 		$intent{key} = $intent{name} if $self->draw(2);
 		push @arguments,
-		  "settings => jsonb_build_object('sessionName', $text)";
+		  "settings => jsonb_build_object('$SETTING{$intent{server}}', $text)";
 		push @arguments, "idempotency_key => '$intent{key}'"
 		  if $intent{key};
 	}
@@ -245,7 +253,8 @@ sub _hear_callers
 
 # ---- afterwards ----
 
-# What is open, and when something is due.
+# What is open, and whether something is due: what follows an action of the same
+# instance whose outcome is unknown is not.
 sub _open
 {
 	my ($self) = @_;
@@ -254,20 +263,24 @@ sub _open
 		'SELECT count(*) AS open,'
 		  . " count(*) FILTER (WHERE state = 'needs_attention') AS stuck,"
 		  . " count(*) FILTER (WHERE state = 'sending'"
-		  . '   OR run_at <= partner_api.clock()) AS due,'
+		  . '   OR run_at <= partner_api.clock() AND NOT EXISTS ('
+		  . '    SELECT FROM partner_api.pending_actions q'
+		  . '    WHERE q.instance_id = p.instance_id'
+		  . "      AND q.state = 'unknown' AND p.state = 'waiting')) AS due,"
 		  . ' (SELECT count(*) FROM partner_api.mirror_backlog) AS backlog,'
 		  . ' (SELECT sum(in_flight) FROM partner_api.worker_status) AS flying'
-		  . ' FROM partner_api.pending_actions');
+		  . ' FROM partner_api.pending_actions p');
 }
 
 # Turn the clocks to when the next action is due, or a little.
 sub _turn_clock
 {
 	my ($self, $far) = @_;
-	my $next = '(SELECT min(run_at) FROM partner_api.pending_actions)';
+	my $next = '(SELECT min(run_at) FROM partner_api.pending_actions'
+	  . ' WHERE run_at > partner_api.clock())';
 
 	$self->{rig}->node->set_clock($self->{rig}->sandbox,
-		($far ? "greatest($next, partner_api.clock())" : 'partner_api.clock()')
+		($far ? "coalesce($next, partner_api.clock())" : 'partner_api.clock()')
 		. " + interval '1 ms'");
 	return;
 }
