@@ -291,10 +291,12 @@ AS $$
 											  'cancelled_at', 'status']
 		|| jsonb_strip_nulls(jsonb_build_object(
 			'details', details->'details',
+			'description', regexp_replace(details->>'description',
+				' ?\[pa-[0-9a-f]{8}-\d{1,18}-[0-9a-f]{8}\]$', ''),
 			'status', nullif(details->>'status', 'unknown')))
 $$;
 COMMENT ON FUNCTION event_facts(jsonb) IS
-'the columns that an event tells of; a status that it does not know it does not tell';
+'the columns that an event tells of: without our nonce, and without a status that is not known';
 REVOKE ALL ON FUNCTION event_facts(jsonb) FROM PUBLIC;
 
 /* The origin of what an event is the first of. */

@@ -183,24 +183,45 @@ REVOKE ALL ON FUNCTION enqueue_delete_plan(
 /*
  * A change sends all fields of a plan, since the provider is not known to keep
  * those that are left out: what is not given is taken from the mirror, when
- * the request is sent, so that changes of a plan follow each other.
+ * the request is sent, so that changes of a plan follow each other.  The nonce
+ * of its create stays at the end of the description, to be found by.
  */
 CREATE FUNCTION plan_arguments(of_server name, of_plan text, arguments jsonb)
 RETURNS jsonb
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce((
-		SELECT jsonb_strip_nulls(to_jsonb(p) - ARRAY['server', 'plan_id',
-				'customer_ref', 'origin', 'created_at', 'action_id',
-				'last_seen_at', 'missing_since', 'details',
-				CASE arguments->>'has_expiration' WHEN 'false'
+	WITH known AS (
+		SELECT coalesce((
+				SELECT jsonb_strip_nulls(to_jsonb(p))
+				FROM partner_api.plans p
+				WHERE p.server = of_server AND p.plan_id = of_plan), '{}')
+			/* and what a session keeps from being there */
+			|| (SELECT coalesce(jsonb_object_agg(f.key, f.value
+										ORDER BY e.event_id), '{}')
+				FROM partner_api.mirror_backlog b
+				JOIN partner_api.object_events e ON e.event_id = b.event_id
+				CROSS JOIN jsonb_each(partner_api.event_facts(e.details)) f
+				WHERE e.server = of_server AND e.object = 'plan'
+				  AND e.object_id = of_plan) AS facts), whole AS (
+		SELECT k.facts - ARRAY['server', 'plan_id', 'customer_ref', 'origin',
+				'created_at', 'action_id', 'last_seen_at', 'missing_since',
+				'details',
+				CASE plan_arguments.arguments->>'has_expiration' WHEN 'false'
 					 THEN 'plan_expiration_date' END,
-				CASE arguments->>'expire_subscriptions' WHEN 'false'
-					 THEN 'subscription_duration' END])
-		FROM partner_api.plans p
-		WHERE p.server = of_server AND p.plan_id = of_plan), '{}')
-		|| arguments
+				CASE plan_arguments.arguments->>'expire_subscriptions'
+					 WHEN 'false' THEN 'subscription_duration' END]
+			|| plan_arguments.arguments AS facts, h.nonce
+		FROM known k
+		LEFT JOIN partner_api.action_history h
+			ON h.action_id = (k.facts->>'action_id')::bigint
+		   AND NOT EXISTS (
+				SELECT FROM pg_foreign_server f
+				WHERE f.srvname = of_server
+				  AND 'name_nonce=off' = ANY (f.srvoptions)))
+	SELECT w.facts || jsonb_strip_nulls(jsonb_build_object('description',
+			(w.facts->>'description') || ' [' || w.nonce || ']'))
+	FROM whole w
 $$;
 COMMENT ON FUNCTION plan_arguments(name, text, jsonb) IS
 'the arguments of change_plan() with what they leave out, as it is known here';
