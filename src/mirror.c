@@ -293,8 +293,9 @@ list_backlog(void)
 		BacklogEvent *event = palloc(sizeof(BacklogEvent));
 
 		event->events.ids = partner_api_field(row, 1, &isnull);
-		event->events.needs = DatumGetBool(partner_api_field(row, 3, &isnull)) ?
-			PARTNER_API_MIRROR_OBJECTS : PARTNER_API_MIRROR_ALL;
+		event->events.needs = PARTNER_API_MIRROR_ALL;
+		if (DatumGetBool(partner_api_field(row, 3, &isnull)))
+			event->events.needs = PARTNER_API_MIRROR_OBJECTS;
 		event->instance = partner_api_field_text(row, 2);
 		events = lappend(events, event);
 	}

@@ -18,8 +18,8 @@
 /*
  * Why an automatic action is not wanted any more; NULL if it is.  A sign of
  * what is no trial would pay for something that nobody wants; a surplus
- * instance that is used meanwhile is wanted after all; and a phone stays linked
- * if the delete was withdrawn.
+ * instance that is used meanwhile is wanted after all; and a phone stays
+ * linked if the delete was withdrawn.
  */
 const char *
 partner_api_why_obsolete(const PartnerApiClaim *claim)
