@@ -43,8 +43,7 @@ static bytea *
 fingerprint_key(void)
 {
 	static PartnerApiStatement statement = {
-		"SELECT card_key FROM partner_api.installation_secrets"
-		" ORDER BY made_at, card_key LIMIT 1", 0, NULL, NULL
+		"SELECT card_key FROM partner_api.installation_secrets", 0, NULL, NULL
 	};
 	PartnerApiOwnerScope scope;
 	MemoryContext context = CurrentMemoryContext;

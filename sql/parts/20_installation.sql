@@ -57,9 +57,9 @@ FROM current_identity() i;
 SELECT pg_catalog.pg_extension_config_dump('installation', '');
 
 /*
- * What keys the fingerprints of cards.  A restore brings back the row of the
- * dumped database beside the new one, and the oldest is in force, so that the
- * same card keeps its fingerprint.
+ * What keys the fingerprints of cards: one row.  That of a dump replaces the
+ * one that CREATE EXTENSION has just made, so that the same card keeps its
+ * fingerprint.
  */
 CREATE TABLE installation_secrets (
 	card_key	bytea		PRIMARY KEY
@@ -77,6 +77,24 @@ INSERT INTO installation_secrets (card_key)
 SELECT pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
 	|| pg_catalog.uuid_send(pg_catalog.gen_random_uuid());
 SELECT pg_catalog.pg_extension_config_dump('installation_secrets', '');
+
+CREATE FUNCTION replace_installation_secrets() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM partner_api.installation_secrets;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION replace_installation_secrets() IS
+'trigger: restored secrets take the place of those that were made';
+REVOKE ALL ON FUNCTION replace_installation_secrets() FROM PUBLIC;
+
+CREATE TRIGGER replace_others BEFORE INSERT ON installation_secrets
+	FOR EACH ROW EXECUTE FUNCTION replace_installation_secrets();
+COMMENT ON TRIGGER replace_others ON installation_secrets IS
+'an installation has one row of secrets, also after a restore';
 
 CREATE FUNCTION identity_change() RETURNS text
 AS 'MODULE_PATHNAME', 'partner_api_identity_change'
