@@ -63,6 +63,7 @@ append_instance(json_t *listing, const PartnerApiProvider *provider,
 	if (!row->connection_unknown)
 		partner_api_json_put_bool(object, "connected",
 								  row->whatsapp_connected);
+	partner_api_json_put_bool(object, "billed_apart", row->billed_apart);
 	partner_api_json_put_bool(object, "must_have_token",
 							  provider->needs_token(PARTNER_API_DISCONNECT_INSTANCE));
 }

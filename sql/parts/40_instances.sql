@@ -19,6 +19,7 @@ CREATE TABLE instances (
 	trial_estimated		boolean		NOT NULL DEFAULT false,
 	signed_at			timestamptz,
 	with_calls			boolean		NOT NULL DEFAULT false,
+	billed_apart		boolean		NOT NULL DEFAULT false,
 	cancelled_at		timestamptz,
 	ends_at				timestamptz,
 	deleted_at			timestamptz,
@@ -46,12 +47,12 @@ CREATE INDEX instances_ending ON instances (ends_at)
 CREATE INDEX instances_action ON instances (action_id)
 	WHERE action_id IS NOT NULL;
 /*
- * For caps and quotas: what a token has made, what is new.  Neither begins
- * with the server: plans of the worker that are made while the table is empty
- * would look up single instances by them.
+ * For caps and quotas: what a token has made, what is new, on the bill of the
+ * partner.  Neither begins with the server: plans of the worker that are made
+ * while the table is empty would look up single instances by them.
  */
 CREATE INDEX instances_token
-	ON instances (token_fingerprint, server, status);
+	ON instances (token_fingerprint, server, status) WHERE NOT billed_apart;
 CREATE INDEX instances_created ON instances (created_at, server);
 CREATE INDEX instances_customer_ref ON instances (customer_ref)
 	WHERE customer_ref IS NOT NULL;
@@ -80,6 +81,8 @@ COMMENT ON COLUMN instances.signed_at IS
 'when the last subscription began; the creation, where a provider bills from that on';
 COMMENT ON COLUMN instances.with_calls IS
 'the subscription includes voice calls';
+COMMENT ON COLUMN instances.billed_apart IS
+'the provider lists it, but not on the partner''s bill: it has another tariff, or is free';
 COMMENT ON COLUMN instances.cancelled_at IS
 'when it was cancelled';
 COMMENT ON COLUMN instances.ends_at IS

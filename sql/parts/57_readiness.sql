@@ -44,12 +44,15 @@ BEGIN
 		instance.action_id, instance.instance_id,
 		format('surplus instance %s at server "%s" is %s',
 			   instance.instance_id, instance.server,
-			   CASE WHEN instance.connected IS FALSE
+			   CASE
+			   WHEN instance.billed_apart
+					THEN 'billed apart and kept'
+			   WHEN instance.connected IS FALSE
 					THEN 'not connected; it is deleted'
-					ELSE 'in use and kept' END));
+			   ELSE 'in use and kept' END));
 	PERFORM partner_api.schedule_automatic(instance.server, 'delete_instance',
 										   instance.instance_id, '{}')
-	WHERE instance.connected IS FALSE;
+	WHERE instance.connected IS FALSE AND NOT instance.billed_apart;
 END
 $$;
 COMMENT ON FUNCTION judge_surplus(instances) IS

@@ -6,6 +6,7 @@
  * its trial is shown in trials_at_risk.  What a list keeps for a while after
  * it was deleted is recorded as deleted, and is no order's effect.  Nor is an
  * instance without the token that it is used with: a person decides on it.
+ * What is billed apart is none of our business and is never removed.
  */
 CREATE FUNCTION apply_listing(of_server name, listing jsonb, list_lag interval,
 	sign_lead interval, default_trial_end text, fingerprint text,
@@ -35,6 +36,7 @@ BEGIN
 	FOR row IN
 		SELECT l.instance_id, l.token, l.name, l.payment_status, l.status,
 			   l.details::jsonb AS details, l.connected,
+			   coalesce(l.billed_apart, false) AS billed_apart,
 			   CASE WHEN l.created_ms > 0
 					THEN to_timestamp(l.created_ms / 1000.0) END AS created_at,
 			   CASE WHEN l.due_ms > 0
@@ -56,7 +58,8 @@ BEGIN
 			 AS l (instance_id text, token text, name text,
 				   payment_status text, status text, details text,
 				   connected boolean, created_ms bigint, due_ms bigint,
-				   deleted_ms bigint, must_have_token boolean)
+				   deleted_ms bigint, must_have_token boolean,
+				   billed_apart boolean)
 		ORDER BY l.instance_id
 	LOOP
 		seen := seen + 1;
@@ -108,7 +111,7 @@ BEGIN
 				 trial_end,
 				 trial_ends_at, provider_due_at, payment_status, connected,
 				 origin, token_fingerprint, action_id, last_seen_at, details,
-				 signed_at, cancelled_at, ends_at, deleted_at)
+				 signed_at, cancelled_at, ends_at, deleted_at, billed_apart)
 			VALUES
 				(of_server, row.instance_id, regexp_replace(row.name, ours, ''),
 				 CASE kept_as WHEN 'adopted' THEN ordered.customer_ref END,
@@ -124,7 +127,7 @@ BEGIN
 				 CASE WHEN row.status IN ('cancelling', 'ended')
 					  THEN moment END,
 				 CASE WHEN row.status IN ('cancelling', 'ended')
-					  THEN row.due_at END, row.deleted_at)
+					  THEN row.due_at END, row.deleted_at, row.billed_apart)
 			ON CONFLICT (server, instance_id) DO NOTHING;
 			/* the worker was faster: the next sync compares */
 			CONTINUE WHEN NOT FOUND;
@@ -156,7 +159,7 @@ BEGIN
 			RETURNING instance_events.event_id INTO event_id;
 			PERFORM partner_api.schedule_signs(ARRAY[event_id]);
 			PERFORM partner_api.dispose_of_surplus(of_server, row.instance_id,
-				ordered.action_id, remove_surplus)
+				ordered.action_id, remove_surplus AND NOT row.billed_apart)
 			WHERE kept_as = 'surplus' AND NOT row.is_deleted;
 			CONTINUE;
 		END IF;
@@ -213,6 +216,7 @@ BEGIN
 			payment_status = row.payment_status,
 			connected = CASE WHEN NOT row.is_deleted
 				THEN coalesce(row.connected, i.connected) END,
+			billed_apart = row.billed_apart,
 			last_seen_at = moment,
 			missing_since = NULL,
 			details = row.details

@@ -70,12 +70,12 @@ CREATE VIEW billing_subscriptions AS
 SELECT i.server, i.instance_id, i.name, i.customer_ref, i.signed_at,
 	   i.cancelled_at, i.ends_at, i.deleted_at, i.missing_since,
 	   i.provider_due_at, i.trial_ends_at,
-	   NULL::timestamptz AS replaced_at
+	   NULL::timestamptz AS replaced_at, i.billed_apart
 FROM instances i
 UNION ALL
 SELECT f.server, f.instance_id, i.name, i.customer_ref, f.signed_at,
 	   f.cancelled_at, f.ends_at, NULL, NULL, f.provider_due_at,
-	   i.trial_ends_at, f.replaced_at
+	   i.trial_ends_at, f.replaced_at, coalesce(i.billed_apart, false)
 FROM former_subscriptions f
 	 LEFT JOIN instances i
 		ON i.server = f.server AND i.instance_id = f.instance_id;
@@ -105,6 +105,8 @@ COMMENT ON COLUMN billing_subscriptions.trial_ends_at IS
 'when the trial of the instance ended';
 COMMENT ON COLUMN billing_subscriptions.replaced_at IS
 'when the next subscription of the instance began; null for the last one';
+COMMENT ON COLUMN billing_subscriptions.billed_apart IS
+'the instance is not on the partner''s bill';
 
 /*
  * The instances that are billed in a cycle, from what was known before a
@@ -168,6 +170,7 @@ BEGIN ATOMIC
 				   END AS ends_at
 		 ) own
 	WHERE i.server = of_server
+		  AND NOT i.billed_apart
 		  AND i.signed_at < known_before
 		  AND coalesce(i.replaced_at >= known_before, true)
 		  AND CASE

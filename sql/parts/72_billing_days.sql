@@ -2,7 +2,8 @@
  * Rules by the day: an instance is billed on the day of its creation and on
  * each later day at whose beginning it exists.  Its days in a cycle are what
  * the range from its first to its last day and that of the cycle have in
- * common, so they follow from two dates and no day is ever generated.
+ * common, so they follow from two dates and no day is ever generated.  What
+ * the provider bills apart is left out, and in billing_gaps.
  */
 
 /*
@@ -50,6 +51,7 @@ BEGIN ATOMIC
 				   END AS day
 		 ) of_first
 	WHERE i.server = of_server
+		  AND NOT i.billed_apart
 		  AND i.created_at < known_before
 		  AND (coalesce(least(i.deleted_at, i.ends_at) > starts_at, true)
 			   OR i.created_at >= starts_at);

@@ -75,7 +75,8 @@ BEGIN ATOMIC
 					   WHEN of_cycle IS NULL
 						   THEN (SELECT min(i.signed_at)
 								 FROM billing_subscriptions i
-								 WHERE i.server = t.server)
+								 WHERE i.server = t.server
+									   AND NOT i.billed_apart)
 				   END AS signed_at,
 				   CASE
 					   WHEN of_cycle IS NULL
@@ -83,7 +84,8 @@ BEGIN ATOMIC
 										WHERE r.billed_by = 'day')
 						   THEN (SELECT min(i.created_at)
 								 FROM instances i
-								 WHERE i.server = t.server)
+								 WHERE i.server = t.server
+									   AND NOT i.billed_apart)
 				   END AS created_at
 			OFFSET 0
 		 ) earliest
@@ -379,10 +381,12 @@ BEGIN ATOMIC
 				 WHEN 'day' THEN
 					 EXISTS (SELECT FROM instances i
 							 WHERE i.server = (month).server
+								   AND NOT i.billed_apart
 								   AND i.created_at < (month).known_before)
 				 ELSE
 					 EXISTS (SELECT FROM billing_subscriptions i
 							 WHERE i.server = (month).server
+								   AND NOT i.billed_apart
 								   AND i.signed_at < (month).known_before)
 			 END;
 END;
@@ -550,13 +554,19 @@ SELECT i.server, count(*) AS instances,
 	   'no billing rule for the month in which they were signed' AS problem
 FROM billing_subscriptions i
 	 LEFT JOIN billing_terms t ON t.server = i.server
-WHERE i.signed_at IS NOT NULL
+WHERE i.signed_at IS NOT NULL AND NOT i.billed_apart
 	  AND coalesce(i.signed_at < t.since[1], true)
 GROUP BY i.server
 UNION ALL
 SELECT i.server, count(*), 'subscribed, but not known since when'
 FROM instances i
 WHERE i.signed_at IS NULL AND i.status IN ('signed', 'cancelling')
+	  AND NOT i.billed_apart
+GROUP BY i.server
+UNION ALL
+SELECT i.server, count(*), 'billed apart: they have another tariff, or are free'
+FROM instances i
+WHERE i.billed_apart
 GROUP BY i.server;
 COMMENT ON VIEW billing_gaps IS
 'instances that the bills cannot include, by server and reason';

@@ -118,8 +118,8 @@ COMMENT ON FUNCTION cycle_cents(name, bigint, timestamptz) IS
 REVOKE ALL ON FUNCTION cycle_cents(name, bigint, timestamptz) FROM PUBLIC;
 
 /*
- * Instances, and creates or signs that may have had their effect; those that
- * wait count if they are due before a time, those that are held if asked for.
+ * Instances, but for those that are billed apart, and creates or signs that
+ * may have had their effect; those that wait count if they are due before a time, those that are held if asked for.
  * For max_cycle_cents: the units of cycle_rule() that the running cycle will
  * be billed for if nothing more happens.  Where it is billed by the day, what
  * begins the billing is the create.
@@ -142,15 +142,17 @@ BEGIN
 	CASE cap
 	WHEN 'max_instances' THEN
 		SELECT count(*) INTO used FROM partner_api.instances i
-		WHERE i.server = of_server
+		WHERE i.server = of_server AND NOT i.billed_apart
 		  AND i.status IN ('trial', 'signed', 'cancelling', 'unknown');
 	WHEN 'max_new_per_day' THEN
 		SELECT count(*) INTO used FROM partner_api.instances i
-		WHERE i.server = of_server AND i.origin <> 'imported'
+		WHERE i.server = of_server AND NOT i.billed_apart
+		  AND i.origin <> 'imported'
 		  AND i.created_at > moment - interval '1 day';
 	WHEN 'token_quota' THEN
 		SELECT count(*) INTO used FROM partner_api.instances i
-		WHERE i.server = of_server AND i.token_fingerprint = token
+		WHERE i.server = of_server AND NOT i.billed_apart
+		  AND i.token_fingerprint = token
 		  AND (NOT only_running
 			   OR i.status IN ('trial', 'signed', 'cancelling', 'unknown'));
 	WHEN 'max_cycle_cents' THEN

@@ -48,8 +48,8 @@ local_ms(const json_t *item, const char *key)
 
 /*
  * What a row proves.  "deleted" decides, and neither "isExpired" nor
- * "expirationDate", which is the next day's renewal; every instance that
- * exists is billed.
+ * "expirationDate", which is the next day's renewal; an instance that exists
+ * is billed.
  */
 static PartnerApiSubscription
 parse_deleted(const json_t *item, const PartnerApiListRow *row)
@@ -64,6 +64,17 @@ parse_deleted(const json_t *item, const PartnerApiListRow *row)
 		return row->deleted_ms != 0 ? PARTNER_API_SUBSCRIPTION_DELETED :
 			PARTNER_API_SUBSCRIPTION_SIGNED;
 	return PARTNER_API_SUBSCRIPTION_UNKNOWN;
+}
+
+/*
+ * Ordinary instances of the same console have a tariff and a bill of their
+ * own, and free ones none.  Older answers do not say, and had neither.
+ */
+static bool
+is_billed_apart(const json_t *item)
+{
+	return json_is_false(json_object_get(item, "isPartner")) ||
+		json_is_true(json_object_get(item, "isFree"));
 }
 
 /*
@@ -85,6 +96,7 @@ parse_row(json_t *item)
 	row->deleted_ms = local_ms(item, "timeDeleted");
 	row->subscription = parse_deleted(item, row);
 	row->connection_unknown = true;
+	row->billed_apart = is_billed_apart(item);
 	partner_api_remove_secrets(item);
 	row->details = partner_api_json_print(item);
 	return row;

@@ -205,6 +205,7 @@ typedef struct PartnerApiListRow
 	bool		phone_connected;
 	bool		whatsapp_connected;
 	bool		connection_unknown; /* the list does not show the last two */
+	bool		billed_apart;	/* free, or paid for in another way */
 	char	   *details;		/* JSON object of the row without secrets */
 	char	   *fields;			/* no instance: JSON object, by the names of
 								 * our columns */

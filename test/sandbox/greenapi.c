@@ -262,8 +262,10 @@ list_row(const SandboxInstance *instance)
 									 local_time(instance->deleted_at),
 									 "deleted",
 									 instance->state == SANDBOX_GONE,
-									 "tariff", "PARTNER_23",
-									 "isFree", 0, "isPartner", 1,
+									 "tariff", instance->business ? "BUSINESS" :
+									 "PARTNER_23",
+									 "isFree", instance->free,
+									 "isPartner", !instance->business,
 									 "expirationDate",
 									 local_time(sandbox_greenapi_renewal(instance)),
 									 "isExpired", 0));

@@ -211,7 +211,9 @@ describe(const SandboxInstance *instance, json_t *shown)
 
 static const SandboxField fields[] = {
 	SANDBOX_FIELD(starts_at, TIME),
-	SANDBOX_FIELD(ready_at, TIME)
+	SANDBOX_FIELD(ready_at, TIME),
+	SANDBOX_FIELD(business, FLAG),
+	SANDBOX_FIELD(free, FLAG)
 };
 
 const SandboxRules sandbox_greenapi_rules = {

@@ -74,6 +74,8 @@ typedef struct SandboxInstance
 	/* Green API's */
 	int64_t		starts_at;
 	int64_t		ready_at;		/* 0: not without a reboot */
+	bool		business;		/* of the tariff that is billed apart */
+	bool		free;
 
 	/* ledger.c's own */
 	size_t		position;

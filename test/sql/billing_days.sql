@@ -117,6 +117,31 @@ SELECT cycle_start, instances, days, amount_cents
 FROM billing_cycles_at('2024-06-02', 'green')
 WHERE cycle_start < '2024-05-01' ORDER BY cycle_start;
 
+-- what the provider bills apart is on no bill and counts against no cap, by the
+-- day and by the month; billing_gaps has it
+INSERT INTO instances (server, instance_id, status, created_at, signed_at,
+					   token_fingerprint, billed_apart, origin)
+VALUES ('green', 'business', 'signed', '2024-04-01', '2024-04-01', 'f', true,
+		'imported'),
+	   ('green', 'copy', 'signed', clock(), clock(), 'f', true, 'surplus');
+SELECT days, instances FROM billing_cycle('green', '2024-05-31', '2024-06-02');
+SELECT count(*) AS lines FROM billing_lines_at('2024-06-02', 'green')
+WHERE instance_id IN ('business', 'copy');
+SELECT cap, cap_used('green', cap, 'f', false, '-infinity', false) AS used
+FROM unnest('{max_instances, max_new_per_day, token_quota}'::text[]) cap;
+SELECT instance_id AS by_month
+FROM billing_terms t,
+	 billed_by_month('green', '2024-05-01', '2024-06-01', t::billing_terms)
+WHERE t.server = 'green' ORDER BY 1;
+SELECT instances, problem FROM billing_gaps WHERE server = 'green';
+-- nor does a bill begin with it
+UPDATE instances SET billed_apart = true WHERE server = 'green';
+SELECT count(*) AS bills FROM billing_cycles_at('2024-06-02', 'green');
+SELECT count(*) AS bills FROM billing_cycle('green', '2024-05-01', '2024-06-02');
+UPDATE instances SET billed_apart = false
+WHERE instance_id NOT IN ('business', 'copy');
+DELETE FROM instances WHERE billed_apart;
+
 -- rules of our own, for a server that would be billed by the month
 CREATE SERVER daily FOREIGN DATA WRAPPER partner_api
 	OPTIONS (provider 'zapi');

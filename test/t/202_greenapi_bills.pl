@@ -85,6 +85,51 @@ is(bill('days'), 15, 'what is deleted elsewhere is billed on');
 $node->sql("SELECT * FROM partner_api.sync_instances('green')");
 is(bill('days'), 12, '... until a list shows when it was deleted');
 
+# ---- what has a bill of its own ----
+
+my $before = $node->row('SELECT * FROM partner_api.billing_cycles');
+my $business = $sandbox->seed(
+	provider => 'greenapi', name => 'business', business => JSON::PP::true)->{id};
+my $free =
+  $sandbox->seed(provider => 'greenapi', name => 'gift', free => JSON::PP::true)->{id};
+# with the nonce of an order that has its instance, so that it looks surplus
+my $copy = $sandbox->seed(
+	provider => 'greenapi',
+	business => JSON::PP::true,
+	name => 'first ['
+	  . $node->sql('SELECT nonce FROM partner_api.action_history'
+		  . " WHERE kind = 'create_instance' AND instance_id = '$first'")
+	  . ']')->{id};
+
+turn_to('18 09:05');
+$node->sql("SELECT * FROM partner_api.sync_instances('green')");
+is( $node->sql(
+		'SELECT string_agg(origin, $$ $$ ORDER BY origin)'
+		  . ' FROM partner_api.instances WHERE billed_apart'),
+	'imported imported surplus',
+	'instances of another tariff and free ones are in the mirror');
+is_deeply($node->row('SELECT * FROM partner_api.billing_cycles'),
+	$before, '... but on no bill');
+is($node->sql('SELECT instances FROM partner_api.billing_gaps'
+	  . " WHERE problem LIKE 'billed apart%'"),
+	3, '... which billing_gaps says');
+$node->set_option(max_instances => 1, 'green');
+is($node->sql('SELECT used FROM partner_api.spend_caps'),
+	1, '... and count against no cap');
+$node->set_option(max_instances => 1000, 'green');
+$node->drive_pass;
+is( $node->sql(
+		'SELECT count(*) FROM ('
+		  . ' SELECT instance_id FROM partner_api.pending_actions UNION ALL'
+		  . ' SELECT instance_id FROM partner_api.action_history) a'
+		  . " WHERE instance_id = '$copy'"),
+	0, 'what is billed apart is not removed as surplus');
+$sandbox->change($free, free => JSON::PP::false);
+$node->sql("SELECT * FROM partner_api.sync_instances('green')");
+is(bill('days'), 13, 'what is free no more is billed');
+$sandbox->change($free, free => JSON::PP::true);
+$node->sql("SELECT * FROM partner_api.sync_instances('green')");
+
 # ---- caps ----
 
 # 20 days of the first, one of the second, two of the other, and 12 from today

@@ -131,6 +131,7 @@ test_whole_row(const void *unused)
 	assert_int_equal(row->subscription, PARTNER_API_SUBSCRIPTION_SIGNED);
 	assert_text(row->payment_status, NULL);
 	assert_true(row->connection_unknown);
+	assert_false(row->billed_apart);
 	assert_false(row->phone_connected);
 	assert_false(row->whatsapp_connected);
 	assert_text(row->details,
@@ -162,6 +163,31 @@ test_bare_row(const void *unused)
 		assert_int_equal(row->deleted_ms, 0);
 		assert_int_equal(row->subscription, PARTNER_API_SUBSCRIPTION_SIGNED);
 	}
+}
+
+typedef struct ApartRow
+{
+	const char *name;
+	const char *members;
+	bool		apart;
+} ApartRow;
+
+static const ApartRow apart_rows[] = {
+	{"bill that the row does not name", "", false},
+	{"bill of a partner", ",'isPartner':true,'isFree':false", false},
+	{"bill of another tariff", ",'isPartner':false,'isFree':false", true},
+	{"bill of another tariff alone", ",'isPartner':false", true},
+	{"bill of a free instance", ",'isPartner':true,'isFree':true", true},
+	{"bill of null", ",'isPartner':null,'isFree':null", false},
+	{"bill in words", ",'isPartner':'false','isFree':'true'", false}
+};
+
+static void
+test_apart(const void *data)
+{
+	const ApartRow *row = data;
+
+	assert_int_equal(row_of(row->members)->billed_apart, row->apart);
 }
 
 typedef struct IdRow
@@ -325,6 +351,7 @@ main(void)
 	add_test("list that was lost", test_lost_list);
 	add_test("whole row", test_whole_row);
 	add_test("row with an id alone", test_bare_row);
+	add_table(test_apart, apart_rows);
 	add_table(test_id, id_rows);
 	add_table(test_time, time_rows);
 	add_table(test_deleted, deleted_rows);
