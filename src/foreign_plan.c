@@ -118,7 +118,9 @@ search_in(PlannerInfo *root, const RelOptInfo *rel, const Expr *clause,
 {
 	const OpExpr *op = (const OpExpr *) clause;
 
+	/* without a collation the comparison itself will raise an error */
 	if (!IsA(clause, OpExpr) || op->opno != TextEqualOperator ||
+		!OidIsValid(op->inputcollid) ||
 		!get_collation_isdeterministic(op->inputcollid))
 		return PARTNER_API_SEARCH_NONE;
 	for (int side = 0; side < 2; side++)

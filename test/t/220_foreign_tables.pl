@@ -233,6 +233,11 @@ $node->sql("CREATE COLLATION other.blind (provider = icu, locale = 'und',"
 	  . " SERVER zapi OPTIONS (list 'instances')");
 unlike(explained("SELECT * FROM other.blind WHERE name = 'bulk-1'"),
 	qr/Provider Filter/, 'nor under a collation that is not deterministic');
+$node->sql('CREATE FOREIGN TABLE other.two (name text COLLATE "C",'
+	  . ' instance_id text COLLATE "POSIX")'
+	  . " SERVER zapi OPTIONS (list 'instances')");
+$node->fails_with('SELECT FROM other.two WHERE name = instance_id',
+	'42P22', {}, '... and two collations are the error that they always are');
 unlike(explained("SELECT * FROM other.some WHERE title = 'bulk-1'"),
 	qr/Provider Filter/, '... nor by another type');
 
