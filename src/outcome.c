@@ -202,7 +202,10 @@ describe_object(const PartnerApiTransfer *transfer,
 		settlement->event_instance = verdict->instance_id;
 	if (claim->purpose == PARTNER_API_LOOK && traits->creates)
 		settlement->event = "adopted";
-	partner_api_json_merge(details, transfer->arguments);
+	/* a file is kept once, with the action */
+	partner_api_json_merge(details,
+						   partner_api_json_without(transfer->arguments,
+													"file_content"));
 	partner_api_json_put_text(details, "customer_ref", claim->customer_ref);
 	if (traits->id_argument != NULL)
 		partner_api_json_put_text(details, traits->id_argument,

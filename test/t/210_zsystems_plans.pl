@@ -181,6 +181,9 @@ my ($file) = grep { defined $_->{filename} }
 
 is_deeply([ @$file{qw(name filename bytes)} ], [ 'picture', 'logo.png', 256 ],
 	'a file goes as a part whose name the caller gives');
+is( $node->sql('SELECT count(*) FROM partner_api.object_events'
+		  . " WHERE details ? 'file_content'"),
+	0, '... and is not kept with what happened');
 is($sandbox->effects('create_plan'),
 	scalar(() = $sandbox->objects('plans')), 'each create was made once');
 
