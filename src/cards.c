@@ -36,6 +36,12 @@
 /* Stands for what is not shown. */
 #define MASK "***"
 
+/* What may stand between the digits of a number that is written in groups. */
+#define GROUPING " -."
+
+/* Digits at the end of a number that are no secret. */
+#define SHOWN_DIGITS 4
+
 /* ---- the fingerprint ---- */
 
 /* The secret of this installation; see the table installation_secrets. */
@@ -162,7 +168,8 @@ partner_api_card_take(PartnerApiNewAction *action, json_t *arguments,
 	char	   *utf8;
 
 	initStringInfo(&text);
-	enlargeStringInfo(&text, VARSIZE(card) * 2);
+	/* escaped as it may be, it does not grow: that would leave a copy */
+	enlargeStringInfo(&text, VARSIZE(card) * 6);
 	JsonbToCString(&text, &card->root, VARSIZE(card));
 	partner_api_wipe_at_reset(CurrentMemoryContext, text.data, text.maxlen);
 	utf8 = partner_api_text_to_utf8(text.data);
@@ -266,6 +273,65 @@ partner_api_card_texts(const PartnerApiClaim *claim)
 	partner_api_wipe_at_reset(CurrentMemoryContext, quoted, strlen(quoted));
 	return lappend(lappend(partner_api_json_texts(card), digits_of(card)),
 				   quoted);
+}
+
+/* Where the number ends that begins here, if it is these digits; else NULL. */
+static char *
+end_of_number(char *text, const char *digits)
+{
+	while (*text == *digits)
+	{
+		text++;
+		if (*++digits == '\0')
+			return text;
+		if (*text != '\0' && strchr(GROUPING, *text) != NULL)
+			text++;
+	}
+	return NULL;
+}
+
+/*
+ * Overwrite a number but for its last digits.  One that stands where JSON has
+ * a value stays a number, or nobody could read the rest.
+ */
+static void
+mask_number(const char *start, char *from, char *end)
+{
+	const char *before = from;
+	int			digits = 0;
+	bool		is_value;
+
+	while (before > start && before[-1] == ' ')
+		before--;
+	is_value = before > start && strchr(":[,", before[-1]) != NULL;
+	for (char *c = end - 1; c >= from + is_value; c--)
+	{
+		if (*c >= '0' && *c <= '9' && ++digits > SHOWN_DIGITS)
+			*c = is_value ? '0' : '*';
+	}
+}
+
+/*
+ * Take the card's number out of an answer, in place, should the provider
+ * repeat it: before anybody reads it, since what is read may be kept.
+ */
+void
+partner_api_card_mask_answer(const PartnerApiClaim *claim, char *body,
+							 size_t len)
+{
+	char	   *digits;
+
+	if (claim->secret == NULL || claim->secret[0] == '\0')
+		return;
+	digits = digits_of(partner_api_card_parse(claim->secret));
+	for (char *from = body; digits[0] != '\0' && from < body + len; from++)
+	{
+		char	   *end = end_of_number(from, digits);
+
+		if (end != NULL)
+			mask_number(body, from, end);
+	}
+	partner_api_secret_wipe(digits);
 }
 
 /*

@@ -32,6 +32,8 @@ extern json_t *partner_api_card_of(const PartnerApiClaim *claim,
 								   const json_t *arguments);
 extern json_t *partner_api_card_masked(const json_t *arguments);
 extern List *partner_api_card_texts(const PartnerApiClaim *claim);
+extern void partner_api_card_mask_answer(const PartnerApiClaim *claim,
+										 char *body, size_t len);
 extern bool partner_api_card_was_last(const PartnerApiClaim *claim,
 									  const json_t *arguments,
 									  PartnerApiNextStep *next);

@@ -420,6 +420,9 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 	bool		card_gone;
 
 	partner_api_transfer_action(transfer, &action);
+	partner_api_card_mask_answer(transfer->claim,
+								 unconstify(char *, response->body),
+								 response->body_len);
 	partner_api_provider_judge(server->provider, &action, response, &verdict);
 	partner_api_verdict_consider(transfer, now, &verdict);
 	next = partner_api_after_attempt(transfer->claim, &verdict, now);

@@ -107,6 +107,7 @@ extern void partner_api_zsystems_put_id(json_t *object, const char *key,
 										const char *id);
 extern void partner_api_zsystems_put_time(json_t *object, const char *key,
 										  const json_t *value);
+extern bool partner_api_zsystems_holds_card(const json_t *value);
 extern void partner_api_zsystems_put_details(json_t *fields,
 											 json_t *details);
 

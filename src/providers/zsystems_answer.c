@@ -417,16 +417,40 @@ partner_api_zsystems_put_time(json_t *object, const char *key,
  * secret.
  */
 static bool
-holds_card(const char *key)
+names_card(const char *key)
 {
 	static const char *const keys[] = {
-		"card", "cartao", "card_number", "numero_cartao", "cvv", "cvc",
-		"codigoSeguranca", "codigo_seguranca", "security_code", "senha"
+		"card", "cartao", "card_number", "cardNumber", "numero_cartao",
+		"numeroCartao", "cvv", "cvv2", "cvc", "cvc2", "codigoSeguranca",
+		"codigo_seguranca", "security_code", "securityCode", "senha"
 	};
 
 	for (size_t i = 0; i < lengthof(keys); i++)
 	{
 		if (pg_strcasecmp(keys[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is the data of a card anywhere inside a value?
+ */
+bool
+partner_api_zsystems_holds_card(const json_t *value)
+{
+	const char *key;
+	json_t	   *member;
+	size_t		i;
+
+	json_object_foreach(unconstify(json_t *, value), key, member)
+	{
+		if (names_card(key) || partner_api_zsystems_holds_card(member))
+			return true;
+	}
+	json_array_foreach(value, i, member)
+	{
+		if (partner_api_zsystems_holds_card(member))
 			return true;
 	}
 	return false;
@@ -445,7 +469,7 @@ remove_cards(json_t *value)
 
 	json_object_foreach_safe(value, next, key, member)
 	{
-		if (holds_card(key))
+		if (names_card(key))
 			(void) json_object_del(value, key);
 		else
 			remove_cards(member);

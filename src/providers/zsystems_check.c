@@ -99,8 +99,8 @@ check_changes(const json_t *arguments)
 									"There is nothing to change.",
 									"Give members as the provider names "
 									"them.");
-	if (json_object_get(changes, "cartao") != NULL)
-		partner_api_zsystems_refuse("changes", "without \"cartao\"",
+	if (partner_api_zsystems_holds_card(changes))
+		partner_api_zsystems_refuse("changes", "without a card",
 									"Arguments are kept, and the data of a "
 									"card must not be.",
 									"Use store_card().");

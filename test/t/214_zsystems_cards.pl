@@ -55,6 +55,14 @@ sub with_check_digit
 	return $digits . (10 - $sum % 10) % 10;
 }
 
+# A number as people write it.
+sub grouped
+{
+	my ($number, $between) = @_;
+
+	return join $between, unpack '(A4)*', $number;
+}
+
 # A card that no other has; SQL that reads it from a file, so that the
 # statement does not tell it.
 sub card
@@ -85,6 +93,17 @@ my %calls = (
 		  . q( client => '{"name": "A", "document": "12345678909", "email": "a@shop.test", "birth_date": "1990-01-02"}',)
 		  . q( address => '{"street": "R", "number": "1", "district": "D", "postal_code": "01001000", "city": "C", "state": "SP"}',)
 		  . " card => $_[0])" });
+
+# What a done call is answered with by a provider that repeats the card.
+my %repeated = (
+	store_card => sub {
+		{ success => JSON::PP::true, cartaoId => {
+			id => 31, ultimos_digitos => $_[0],
+			titular => { numero => $_[0], cvv2 => $SECURITY_CODE } } } },
+	create_subscription => sub {
+		{ success => JSON::PP::true, data => {
+			id => 90, pagamento => { numero => 0 + $_[0], cvc => $SECURITY_CODE },
+			observacao => 'card ' . grouped($_[0], '-') } } });
 
 my @shown;    # [where, text]
 
@@ -166,6 +185,19 @@ foreach my $function (sort keys %calls)
 	my (undef, $err) = call($function, $card);
 
 	like($err, qr/38000/, '... refused');
+	$card = card();
+	$sandbox->fault(operation => $function, type => 'status', status => 400,
+		body => { success => JSON::PP::false,
+			error => 'no ' . grouped($used[-1], ' ') });
+	(undef, $err) = call($function, $card);
+	like($err, qr/no \*{4} \*{4} \*{4} \d{4}/, '... in its own words');
+
+	# also with a yes
+	$card = card();
+	$sandbox->fault(operation => $function, type => 'status', status => 200,
+		body => $repeated{$function}->($used[-1]));
+	($out) = call($function, $card);
+	like($out, qr/zs\|/, '... done');
 
 	# nothing had arrived: it is not sent again, as it is gone
 	foreach my $type (qw(reset_before reset_after truncate))
@@ -207,6 +239,18 @@ foreach my $function (sort keys %calls)
 		'... and it cannot be enqueued');
 }
 
+foreach my $path ('{cartao}', '{card}', '{cliente, cartao, numero}')
+{
+	my $changes = "jsonb_set('{\"cliente\": {\"cartao\": {}}}', '$path',"
+	  . ' to_jsonb(' . card() . "->>'number'))";
+
+	$changes = "jsonb_build_object('a', $changes)" if $path =~ /cliente/;
+	$node->fails_with(
+		"SELECT partner_api.enqueue_change_subscription('zs', '1', $changes)",
+		'22023', { message => qr/"changes" must be without a card/ },
+		"$path is no change of a subscription");
+}
+
 # ---- bad cards are refused without a word of them ----
 
 foreach my $bad (
@@ -246,7 +290,8 @@ my @files = split /\n/, (run_command([ 'find', $node->data_dir, '-type', 'f' ]))
 
 show($_, slurp_file($_)) foreach @files;
 cmp_ok(scalar @files, '>', 900, 'there are files to look through');
-foreach my $text (@used, $NAME, qq("$SECURITY_CODE"))
+foreach my $text (@used, (map { grouped($used[$_], ' '), grouped($used[$_], '-') } 0 .. $#used),
+	$NAME, qq("$SECURITY_CODE"))
 {
 	my @found = map { $_->[0] } grep { index($_->[1], $text) >= 0 } @shown;
 
