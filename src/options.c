@@ -42,20 +42,26 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
 #define COLUMN AttributeRelationId
 
 #define TEXT(catalog, name, superuser_only) \
-	{name, catalog, PARTNER_API_OPTION_TEXT, superuser_only, NULL, 0, 0, NULL}
+	{name, catalog, PARTNER_API_OPTION_TEXT, superuser_only, NULL, 0, 0, NULL, \
+	PARTNER_API_NEEDS_NOTHING}
 #define INTEGER(name, fallback, min, max) \
-	{name, SERVER, PARTNER_API_OPTION_INTEGER, false, fallback, min, max, NULL}
+	{name, SERVER, PARTNER_API_OPTION_INTEGER, false, fallback, min, max, NULL, \
+	PARTNER_API_NEEDS_NOTHING}
 #define RATE(name, fallback, max) \
-	{name, SERVER, PARTNER_API_OPTION_RATE, false, fallback, 0, max, NULL}
-#define DURATION(name, fallback) \
-	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, NULL}
-#define CHOICE(name, fallback, choices) \
-	{name, SERVER, PARTNER_API_OPTION_CHOICE, false, fallback, 0, 0, choices}
+	{name, SERVER, PARTNER_API_OPTION_RATE, false, fallback, 0, max, NULL, \
+	PARTNER_API_NEEDS_NOTHING}
+#define DURATION(name, fallback, need) \
+	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, NULL, \
+	PARTNER_API_NEEDS_##need}
+#define CHOICE(name, fallback, choices, need) \
+	{name, SERVER, PARTNER_API_OPTION_CHOICE, false, fallback, 0, 0, choices, \
+	PARTNER_API_NEEDS_##need}
 /* what may be left unlimited; NO_CAP is below the least that can be given */
 #define LIMIT(catalog, name) \
-	{name, catalog, PARTNER_API_OPTION_INTEGER, false, NULL, 0, INT_MAX, NULL}
-#define SPECIAL(name, kind) \
-	{name, SERVER, kind, false, NULL, 0, 0, NULL}
+	{name, catalog, PARTNER_API_OPTION_INTEGER, false, NULL, 0, INT_MAX, NULL, \
+	PARTNER_API_NEEDS_INSTANCES}
+#define SPECIAL(name, kind, need) \
+	{name, SERVER, kind, false, NULL, 0, 0, NULL, PARTNER_API_NEEDS_##need}
 
 /*
  * Alphabetical within each catalog; doc/reference.md describes each.  Whoever
@@ -63,32 +69,34 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
  * superuser.
  */
 static const PartnerApiOption options_table[] = {
-	SPECIAL("base_url", PARTNER_API_OPTION_URL),
+	SPECIAL("base_url", PARTNER_API_OPTION_URL, NOTHING),
 	INTEGER("burst", NULL, 1, 100000),
 	TEXT(SERVER, "ca_file", true),
 	INTEGER("circuit_failures", "5", 0, 1000000),
 	INTEGER("circuit_pause_ms", "10000", 1, 86400000),
 	INTEGER("connect_timeout_ms", "10000", 1, 600000),
-	DURATION("deadline_alarm", "30 min"),
-	DURATION("deadline_warning", "2 h"),
-	SPECIAL("instance_base_url", PARTNER_API_OPTION_URL),
-	DURATION("list_lag", "60 s"),
+	DURATION("deadline_alarm", "30 min", NOTHING),
+	DURATION("deadline_warning", "2 h", NOTHING),
+	SPECIAL("instance_base_url", PARTNER_API_OPTION_URL, OWN_HOSTS),
+	DURATION("list_lag", "60 s", NOTHING),
 	INTEGER("max_concurrency", "4", 1, 1000),
 	LIMIT(SERVER, "max_cycle_cents"),
 	LIMIT(SERVER, "max_instances"),
 	LIMIT(SERVER, "max_new_per_day"),
 	INTEGER("max_response_bytes", "16777216", 1024, 1073741823),
-	CHOICE("mode", "live", "live,dry_run"),
-	CHOICE("name_nonce", "on", "on,off"),
-	SPECIAL("provider", PARTNER_API_OPTION_PROVIDER),
-	CHOICE("quota_counts", "created", "created,running"),
+	CHOICE("mode", "live", "live,dry_run", NOTHING),
+	CHOICE("name_nonce", "on", "on,off", NOTHING),
+	SPECIAL("provider", PARTNER_API_OPTION_PROVIDER, NOTHING),
+	CHOICE("quota_counts", "created", "created,running", INSTANCES),
 	RATE("rate_limit", "0", 100000),
-	DURATION("sign_lead", "6 h"),
-	SPECIAL("time_zone", PARTNER_API_OPTION_ZONE),
+	DURATION("sign_lead", "6 h", TRIALS),
+	SPECIAL("time_zone", PARTNER_API_OPTION_ZONE, LOCAL_TIMES),
 	INTEGER("timeout_ms", "30000", 1, 3600000),
-	CHOICE("trial_end", "sign", "sign,lapse,ask"),
-	CHOICE("unknown_create", "prefer_person", "prefer_repeat,prefer_person"),
-	CHOICE("unknown_sign", "prefer_repeat", "prefer_repeat,prefer_person"),
+	CHOICE("trial_end", "sign", "sign,lapse,ask", TRIALS),
+	CHOICE("unknown_create", "prefer_person", "prefer_repeat,prefer_person",
+		   NOTHING),
+	CHOICE("unknown_sign", "prefer_repeat", "prefer_repeat,prefer_person",
+		   TRIALS),
 
 	TEXT(MAPPING, "client_token", false),
 	TEXT(MAPPING, "client_token_file", true),
@@ -96,7 +104,8 @@ static const PartnerApiOption options_table[] = {
 	TEXT(MAPPING, "token_file", true),
 	LIMIT(MAPPING, "token_quota"),
 
-	{"list", TABLE, PARTNER_API_OPTION_LIST, false, NULL, 0, 0, NULL},
+	{"list", TABLE, PARTNER_API_OPTION_LIST, false, NULL, 0, 0, NULL,
+	PARTNER_API_NEEDS_NOTHING},
 
 	TEXT(COLUMN, "column_name", false)
 };
@@ -386,18 +395,90 @@ check_deadlines(List *options)
 				errhint("Set both; 0 switches one off."));
 }
 
-/* Refuse options that are right one by one but not together. */
-static void
-check_whole(List *options, Oid catalog)
+/*
+ * What a provider lacks for an option to mean anything, as a sentence; NULL:
+ * nothing.
+ */
+static const char *
+lacks(const PartnerApiProvider *provider, const PartnerApiOption *option)
 {
-	if (catalog == SERVER && find_def(options, "provider") == NULL)
+	const char *hint;
+
+	switch (option->need)
+	{
+		case PARTNER_API_NEEDS_NOTHING:
+			break;
+		case PARTNER_API_NEEDS_INSTANCES:
+			return provider->supports(PARTNER_API_CREATE_INSTANCE, &hint) ?
+				NULL : "It has no instances.";
+		case PARTNER_API_NEEDS_TRIALS:
+			return provider->trial_ms > 0 ? NULL : "It has no trials.";
+		case PARTNER_API_NEEDS_OWN_HOSTS:
+			return provider->own_hosts ? NULL :
+				"It has no instances with hosts of their own.";
+		case PARTNER_API_NEEDS_LOCAL_TIMES:
+			return provider->time_zone != NULL ? NULL :
+				"None of its times is read in that zone.";
+	}
+	return NULL;
+}
+
+/* Refuse an option of which nobody would hear that it has no effect. */
+static void
+check_meaning(const PartnerApiProvider *provider,
+			  const PartnerApiOption *option)
+{
+	const char *lacking = lacks(provider, option);
+	StringInfoData known;
+
+	if (lacking == NULL)
+		return;
+	initStringInfo(&known);
+	for (int i = 0; i < (int) lengthof(options_table); i++)
+	{
+		if (options_table[i].catalog == SERVER &&
+			lacks(provider, &options_table[i]) == NULL)
+			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
+							 options_table[i].name);
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			errmsg("option \"%s\" has no meaning for provider \"%s\"",
+				   option->name, provider->name),
+			errdetail("%s", lacking),
+			errhint("Valid options of its servers are: %s.", known.data));
+}
+
+/* Refuse options of a server that are right one by one but not together. */
+static void
+check_server(List *options)
+{
+	const char *name = find_def(options, "provider");
+	const PartnerApiProvider *provider;
+	ListCell   *lc;
+
+	if (name == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				errmsg("option \"%s\" is required", "provider"),
 				errhint("Known providers are: %s.",
 						partner_api_provider_names()));
+	provider = partner_api_provider_find(name);
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst(lc);
+
+		check_meaning(provider, find_option(def->defname, SERVER));
+	}
+	check_deadlines(options);
+}
+
+/* Refuse options that are right one by one but not together. */
+static void
+check_whole(List *options, Oid catalog)
+{
 	if (catalog == SERVER)
-		check_deadlines(options);
+		check_server(options);
 	if (catalog == TABLE && find_def(options, "list") == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),

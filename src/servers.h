@@ -92,6 +92,16 @@ typedef enum PartnerApiOptionKind
 	PARTNER_API_OPTION_LIST
 } PartnerApiOptionKind;
 
+/* What a provider must have for an option of its servers to mean anything. */
+typedef enum PartnerApiOptionNeed
+{
+	PARTNER_API_NEEDS_NOTHING,
+	PARTNER_API_NEEDS_INSTANCES,
+	PARTNER_API_NEEDS_TRIALS,
+	PARTNER_API_NEEDS_OWN_HOSTS,	/* of its instances */
+	PARTNER_API_NEEDS_LOCAL_TIMES	/* without a zone */
+} PartnerApiOptionNeed;
+
 typedef struct PartnerApiOption
 {
 	const char *name;
@@ -102,6 +112,7 @@ typedef struct PartnerApiOption
 	int			min;
 	int			max;
 	const char *choices;		/* comma-separated */
+	PartnerApiOptionNeed need;
 } PartnerApiOption;
 
 extern const char *partner_api_option_text(List *options, const char *name);

@@ -30,9 +30,10 @@ END
 $$;
 
 -- the same for a server with these options beside its provider
-CREATE FUNCTION refused_server(options text) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION refused_server(options text, provider text = 'zapi')
+RETURNS text LANGUAGE sql AS $$
 	SELECT refused(format('CREATE SERVER refused FOREIGN DATA WRAPPER'
-		' partner_api OPTIONS (provider ''zapi'', %s)', options))
+		' partner_api OPTIONS (provider %L, %s)', provider, options))
 $$;
 
 -- and for a user mapping
@@ -61,6 +62,30 @@ SELECT refused_server($$token 'secret'$$);
 SELECT refused($$ALTER SERVER zapi OPTIONS (ADD "Timeout_ms" '5')$$);
 SELECT refused($$CREATE FOREIGN DATA WRAPPER w VALIDATOR
 	partner_api.partner_api_validator OPTIONS (provider 'zapi')$$);
+
+-- nor those that mean nothing for the provider
+SELECT refused_server($$max_instances '5'$$, 'zsystems');
+SELECT refused_server($$trial_end 'lapse'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'https://7107.api.greenapi.com'$$);
+SELECT refused_server($$time_zone 'UTC'$$);
+SELECT p AS provider, o.name, split_part(refused_server(
+		format('%I %L', o.name, o.value), p), E'\n', 1) AS outcome
+FROM unnest('{zapi, greenapi, zsystems}'::text[]) p,
+	 (VALUES ('burst', '1'), ('deadline_warning', '3 h'),
+			 ('instance_base_url', 'https://7107.api.greenapi.com'),
+			 ('list_lag', '5 s'), ('max_cycle_cents', '5'),
+			 ('max_instances', '5'), ('max_new_per_day', '5'),
+			 ('name_nonce', 'off'), ('quota_counts', 'running'),
+			 ('sign_lead', '5 h'), ('time_zone', 'UTC'), ('trial_end', 'ask'),
+			 ('unknown_create', 'prefer_repeat'),
+			 ('unknown_sign', 'prefer_person')) o (name, value)
+ORDER BY o.name, p DESC;
+-- also if it is the provider that changes; in any order
+CREATE SERVER caps FOREIGN DATA WRAPPER partner_api
+	OPTIONS (max_instances '5', provider 'greenapi');
+SELECT refused($$ALTER SERVER caps OPTIONS (SET provider 'zsystems')$$);
+ALTER SERVER caps OPTIONS (SET provider 'zsystems', DROP max_instances);
+DROP SERVER caps;
 
 -- base_url: only to allowed hosts, https except on loopback
 SHOW partner_api.allowed_hosts;
@@ -152,23 +177,23 @@ SELECT refused_server($$sign_lead '213503983 days'$$);
 SELECT refused_server($$sign_lead ''$$);
 SELECT refused_server($$list_lag '1 year'$$);
 -- zones of PostgreSQL, but none that reads the other way round
-SELECT refused_server($$time_zone 'America/Sao_Paulo'$$);
-SELECT refused_server($$time_zone 'Etc/GMT-3'$$);
-SELECT refused_server($$time_zone 'UTC'$$);
-SELECT refused_server($$time_zone 'Brazil/Nowhere'$$);
-SELECT refused_server($$time_zone 'UTC+3'$$);
-SELECT refused_server($$time_zone 'gmt-3'$$);
+SELECT refused_server($$time_zone 'America/Sao_Paulo'$$, 'greenapi');
+SELECT refused_server($$time_zone 'Etc/GMT-3'$$, 'greenapi');
+SELECT refused_server($$time_zone 'UTC'$$, 'greenapi');
+SELECT refused_server($$time_zone 'Brazil/Nowhere'$$, 'greenapi');
+SELECT refused_server($$time_zone 'UTC+3'$$, 'greenapi');
+SELECT refused_server($$time_zone 'gmt-3'$$, 'greenapi');
 -- hosts of instances are hosts of tokens
-SELECT refused_server($$instance_base_url 'https://evil.example'$$);
-SELECT refused_server($$instance_base_url 'https://7107.api.greenapi.com'$$);
-SELECT refused_server($$instance_base_url 'https://a.7107.api.greenapi.com'$$);
-SELECT refused_server($$instance_base_url 'https://7107.evil-api.greenapi.com'$$);
-SELECT refused_server($$instance_base_url 'http://7107.api.greenapi.com'$$);
+SELECT refused_server($$instance_base_url 'https://evil.example'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'https://7107.api.greenapi.com'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'https://a.7107.api.greenapi.com'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'https://7107.evil-api.greenapi.com'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'http://7107.api.greenapi.com'$$, 'greenapi');
 SET partner_api.allowed_hosts = '*.0.0.1, *.example.com:8443';
-SELECT refused_server($$instance_base_url 'https://127.0.0.1'$$);
-SELECT refused_server($$instance_base_url 'https://a.example.com:8443'$$);
-SELECT refused_server($$instance_base_url 'https://a.example.com'$$);
-SELECT refused_server($$instance_base_url 'https://example.com:8443'$$);
+SELECT refused_server($$instance_base_url 'https://127.0.0.1'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'https://a.example.com:8443'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'https://a.example.com'$$, 'greenapi');
+SELECT refused_server($$instance_base_url 'https://example.com:8443'$$, 'greenapi');
 RESET partner_api.allowed_hosts;
 SELECT refused_server($$list_lag '30'$$);
 ALTER SERVER bounds OPTIONS (sign_lead '0', list_lag '365 days');
