@@ -7,6 +7,12 @@ CREATE SERVER bench FOREIGN DATA WRAPPER partner_api
 CREATE USER MAPPING FOR PUBLIC SERVER bench
 	OPTIONS (token_file :'token_file', client_token 'sandbox-client-token');
 
+CREATE SERVER bench_green FOREIGN DATA WRAPPER partner_api
+	OPTIONS (provider 'greenapi', base_url :'url', instance_base_url :'url',
+			 timeout_ms '600000');
+CREATE USER MAPPING FOR PUBLIC SERVER bench_green
+	OPTIONS (token_file :'token_file');
+
 CREATE SERVER bench_plans FOREIGN DATA WRAPPER partner_api
 	OPTIONS (provider 'zsystems', base_url :'url', timeout_ms '600000');
 CREATE USER MAPPING FOR PUBLIC SERVER bench_plans
@@ -72,6 +78,14 @@ CREATE FUNCTION bench.enqueue(count bigint, ending text) RETURNS bigint
 LANGUAGE sql AS $$
 	SELECT count(partner_api.enqueue_create_instance('bench', 'drain ' || i,
 		   trial_end => ending))
+	  FROM generate_series(1, $1) i;
+$$;
+
+/* Enqueue creates at Green API in one statement. */
+CREATE FUNCTION bench.enqueue_green(count bigint) RETURNS bigint
+LANGUAGE sql AS $$
+	SELECT count(partner_api.enqueue_create_instance('bench_green',
+		   'green ' || i))
 	  FROM generate_series(1, $1) i;
 $$;
 
