@@ -39,7 +39,8 @@ BEGIN
 		   array_fill(200, ARRAY[n]), ones, nows, nows, nothing,
 		   array_fill('done'::text, ARRAY[n]), nows, details,
 		   array_fill('created'::text, ARRAY[n]), instances, details,
-		   array_fill('0123456789ABCDEF01234567'::text, ARRAY[n]), now);
+		   array_fill('0123456789ABCDEF01234567'::text, ARRAY[n]), nothing,
+		   now);
 	PERFORM bench.create_rows(events);
 END $$;
 
