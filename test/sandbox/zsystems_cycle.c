@@ -55,9 +55,9 @@ next_due(const SandboxRecord *plan, int64_t due)
 	if (interval < 1)
 		interval = 1;
 	if (strcmp(frequency, "daily") == 0)
-		return due + interval * MS_PER_DAY;
+		return due + (long) interval * MS_PER_DAY;
 	if (strcmp(frequency, "weekly") == 0)
-		return due + interval * 7 * MS_PER_DAY;
+		return due + (long) interval * 7 * MS_PER_DAY;
 	return add_months(due, strcmp(frequency, "annualy") == 0 ?
 					  12 * interval : interval);
 }
