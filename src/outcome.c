@@ -118,8 +118,8 @@ put_settings(json_t *details, const PartnerApiTransfer *transfer)
  * When the worker stops asking whether an instance is ready; it asks one that
  * is not new only once.
  */
-static TimestampTz
-await_until(const PartnerApiTransfer *transfer)
+TimestampTz
+partner_api_outcome_await_until(const PartnerApiTransfer *transfer)
 {
 	int64		until_ms;
 
@@ -301,7 +301,7 @@ give_up_waiting(const PartnerApiTransfer *transfer, TimestampTz now,
 		verdict->kind == PARTNER_API_RETRY &&
 		verdict->reason != PARTNER_API_REASON_UNREACHABLE &&
 		verdict->reason != PARTNER_API_REASON_LOST &&
-		now >= await_until(transfer))
+		now >= partner_api_outcome_await_until(transfer))
 		verdict->kind = PARTNER_API_FAILED;
 }
 

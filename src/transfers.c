@@ -331,6 +331,21 @@ start(PartnerApiTransfer *transfer)
 	MemoryContextSwitchTo(before);
 }
 
+/*
+ * Is an action whose request cannot be put together given up?  What asks a new
+ * instance has its time for that, and has had many answers: they do not count.
+ */
+static bool
+is_given_up(const PartnerApiTransfer *transfer, TimestampTz now)
+{
+	const PartnerApiClaim *claim = transfer->claim;
+
+	if (transfer->arguments != NULL &&
+		partner_api_kind_traits(claim->kind)->asks)
+		return now >= partner_api_outcome_await_until(transfer);
+	return claim->attempts >= MOST_LOCAL_FAILURES;
+}
+
 /* Start, or settle what cannot be started; NIL, or settlements. */
 static List *
 start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
@@ -366,7 +381,7 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 	MemoryContextSwitchTo(before);
 	if (error != NULL)
 		return partner_api_settle_local_failures(transfer, error,
-												 transfer->claim->attempts >= MOST_LOCAL_FAILURES,
+												 is_given_up(transfer, now),
 												 now);
 	return NIL;
 }

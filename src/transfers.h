@@ -79,6 +79,7 @@ extern void partner_api_outcome_describe(const PartnerApiTransfer *transfer,
 										 int64 provider_skew_us,
 										 PartnerApiSettlement *settlement);
 
+extern TimestampTz partner_api_outcome_await_until(const PartnerApiTransfer *transfer);
 extern void partner_api_verdict_consider(const PartnerApiTransfer *transfer,
 										 TimestampTz now,
 										 PartnerApiVerdict *verdict);

@@ -74,6 +74,8 @@ settle_local_failure(const PartnerApiTransfer *transfer,
 		words = partner_api_card_gone_words(words);
 	settlement->error = MemoryContextStrdup(claim->context, words);
 	settlement->sqlstate = error->sqlerrcode;
+	if (give_up && claim->kind == PARTNER_API_AWAIT_INSTANCE)
+		partner_api_outcome_unready(transfer, &verdict, settlement);
 	return settlement;
 }
 

@@ -1,0 +1,91 @@
+# What an administrator does to a server of Green API while the worker's own
+# actions for its instances are open.
+
+use strict;
+use warnings;
+
+use PartnerApi::Cluster;
+use PartnerApi::Sandbox;
+use Test::More;
+
+my $sandbox = PartnerApi::Sandbox->new;
+my $node = PartnerApi::Cluster->launch('main', $sandbox,
+	server => {
+		name => 'green', provider => 'greenapi',
+		instance_base_url => $sandbox->url });
+my $listener = $node->listen;
+my $last_error = 'SELECT last_error FROM partner_api.pending_actions';
+
+sub create
+{
+	my ($name) = @_;
+
+	return $node->sql('SELECT instance_id FROM'
+		  . " partner_api.create_instance('green', '$name')");
+}
+
+sub advance
+{
+	my ($interval) = @_;
+
+	$node->set_clock($sandbox, "partner_api.clock() + interval '$interval'");
+	return;
+}
+
+# Kinds of events of an instance, in order.
+sub events
+{
+	my ($id) = @_;
+
+	return $node->sql("SELECT string_agg(kind, ' ' ORDER BY event_id)"
+		  . " FROM partner_api.instance_events WHERE instance_id = '$id'");
+}
+
+# A new instance that has been asked for its state more often than an action
+# fails for a reason of our own.
+sub ask_often
+{
+	my ($id) = @_;
+
+	foreach my $times (2 .. 6)
+	{
+		advance('6 s');
+		$node->wait_for("SELECT attempts >= $times AND state = 'waiting'"
+			  . ' FROM partner_api.pending_actions'
+			  . " WHERE instance_id = '$id'");
+	}
+	return;
+}
+
+# ---- a host that is not allowed, while a new instance is waited for ----
+
+my $first = create('first');
+
+ask_often($first);
+$node->sql('ALTER SERVER green OPTIONS (DROP instance_base_url)');
+advance('6 s');
+$node->poll($last_error, qr/host "\d+\.api\.greenapi\.com" is not allowed/);
+is($node->sql('SELECT state FROM partner_api.pending_actions'),
+	'waiting', 'an instance whose host is not allowed is waited for');
+$listener->heard(qr/"event": "unusable"/);
+pass('... and that is announced');
+$node->sql('ALTER SERVER green OPTIONS (ADD instance_base_url '
+	  . "'@{[ $sandbox->url ]}')");
+advance('5 min');
+$node->wait_until_settled;
+is(events($first), 'created ready', '... until it is, and it is ready');
+
+my $second = create('second');
+
+ask_often($second);
+$node->sql('ALTER SERVER green OPTIONS (DROP instance_base_url)');
+advance('6 s');
+$node->poll($last_error, qr/not allowed/);
+advance('15 min');
+$node->wait_until_settled;
+is(events($second), 'created unready', 'but not for longer than others');
+like($listener->heard(qr/"event": "unready"/),
+	qr/"event": "unready".*"instance_id": "$second"/, '... as is announced');
+
+$listener->end;
+done_testing();
