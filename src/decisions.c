@@ -353,7 +353,7 @@ confirm_create(int64 action_id, const Subject *subject,
 {
 	static const Oid types[] = {INT8OID, TEXTOID, INTERVALOID, TEXTOID};
 	static PartnerApiStatement statement = {
-		"SELECT partner_api.adopt_effect($1, $2, $3, $4)", 4, types, NULL
+		"SELECT partner_api.adopt_effect($1, $2, $3, $4, NULL)", 4, types, NULL
 	};
 	ForeignServer *foreign = GetForeignServerByName(subject->server, true);
 	List	   *options = foreign == NULL ? NIL : foreign->options;

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "clock.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json.h"
@@ -66,6 +67,10 @@ append_instance(json_t *listing, const PartnerApiProvider *provider,
 	partner_api_json_put_bool(object, "billed_apart", row->billed_apart);
 	partner_api_json_put_bool(object, "must_have_token",
 							  provider->needs_token(PARTNER_API_DISCONNECT_INSTANCE));
+	if (provider->ready_ms > 0)
+		partner_api_json_put_int64(object, "await_until",
+								   partner_api_unix_ms_from_timestamp(partner_api_clock_now()) +
+								   provider->ready_ms);
 }
 
 /* One plan or subscription as JSON, as apply_object_listing() reads it. */

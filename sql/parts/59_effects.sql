@@ -64,9 +64,9 @@ REVOKE ALL ON FUNCTION is_surplus(name, text, bigint, text[], jsonb)
  * action is done, and the instance is the order's.
  */
 CREATE FUNCTION adopt_effect(of_action bigint, of_instance text,
-	sign_lead interval, default_trial_end text)
+	sign_lead interval, default_trial_end text, await_until bigint)
 RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -93,7 +93,11 @@ BEGIN
 		'trial_ends_at', instance.trial_ends_at,
 		'sign_at',
 		CASE WHEN instance.status = 'trial' AND instance.trial_end <> 'lapse'
-			 THEN instance.trial_ends_at - sign_lead END));
+			 THEN instance.trial_ends_at - sign_lead END,
+		'await_until', await_until,
+		'settings_asked',
+		CASE WHEN await_until IS NOT NULL
+			 THEN ordered.arguments->'settings' END));
 	PERFORM partner_api.close_action(of_action, 'done', NULL, of_instance,
 									 facts::text);
 	INSERT INTO partner_api.instance_events
@@ -115,11 +119,13 @@ BEGIN
 		SELECT FROM partner_api.pending_actions p
 		WHERE p.server = ordered.server AND p.instance_id = of_instance
 		  AND p.kind = 'sign_instance');
+	PERFORM partner_api.follow_readiness(ARRAY[event_id])
+	WHERE await_until IS NOT NULL;
 END
 $$;
-COMMENT ON FUNCTION adopt_effect(bigint, text, interval, text) IS
+COMMENT ON FUNCTION adopt_effect(bigint, text, interval, text, bigint) IS
 'closes an open create as done with this instance, which becomes the order''s';
-REVOKE ALL ON FUNCTION adopt_effect(bigint, text, interval, text)
+REVOKE ALL ON FUNCTION adopt_effect(bigint, text, interval, text, bigint)
 	FROM PUBLIC;
 
 /*

@@ -47,6 +47,7 @@ BEGIN
 					END AS deleted_at,
 			   l.status = 'deleted' AS is_deleted,
 			   l.token IS NULL AND l.must_have_token AS is_stranded,
+			   l.await_until,
 			   l.name ~ ours AS is_ours, substring(l.name FROM ours) AS nonce,
 			   count(*) OVER (PARTITION BY split_part(
 				substring(l.name FROM ours), '-', 3)) > 1 AS has_siblings,
@@ -59,7 +60,7 @@ BEGIN
 				   payment_status text, status text, details text,
 				   connected boolean, created_ms bigint, due_ms bigint,
 				   deleted_ms bigint, must_have_token boolean,
-				   billed_apart boolean)
+				   billed_apart boolean, await_until bigint)
 		ORDER BY l.instance_id
 	LOOP
 		seen := seen + 1;
@@ -135,7 +136,8 @@ BEGIN
 			IF ordered.state IN ('waiting', 'held', 'needs_attention')
 				AND kept_as = 'adopted' THEN
 				PERFORM partner_api.adopt_effect(ordered.action_id,
-					row.instance_id, sign_lead, default_trial_end);
+					row.instance_id, sign_lead, default_trial_end,
+					CASE WHEN NOT row.is_deleted THEN row.await_until END);
 				CONTINUE;
 			END IF;
 			INSERT INTO partner_api.instance_events
@@ -155,9 +157,15 @@ BEGIN
 					CASE row.status WHEN 'trial' THEN row.due_at END,
 					'sign_at',
 					CASE WHEN row.status = 'trial' AND kept_until <> 'lapse'
-						 THEN row.due_at - sign_lead END)))
+						 THEN row.due_at - sign_lead END,
+					'await_until',
+					CASE WHEN kept_as = 'adopted' AND NOT row.is_deleted
+							  AND NOT row.is_stranded
+						 THEN row.await_until END)))
 			RETURNING instance_events.event_id INTO event_id;
 			PERFORM partner_api.schedule_signs(ARRAY[event_id]);
+			PERFORM partner_api.follow_readiness(ARRAY[event_id])
+			WHERE kept_as = 'adopted';
 			PERFORM partner_api.dispose_of_surplus(of_server, row.instance_id,
 				ordered.action_id, remove_surplus AND NOT row.billed_apart)
 			WHERE kept_as = 'surplus' AND NOT row.is_deleted;

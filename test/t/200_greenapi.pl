@@ -408,6 +408,16 @@ is($sandbox->instance($off)->{deleted_at}, undef,
 	'... and one whose phone is off');
 is($sandbox->instance($known)->{deleted_at}, undef,
 	'... and the one that is recorded');
+# an order of ours that only the list knows any more
+my $ours = $node->sql('SELECT installation_id FROM partner_api.installation');
+my $forgotten = $sandbox->seed(
+	provider => 'greenapi',
+	name => "lost [pa-$ours-900000-0123abcd]")->{id};
+sync_is('seen 8 added 1 changed 0 missing 0', 'what commits lost');
+is(mirror($forgotten)->{origin}, 'adopted', '... is adopted');
+advance('3 min');
+$node->wait_until_settled;
+like(events($forgotten), qr/^adopted ready/, '... and asked whether it is ready');
 is($sandbox->names_created_twice, 0, 'nothing was created twice');
 is($sandbox->control('counters?names=false')->{phones_left_linked}, 0,
 	'and no phone was left linked');
