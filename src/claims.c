@@ -35,8 +35,8 @@
 	"      AND c.run_at <= $2 AND c.action_id > " q ".action_id))"
 
 /*
- * An instance has one call in flight or unknown; what is due waits in the
- * order in which it was enqueued.  A sign that is to be withdrawn is not sent,
+ * An instance, or plan and so on, has one call in flight or unknown; what is
+ * due waits in the order in which it was enqueued.  A sign that is to be withdrawn is not sent,
  * and nothing waits for it.  A delete waits for the disconnect before it even
  * while that waits for its next try.
  */
@@ -45,6 +45,7 @@
 	"   SELECT FROM partner_api.pending_actions q" \
 	"    WHERE q.server = p.server AND q.instance_id = p.instance_id" \
 	"      AND q.action_id <> p.action_id" \
+	"      AND partner_api.acted_on(q.kind) = partner_api.acted_on(p.kind)" \
 	"      AND (q.state IN ('sending', 'unknown')" \
 	"           OR (q.state = 'waiting' AND q.run_at <= $2" \
 	"               AND q.action_id < p.action_id" \
@@ -503,10 +504,11 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 							   TimestampTz now)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID,
-	TEXTOID};
+	TEXTOID, TEXTOID};
 	static PartnerApiStatement statement = {
 		"SELECT FROM partner_api.pending_actions"
 		" WHERE server = $1 AND instance_id = $2"
+		"   AND partner_api.acted_on(kind) = partner_api.acted_on($6)"
 		"   AND (state IN ('sending', 'unknown')"
 		"        OR state = 'waiting' AND run_at <= $3"
 		"           AND NOT (kind = 'sign_instance' AND $4))"
@@ -520,11 +522,11 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 		" WHERE server = $1 AND state IN ('sending', 'unknown')"
 		"   AND instance_id = ANY (ARRAY("
 		"        SELECT jsonb_array_elements_text($5::jsonb->'instance_ids')))"
-		" LIMIT 1", 5, types, NULL
+		" LIMIT 1", 6, types, NULL
 	};
 	NameData	name;
-	Datum		values[5];
-	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
+	Datum		values[6];
+	char		nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
 
 	/* the common case: what acts on no instance that there is */
 	if (action->instance_id == NULL &&
@@ -538,6 +540,7 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 	values[2] = TimestampTzGetDatum(now);
 	values[3] = BoolGetDatum(action->kind == PARTNER_API_CANCEL_INSTANCE);
 	values[4] = CStringGetTextDatum(action->arguments);
+	values[5] = CStringGetTextDatum(partner_api_kind_name(action->kind));
 	return partner_api_execute(&statement, values, nulls, SPI_OK_SELECT) > 0;
 }
 

@@ -11,6 +11,27 @@ CREATE SEQUENCE action_id_seq;
 COMMENT ON SEQUENCE action_id_seq IS
 'numbers actions';
 
+/*
+ * What the column instance_id names, by the kind of the action.  Each sort of
+ * thing has ids of its own, which are small numbers at some providers: what
+ * happens to plan 5 is nothing to subscription 5.
+ */
+CREATE FUNCTION acted_on(kind text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE kind
+	WHEN 'change_plan' THEN 'plan'
+	WHEN 'delete_plan' THEN 'plan'
+	WHEN 'change_subscription' THEN 'subscription'
+	WHEN 'suspend_subscription' THEN 'subscription'
+	WHEN 'reactivate_subscription' THEN 'subscription'
+	WHEN 'cancel_subscription' THEN 'subscription'
+	WHEN 'refund_invoice' THEN 'invoice'
+	WHEN 'store_card' THEN 'client'
+	ELSE 'instance' END;
+COMMENT ON FUNCTION acted_on(text) IS
+'what the instance_id of an action of this kind names: instance, plan, subscription, client or invoice';
+REVOKE ALL ON FUNCTION acted_on(text) FROM PUBLIC;
+
 CREATE TABLE pending_actions (
 	action_id		bigint		PRIMARY KEY,
 	server			name		NOT NULL,
@@ -65,7 +86,7 @@ CREATE INDEX pending_actions_instance
 	ON pending_actions (server, instance_id, action_id)
 	WHERE instance_id IS NOT NULL;
 CREATE UNIQUE INDEX pending_actions_one_in_flight
-	ON pending_actions (server, instance_id)
+	ON pending_actions (server, instance_id, acted_on(kind))
 	WHERE state IN ('sending', 'unknown') AND instance_id IS NOT NULL;
 
 COMMENT ON TABLE pending_actions IS

@@ -105,6 +105,7 @@ FROM (
 		   WHEN EXISTS (
 				SELECT FROM pending_actions q
 				WHERE q.server = p.server AND q.instance_id = p.instance_id
+				  AND acted_on(q.kind) = acted_on(p.kind)
 				  AND q.state = 'unknown')
 				THEN 'the outcome of another action of the instance is not known'
 		   WHEN p.run_at < c.now - interval '1 minute'

@@ -207,6 +207,27 @@ is( $node->sql("SELECT string_agg(kind, ' ' ORDER BY event_id)"
 	'created suspended reactivated changed reactivated cancelled',
 	'its whole life is recorded');
 
+# ---- the same number is nobody else's ----
+
+my $sent = $sandbox->counters('change_plan')->{requests} // 0;
+
+$sandbox->fault(operation => 'change_plan', type => 'withhold');
+my $slow = $node->start_sql("SELECT name FROM partner_api.change_plan('zs', '$plan', name => 'slow')");
+
+$sandbox->wait_for_requests('change_plan', $sent + 1);
+fails('suspend_subscription', ["'$plan'"], '42704', {},
+	'a subscription does not wait for the plan of its number');
+my $behind = $node->sql("SELECT partner_api.enqueue_cancel_subscription('zs', '$plan')");
+
+$node->wait_for_state($behind, 'failed');
+is($node->sql("SELECT partner_api.enqueue_change_plan('zs', '$plan', name => 'next') > 0"),
+	't', '... while the plan has one change in flight');
+$node->drive_pass;
+is($sandbox->counters('change_plan')->{requests}, $sent + 1, '... and no second');
+$sandbox->release;
+is($slow->output, 'slow', '... until it is done');
+$sandbox->wait_for_requests('change_plan', $sent + 2);
+
 # ---- either reading of the status, and none ----
 
 foreach my $numbers (qw(six four))
