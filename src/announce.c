@@ -66,7 +66,9 @@ partner_api_announce(int elevel, const char *event, const char *server,
 	ereport(elevel,
 			errcode(elevel >= WARNING ? ERRCODE_WARNING :
 					ERRCODE_SUCCESSFUL_COMPLETION),
-			errmsg("partner_api %s", message));
+			errmsg("partner_api %s", message),
+			/* by which of our functions it came here helps nobody */
+			errhidecontext(true));
 }
 
 /* A text argument, NULL if it is null. */

@@ -314,10 +314,15 @@ announce(const PartnerApiSettlement *settlement, const char *event,
 static bool
 is_unusable(const PartnerApiSettlement *settlement)
 {
-	/* what asks for a state has the token of an instance that may be new */
+	/*
+	 * What asks for a state, or goes before a delete, has the token of an
+	 * instance that may be new, and says nothing of the server's.
+	 */
+	PartnerApiKind kind = settlement->claim->kind;
 	bool		refused = settlement->sqlstate ==
 	ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION &&
-	!partner_api_kind_traits(settlement->claim->kind)->asks;
+	!partner_api_kind_traits(kind)->asks &&
+	!(settlement->claim->automatic && partner_api_failure_is_harmless(kind));
 
 	return refused ||
 		(settlement->verdict == NULL && settlement->error != NULL &&

@@ -6,6 +6,7 @@ use warnings;
 
 use PartnerApi::Cluster;
 use PartnerApi::Sandbox;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $sandbox = PartnerApi::Sandbox->new;
@@ -39,6 +40,13 @@ sub events
 
 	return $node->sql("SELECT string_agg(kind, ' ' ORDER BY event_id)"
 		  . " FROM partner_api.instance_events WHERE instance_id = '$id'");
+}
+
+# How often it was announced, by now, that the server cannot be used.
+sub unusable_heard
+{
+	$listener->run('SELECT;');
+	return scalar(() = $listener->heard(qr/./) =~ /"event": "unusable"/g);
 }
 
 # A new instance that has been asked for its state more often than an action
@@ -86,6 +94,42 @@ $node->wait_until_settled;
 is(events($second), 'created unready', 'but not for longer than others');
 like($listener->heard(qr/"event": "unready"/),
 	qr/"event": "unready".*"instance_id": "$second"/, '... as is announced');
+unlike(slurp_file($node->logfile), qr/CONTEXT:.*announce/,
+	'... by a line that has no inner parts of the extension');
+
+# ---- a delete of what is new ----
+
+$node->sql('ALTER SERVER green OPTIONS (ADD instance_base_url '
+	  . "'@{[ $sandbox->url ]}')");
+# what was announced above is not announced again so soon
+$node->stop_worker;
+$node->start_worker;
+
+my $heard = unusable_heard();
+my $mistake = create('mistake');
+my $deleted = $node->sql(
+	"SELECT partner_api.enqueue_delete_instance('green', '$mistake')");
+
+is($node->wait_for_state($deleted, 'done'), 'done', 'what is new is deleted');
+is($node->sql('SELECT last_error FROM partner_api.action_history'
+		  . " WHERE kind = 'disconnect_instance'"),
+	'Unauthorized', '... although it cannot be logged out yet');
+is(unusable_heard(), $heard, '... which says nothing of the server');
+
+# ---- an instance whose order was lost ----
+
+my $installation =
+  $node->sql('SELECT installation_id FROM partner_api.installation');
+my $lost = $sandbox->seed(
+	provider => 'greenapi', state => 'starting',
+	name => "lost [pa-$installation-99999-0000000a]")->{id};
+
+$node->sql("SELECT partner_api.sync_instances('green')");
+$node->poll($last_error, qr/starting/);
+pass('what is adopted from a list is asked whether it is ready');
+advance('5 min');
+$node->wait_until_settled;
+is(events($lost), 'adopted ready', '... until it is');
 
 $listener->end;
 done_testing();
