@@ -111,7 +111,9 @@
 	"         WHEN c.state = 'unknown' AND c.kind = 'create_subscription' THEN" \
 	"         (SELECT pg_catalog.jsonb_object_agg(b.subscription_id, true)" \
 	"            FROM partner_api.subscriptions b" \
-	"           WHERE b.server = c.server) END," \
+	"           WHERE b.server = c.server" \
+	"             AND b.plan_id = c.arguments->>'plan_id'" \
+	"             AND b.created_at > c.sent_at - interval '1 day') END," \
 	"        CASE WHEN c.state = 'unknown' THEN 1 + (" \
 	"         SELECT pg_catalog.count(DISTINCT a.attempt)" \
 	"           FROM partner_api.action_attempts a" \
@@ -162,8 +164,8 @@ copy_time(int row, int column)
 }
 
 /*
- * Tokens of a bulk action by instance; of a lost subscription, those that are
- * recorded, which it is none of; else NULL.
+ * Tokens of a bulk action by instance; of a lost subscription, those recorded
+ * ones that could be taken for it; else NULL.
  */
 static json_t *
 copy_tokens(int row, int column)
