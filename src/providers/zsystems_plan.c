@@ -30,6 +30,12 @@
 /* Bytes of a name, 200 characters at most; its limit is not published. */
 #define NAME_BYTES 800
 
+/*
+ * Most of a file, whose limit is not published either: the worker has several
+ * copies in memory while it is sent.
+ */
+#define FILE_MB 4
+
 typedef enum FieldType
 {
 	FIELD_TEXT,					/* on one line */
@@ -319,6 +325,11 @@ check_file(const PartnerApiAction *action)
 		partner_api_zsystems_refuse("file_content", "bytes in base64",
 									"It is missing, or cannot be decoded.",
 									"Give the bytes of the file.");
+	if (strlen(content) / 4 * 3 > FILE_MB * 1024 * 1024)
+		partner_api_zsystems_refuse("file_content",
+									"at most " CppAsString2(FILE_MB)
+									" MB", "The file is larger.",
+									"Give a smaller one.");
 	if (json_object_get(partner_api_zsystems_plan_body(action),
 						json_string_value(given(action, names[0]))) != NULL)
 		partner_api_zsystems_refuse("file_field", "a field of its own",

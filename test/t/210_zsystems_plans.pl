@@ -205,7 +205,10 @@ foreach my $bad (
 	[ 'an expiry in the past', plan_expiration_date => "'2001-01-01Z'" ],
 	[ 'an unknown format', format => "'xml'" ],
 	[ 'a file without its field', format => "'multipart'", file_content => "'\\x00'" ],
-	[ 'a file in JSON', file_field => "'f'", file_content => "'\\x00'" ])
+	[ 'a file in JSON', file_field => "'f'", file_content => "'\\x00'" ],
+	[ 'a file of 5 MB', format => "'multipart'", file_field => "'f'",
+		file_name => "'f'",
+		file_content => "decode(repeat('00', 5 * 1024 * 1024), 'hex')" ])
 {
 	my ($what, %bad) = @$bad;
 
