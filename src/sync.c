@@ -107,17 +107,16 @@ static void
 apply_instances(const PartnerApiServer *server, const List *rows)
 {
 	static const Oid types[] = {NAMEOID, TEXTOID, INTERVALOID, INTERVALOID,
-	TEXTOID, TEXTOID, BOOLOID, INTERVALOID};
+	TEXTOID, TEXTOID, BOOLOID};
 	static PartnerApiStatement statement = {
 		"SELECT seen, added, changed, missing"
-		"  FROM partner_api.apply_listing($1, $2::jsonb, $3, $4, $5, $6, $7, $8)",
-		8, types, NULL
+		"  FROM partner_api.apply_listing($1, $2::jsonb, $3, $4, $5, $6, $7)",
+		7, types, NULL
 	};
 	Interval	lag = {.time = server->list_lag};
 	Interval	lead = {.time = server->sign_lead};
-	Interval	ready = {.time = server->provider->ready_ms * 1000};
 	NameData	name;
-	Datum		arguments[8];
+	Datum		arguments[7];
 
 	namestrcpy(&name, server->name);
 	arguments[0] = NameGetDatum(&name);
@@ -129,10 +128,7 @@ apply_instances(const PartnerApiServer *server, const List *rows)
 	arguments[4] = CStringGetTextDatum(server->trial_end);
 	arguments[5] = CStringGetTextDatum(server->token_fingerprint);
 	arguments[6] = BoolGetDatum(server->provider->removes_surplus);
-	arguments[7] = IntervalPGetDatum(&ready);
-	partner_api_execute(&statement, arguments,
-						server->provider->ready_ms > 0 ? NULL : "       n",
-						SPI_OK_SELECT);
+	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
 }
 
 /* Bring a list of plans or subscriptions into the mirror. */

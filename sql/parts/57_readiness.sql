@@ -34,24 +34,6 @@ COMMENT ON FUNCTION schedule_automatic(name, text, text, jsonb) IS
 REVOKE ALL ON FUNCTION schedule_automatic(name, text, text, jsonb)
 	FROM PUBLIC;
 
-/*
- * An instance that a list has shown is asked for its state: it may be as new
- * as any, and not ready yet.  Nothing is asked where ready_time is null.
- */
-CREATE FUNCTION ask_found(of_server name, of_instance text,
-	ready_time interval)
-RETURNS void
-LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT partner_api.schedule_automatic(of_server, 'await_instance',
-		of_instance, jsonb_build_object('until', (1000 * extract(
-			epoch FROM partner_api.clock() + ready_time))::bigint))
-$$;
-COMMENT ON FUNCTION ask_found(name, text, interval) IS
-'has the worker ask an instance that a list has shown whether it is ready';
-REVOKE ALL ON FUNCTION ask_found(name, text, interval) FROM PUBLIC;
-
 /* A surplus instance has told its state: delete it, unless somebody uses it. */
 CREATE FUNCTION judge_surplus(instance instances) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE

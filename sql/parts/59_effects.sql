@@ -136,7 +136,7 @@ REVOKE ALL ON FUNCTION adopt_effect(bigint, text, interval, text, bigint)
  * asked, since its token is not known, is left to a person.
  */
 CREATE FUNCTION dispose_of_surplus(of_server name, of_instance text,
-	of_action bigint, remove boolean, ready_time interval)
+	of_action bigint, remove boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -168,14 +168,17 @@ BEGIN
 			   WHEN 'asked' THEN 'it is deleted unless it is connected'
 			   ELSE 'its token is not known, so it cannot be asked whether it is connected: delete it if nobody needs it'
 			   END));
-	PERFORM partner_api.ask_found(of_server, of_instance, ready_time)
+	/* it may be as new as any, and not ready yet */
+	PERFORM partner_api.schedule_automatic(of_server, 'await_instance',
+		of_instance, jsonb_build_object('until', (1000 * extract(
+			epoch FROM partner_api.clock() + interval '10 minutes'))::bigint))
 	WHERE fate = 'asked';
 	PERFORM partner_api.schedule_automatic(of_server, 'delete_instance',
 										   of_instance, '{}')
 	WHERE fate = 'deleted';
 END
 $$;
-COMMENT ON FUNCTION dispose_of_surplus(name, text, bigint, boolean, interval) IS
+COMMENT ON FUNCTION dispose_of_surplus(name, text, bigint, boolean) IS
 'announces a surplus instance, and schedules its deletion where it is to be removed';
-REVOKE ALL ON FUNCTION dispose_of_surplus(name, text, bigint, boolean, interval)
+REVOKE ALL ON FUNCTION dispose_of_surplus(name, text, bigint, boolean)
 	FROM PUBLIC;

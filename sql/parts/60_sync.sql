@@ -7,15 +7,13 @@
  * it was deleted is recorded as deleted, and is no order's effect.  Nor is an
  * instance without the token that it is used with: a person decides on it.
  * What is billed apart is none of our business and is never removed.
- * One that is adopted may be new, and is asked whether it is ready where that
- * takes time: ready_time, null where it takes none.
  */
 CREATE FUNCTION apply_listing(of_server name, listing jsonb, list_lag interval,
 	sign_lead interval, default_trial_end text, fingerprint text,
-	remove_surplus boolean, ready_time interval DEFAULT NULL,
+	remove_surplus boolean,
 	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
 RETURNS record
-LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -135,10 +133,6 @@ BEGIN
 			/* the worker was faster: the next sync compares */
 			CONTINUE WHEN NOT FOUND;
 			added := added + 1;
-			PERFORM partner_api.ask_found(of_server, row.instance_id,
-										  ready_time)
-			WHERE kept_as = 'adopted' AND NOT row.is_deleted
-			  AND NOT row.is_stranded;
 			IF ordered.state IN ('waiting', 'held', 'needs_attention')
 				AND kept_as = 'adopted' THEN
 				PERFORM partner_api.adopt_effect(ordered.action_id,
@@ -173,8 +167,7 @@ BEGIN
 			PERFORM partner_api.follow_readiness(ARRAY[event_id])
 			WHERE kept_as = 'adopted';
 			PERFORM partner_api.dispose_of_surplus(of_server, row.instance_id,
-				ordered.action_id, remove_surplus AND NOT row.billed_apart,
-				ready_time)
+				ordered.action_id, remove_surplus AND NOT row.billed_apart)
 			WHERE kept_as = 'surplus' AND NOT row.is_deleted;
 			CONTINUE;
 		END IF;
@@ -262,10 +255,10 @@ BEGIN
 	SELECT count(*) INTO missing FROM gone;
 END
 $$;
-COMMENT ON FUNCTION apply_listing(name, jsonb, interval, interval, text, text, boolean, interval)
+COMMENT ON FUNCTION apply_listing(name, jsonb, interval, interval, text, text, boolean)
 IS 'brings a complete list of a server into the mirror; for sync_instances()';
 REVOKE ALL ON FUNCTION
-	apply_listing(name, jsonb, interval, interval, text, text, boolean, interval) FROM PUBLIC;
+	apply_listing(name, jsonb, interval, interval, text, text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION sync_instances(server name,
 	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)

@@ -126,7 +126,8 @@ my $lost = $sandbox->seed(
 
 $node->sql("SELECT partner_api.sync_instances('green')");
 $node->poll($last_error, qr/starting/);
-pass('what is adopted from a list is asked whether it is ready');
+is($node->sql('SELECT count(*) FROM partner_api.pending_actions'),
+	1, 'what is adopted from a list is asked whether it is ready');
 advance('5 min');
 $node->wait_until_settled;
 is(events($lost), 'adopted ready', '... until it is');
