@@ -38,8 +38,13 @@
  * An instance, or plan and so on, has one call in flight or unknown; what is
  * due waits in the order in which it was enqueued.  A sign that is to be withdrawn is not sent,
  * and nothing waits for it.  A delete waits for the disconnect before it even
- * while that waits for its next try.
+ * while that waits for its next try, and not at all in the last seconds before
+ * its deadline: then the disconnect is not needed any more.
  */
+#define NO_TIME_FOR(q) \
+	" (" q ".automatic AND " q ".kind = 'disconnect_instance'" \
+	"  AND p.deadline <= $2 + interval '5 s') IS TRUE"
+
 #define NOT_BLOCKED \
 	" (p.instance_id IS NULL OR (NOT " WITHDRAWN("p") " AND NOT EXISTS (" \
 	"   SELECT FROM partner_api.pending_actions q" \
@@ -49,10 +54,11 @@
 	"      AND (q.state IN ('sending', 'unknown')" \
 	"           OR (q.state = 'waiting' AND q.run_at <= $2" \
 	"               AND q.action_id < p.action_id" \
-	"               AND NOT " WITHDRAWN("q") ")" \
+	"               AND NOT " WITHDRAWN("q") " AND NOT " NO_TIME_FOR("q") ")" \
 	"           OR (q.state = 'waiting' AND q.automatic" \
 	"               AND q.kind = 'disconnect_instance'" \
-	"               AND q.action_id < p.action_id)))))"
+	"               AND q.action_id < p.action_id" \
+	"               AND NOT " NO_TIME_FOR("q") ")))))"
 
 /* A bulk action and one for an instance of it keep out of each other's way. */
 #define NOT_IN_BULK \

@@ -148,3 +148,15 @@ partner_api_check_request_host(const PartnerApiRequest *request)
 	if (request->base_url != NULL)
 		partner_api_check_url("instance_base_url", request->base_url);
 }
+
+/*
+ * Does a request go to a host of its own?  Then what comes back, or does not,
+ * says nothing about the server's: neither opens its circuit nor holds it.
+ */
+bool
+partner_api_goes_elsewhere(const PartnerApiServer *server,
+						   const PartnerApiRequest *request)
+{
+	return request->base_url != NULL &&
+		strcmp(request->base_url, server->endpoint.base_url) != 0;
+}

@@ -172,7 +172,9 @@ partner_api_live_fetch(const PartnerApiServer *server,
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	partner_api_limits_leave(&permit, response);
+	partner_api_limits_leave(&permit,
+							 partner_api_goes_elsewhere(server, request) ?
+							 NULL : response);
 	return response;
 }
 

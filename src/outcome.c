@@ -23,6 +23,12 @@
 /* The disconnect before a delete is tried so often. */
 #define MOST_DISCONNECTS 3
 
+/* ... and not put off for longer. */
+#define LONGEST_PUT_OFF_MS 60000
+
+/* A new instance whose host does not answer is given up after so long. */
+#define LONGEST_SILENCE USECS_PER_DAY
+
 /* ISO 8601, whatever the session's DateStyle. */
 static void
 put_time(json_t *object, const char *key, TimestampTz time)
@@ -72,6 +78,23 @@ was_deleted(const PartnerApiTransfer *transfer, json_t *details)
 }
 
 /*
+ * When a new instance began to exist: when its request was sent.  One that is
+ * older was made by a request before that one; where there is no trial, it is
+ * billed since the time that the list tells.
+ */
+static TimestampTz
+began_at(const PartnerApiTransfer *transfer)
+{
+	TimestampTz sent_at = transfer->claim->sent_at;
+	int64		listed_ms = transfer->sighting == NULL ? 0 :
+	transfer->sighting->found->created_ms;
+
+	if (transfer->account->server->provider->trial_ms > 0 || listed_ms <= 0)
+		return sent_at;
+	return Min(sent_at, partner_api_timestamp_from_unix_ms(listed_ms));
+}
+
+/*
  * Where there is no trial, a new instance is billed from the beginning, unless
  * the list that shows it says that it is gone.
  */
@@ -83,7 +106,7 @@ put_status(json_t *details, const PartnerApiTransfer *transfer)
 	partner_api_json_put_text(details, "status",
 							  was_deleted(transfer, details) ?
 							  "deleted" : "signed");
-	put_time(details, "signed_at", transfer->claim->sent_at);
+	put_time(details, "signed_at", began_at(transfer));
 }
 
 /* Until when an instance that is new, or restarts, may be unready. */
@@ -148,7 +171,7 @@ describe_new(const PartnerApiTransfer *transfer,
 	partner_api_json_put_text(details, "customer_ref", claim->customer_ref);
 	partner_api_json_put_text(details, "token_fingerprint", server->token_fingerprint);
 	partner_api_json_put_text(details, "api_url", verdict->instance_url);
-	put_time(details, "created_at", claim->sent_at);
+	put_time(details, "created_at", began_at(transfer));
 	put_status(details, transfer);
 	put_await(details, transfer, settlement->finished_at);
 	put_settings(details, transfer);
@@ -263,11 +286,12 @@ changes_readiness(const PartnerApiTransfer *transfer)
 }
 
 /*
- * A delete that is repeated because its first answer was lost does not find
- * what the first has deleted.
+ * A delete that is repeated does not find what the first has deleted, if its
+ * answer was lost.  Somebody on the way says the same of any instance, so the
+ * list has to agree.
  */
 static bool
-is_gone_already(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
+may_be_gone(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
 {
 	return claim->kind == PARTNER_API_DELETE_INSTANCE &&
 		claim->attempts > 1 && verdict->kind == PARTNER_API_FAILED &&
@@ -285,23 +309,28 @@ give_up_disconnect(const PartnerApiClaim *claim, PartnerApiVerdict *verdict)
 		return;
 	if (verdict->kind == PARTNER_API_UNKNOWN ||
 		(verdict->kind == PARTNER_API_RETRY &&
-		 claim->attempts >= MOST_DISCONNECTS))
+		 (claim->attempts >= MOST_DISCONNECTS ||
+		  verdict->retry_after_ms > LONGEST_PUT_OFF_MS)))
 		verdict->kind = PARTNER_API_FAILED;
 }
 
 /*
- * A new instance that is not ready yet has its time; a provider that does not
- * answer does not use it up.  A caller who asks wants to know at once.
+ * A new instance that is not ready yet has its time; a host that does not
+ * answer does not use it up, but may be one that there is not.  A caller who
+ * asks wants to know at once.
  */
 static void
 give_up_waiting(const PartnerApiTransfer *transfer, TimestampTz now,
 				PartnerApiVerdict *verdict)
 {
+	TimestampTz until = partner_api_outcome_await_until(transfer);
+
+	if (verdict->reason == PARTNER_API_REASON_UNREACHABLE ||
+		verdict->reason == PARTNER_API_REASON_LOST)
+		until = TIMESTAMP_IS_NOBEGIN(until) ? DT_NOEND :
+			until + LONGEST_SILENCE;
 	if (partner_api_kind_traits(transfer->claim->kind)->asks &&
-		verdict->kind == PARTNER_API_RETRY &&
-		verdict->reason != PARTNER_API_REASON_UNREACHABLE &&
-		verdict->reason != PARTNER_API_REASON_LOST &&
-		now >= partner_api_outcome_await_until(transfer))
+		verdict->kind == PARTNER_API_RETRY && now >= until)
 		verdict->kind = PARTNER_API_FAILED;
 }
 
@@ -312,8 +341,8 @@ void
 partner_api_verdict_consider(const PartnerApiTransfer *transfer,
 							 TimestampTz now, PartnerApiVerdict *verdict)
 {
-	if (is_gone_already(transfer->claim, verdict))
-		verdict->kind = PARTNER_API_DONE;
+	if (may_be_gone(transfer->claim, verdict))
+		verdict->kind = PARTNER_API_UNKNOWN;
 	give_up_disconnect(transfer->claim, verdict);
 	give_up_waiting(transfer, now, verdict);
 }

@@ -128,6 +128,8 @@ extern pg_tz *partner_api_option_zone(List *options,
 extern void partner_api_check_url(const char *what, const char *base_url);
 extern void partner_api_check_allowed_host(const char *base_url);
 extern void partner_api_check_request_host(const PartnerApiRequest *request);
+extern bool partner_api_goes_elsewhere(const PartnerApiServer *server,
+									   const PartnerApiRequest *request);
 
 /* secrets.c */
 extern char *partner_api_read_token_file(const char *path);

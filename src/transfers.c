@@ -243,9 +243,12 @@ partner_api_transfer_request(PartnerApiTransfer *transfer,
 							 MemoryContext owner,
 							 const PartnerApiRequest *request, bool mutating)
 {
+	const PartnerApiServer *server = transfer->account->server;
+
 	partner_api_check_request_host(request);
-	partner_api_http_start(http, owner, &transfer->account->server->endpoint,
-						   request, mutating, transfer);
+	transfer->elsewhere = partner_api_goes_elsewhere(server, request);
+	partner_api_http_start(http, owner, &server->endpoint, request, mutating,
+						   transfer);
 }
 
 /*
@@ -547,7 +550,8 @@ partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 	{
 		dlist_delete(&transfer->node);
 		total_in_flight--;
-		partner_api_limits_leave(&transfer->permit, &outside);
+		partner_api_limits_leave(&transfer->permit,
+								 transfer->elsewhere ? NULL : &outside);
 	}
 	else
 		partner_api_limits_go_on(&transfer->permit, &outside);

@@ -30,6 +30,7 @@ typedef struct PartnerApiTransfer
 	json_t	   *arguments;
 	TimestampTz started_at;		/* by our clock */
 	int64		started_us;		/* monotonic */
+	bool		elsewhere;		/* to a host of the instance's own */
 	/* looks only: */
 	struct PartnerApiLook *look;	/* the list as it is read */
 	struct PartnerApiSighting *sighting;	/* what it shows of this action */
