@@ -34,17 +34,18 @@
 	"      AND c.kind = 'cancel_instance' AND c.state = 'waiting'" \
 	"      AND c.run_at <= $2 AND c.action_id > " q ".action_id))"
 
-/*
- * An instance, or plan and so on, has one call in flight or unknown; what is
- * due waits in the order in which it was enqueued.  A sign that is to be withdrawn is not sent,
- * and nothing waits for it.  A delete waits for the disconnect before it even
- * while that waits for its next try, and not at all in the last seconds before
- * its deadline: then the disconnect is not needed any more.
- */
+/* The disconnect before a delete that is in the last seconds before its end. */
 #define NO_TIME_FOR(q) \
 	" (" q ".automatic AND " q ".kind = 'disconnect_instance'" \
 	"  AND p.deadline <= $2 + interval '5 s') IS TRUE"
 
+/*
+ * An instance, or plan and so on, has one call in flight or unknown; what is
+ * due waits in the order in which it was enqueued.  A sign that is to be
+ * withdrawn is not sent, and nothing waits for it.  A delete waits for the
+ * disconnect before it even while that waits for its next try, unless its own
+ * deadline is there: then the disconnect is not needed any more.
+ */
 #define NOT_BLOCKED \
 	" (p.instance_id IS NULL OR (NOT " WITHDRAWN("p") " AND NOT EXISTS (" \
 	"   SELECT FROM partner_api.pending_actions q" \
