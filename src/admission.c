@@ -111,9 +111,21 @@ partner_api_admission_begin(PartnerApiAccounts *accounts, MemoryContext claims,
 
 /* ---- admitting claims ---- */
 
-/* A claim as a transfer that has its place; NULL if there is none. */
+/* Is what waits in the queue of a credential kept back, since it is refused? */
+static bool
+is_refused(const PartnerApiLimits *limits, PartnerApiUrgency urgency,
+		   PartnerApiRefusal *refusal)
+{
+	return urgency != PARTNER_API_LAST_CHANCE &&
+		partner_api_limits_unrefused(limits, 1, refusal) == 0;
+}
+
+/*
+ * A claim as a transfer that has its place; NULL if there is none.  What
+ * somebody waits for is told by the provider that its token is refused.
+ */
 static PartnerApiTransfer *
-admit(PartnerApiClaim *claim, PartnerApiUrgency urgency,
+admit(PartnerApiClaim *claim, bool is_call, PartnerApiUrgency urgency,
 	  PartnerApiRefusal *refusal)
 {
 	PartnerApiTransfer *transfer;
@@ -124,9 +136,12 @@ admit(PartnerApiClaim *claim, PartnerApiUrgency urgency,
 	account = transfer->account;
 	if (account->error == NULL)
 	{
+		const PartnerApiLimits *limits = &account->server->limits;
+
 		partner_api_credential_remember(account);
-		if (!partner_api_limits_enter(&account->server->limits, urgency,
-									  &transfer->permit, refusal))
+		if ((!is_call && is_refused(limits, urgency, refusal)) ||
+			!partner_api_limits_enter(limits, urgency, &transfer->permit,
+									  refusal))
 		{
 			note_refusal(refusal);
 			return NULL;
@@ -206,7 +221,8 @@ admit_all(const List *claims, PartnerApiUrgency urgency)
 
 	foreach(lc, claims)
 	{
-		PartnerApiTransfer *transfer = admit(lfirst(lc), urgency, &refusal);
+		PartnerApiTransfer *transfer = admit(lfirst(lc), false, urgency,
+											 &refusal);
 
 		if (transfer != NULL)
 			transfers = lappend(transfers, transfer);
@@ -247,6 +263,9 @@ room_for(const PartnerApiKnown *credential, PartnerApiClaimScope *scope,
 	*urgency = scope->with_deadline ? PARTNER_API_URGENT :
 		PARTNER_API_ORDINARY;
 	room = partner_api_limits_room(&credential->limits, *urgency, &refusal);
+	if (room > 0)
+		room = partner_api_limits_unrefused(&credential->limits, room,
+											&refusal);
 	if (room > 0)
 		return room;
 	note_refusal(&refusal);
@@ -535,7 +554,7 @@ PartnerApiTransfer *
 partner_api_admit_call(PartnerApiClaim *claim, PartnerApiAnswer **answer)
 {
 	PartnerApiRefusal refusal;
-	PartnerApiTransfer *transfer = admit(claim, PARTNER_API_ORDINARY,
+	PartnerApiTransfer *transfer = admit(claim, true, PARTNER_API_ORDINARY,
 										 &refusal);
 
 	*answer = NULL;

@@ -119,8 +119,11 @@ any_is_shut(void)
 	{
 		const PartnerApiKnown *credential = lfirst(lc);
 
-		if (partner_api_limits_room(&credential->limits,
-									PARTNER_API_ORDINARY, &refusal) == 0 &&
+		if (partner_api_limits_unrefused(&credential->limits,
+										 partner_api_limits_room(&credential->limits,
+																 PARTNER_API_ORDINARY,
+																 &refusal),
+										 &refusal) == 0 &&
 			refusal.shut != PARTNER_API_SHUT_LANES)
 			return true;
 	}

@@ -47,7 +47,8 @@ typedef enum PartnerApiShut
 	PARTNER_API_SHUT_RETRY_AFTER,
 	PARTNER_API_SHUT_USED_UP,	/* the provider's rate limit */
 	PARTNER_API_SHUT_BUSY,		/* 429 that says no more than that */
-	PARTNER_API_SHUT_CIRCUIT
+	PARTNER_API_SHUT_CIRCUIT,
+	PARTNER_API_SHUT_REFUSED	/* the token is; see limits_refused.c */
 } PartnerApiShut;
 
 /* What the end of a request tells about the provider. */

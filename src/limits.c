@@ -113,6 +113,7 @@ static bool
 is_idle(const Entry *entry, int64 now)
 {
 	return entry->gate.in_flight == 0 && entry->gate.held_until <= now &&
+		entry->refused_until <= now &&
 		entry->gate.circuit == PARTNER_API_CIRCUIT_CLOSED &&
 		!entry->announced_open;
 }
@@ -151,6 +152,7 @@ fill_entry(Entry *entry, const PartnerApiLimits *limits,
 	memset(&entry->gate, 0, sizeof(entry->gate));
 	entry->waiting_worker = 0;
 	entry->announced_open = false;
+	partner_api_limits_forget_refusal(entry);
 	entry->last_success_at = 0;
 	entry->last_failure_at = 0;
 	entry->circuit_since = 0;

@@ -37,6 +37,9 @@ typedef struct Entry
 	int64		used_at;		/* monotonic */
 	int			waiting_worker; /* process that wants to hear of a free lane */
 	bool		announced_open;
+	int			refusals;		/* in a row, as far as they matter */
+	int64		refused_until;	/* monotonic */
+	TimestampTz refused_since;	/* real time; 0: it is not refused */
 	/* to be shown; real time, 0: never */
 	TimestampTz last_success_at;
 	TimestampTz last_failure_at;
@@ -51,6 +54,7 @@ typedef struct Limits
 	int			highest;		/* entries beyond this were never used */
 	int			open;			/* circuits that are not closed */
 	int64		changes;		/* of circuits so far */
+	int			refused;		/* credentials that the provider refuses */
 	Entry		entries[MOST_CREDENTIALS];
 } Limits;
 
@@ -58,5 +62,6 @@ typedef struct Limits
 extern Limits *partner_api_limits;
 
 extern void partner_api_limits_circuit_changed(Entry *entry);
+extern void partner_api_limits_forget_refusal(Entry *entry);
 
 #endif							/* PARTNER_API_LIMITS_INTERNAL_H */

@@ -93,6 +93,12 @@ extern void partner_api_limits_go_on(PartnerApiPermit *permit,
 extern void partner_api_limits_sleep(const PartnerApiRefusal *refusal,
 									 int64 most_us);
 
+/* limits_refused.c */
+extern void partner_api_limits_answered(const PartnerApiLimits *limits,
+										PartnerApiReason reason);
+extern int	partner_api_limits_unrefused(const PartnerApiLimits *limits,
+										 int room, PartnerApiRefusal *refusal);
+
 /* limits_worker.c */
 extern bool partner_api_limits_any_open(void);
 extern List *partner_api_limits_transitions(void);

@@ -19,7 +19,7 @@
 
 PG_FUNCTION_INFO_V1(partner_api_server_limits);
 
-#define COLUMNS 16
+#define COLUMNS 18
 
 /* The circuit's state as the view shows it. */
 static const char *
@@ -125,6 +125,9 @@ put_entry(ReturnSetInfo *rsinfo, Entry *entry)
 	set_time(values, nulls, 14, entry->last_failure_at);
 	nulls[15] = entry->last_error[0] == '\0';
 	values[15] = CStringGetTextDatum(entry->last_error);
+	set_time(values, nulls, 16, entry->refused_since);
+	set_time(values, nulls, 17, entry->refused_since == 0 ? 0 :
+			 real_time(entry->refused_until));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -184,8 +184,10 @@ partner_api_limits_turn(int64 ahead)
 	{
 		Entry	   *entry = &partner_api_limits->entries[i];
 
-		if (is_ours(entry))
-			partner_api_gate_turn(&entry->gate, ahead);
+		if (!is_ours(entry))
+			continue;
+		partner_api_gate_turn(&entry->gate, ahead);
+		entry->refused_until -= ahead;
 	}
 	LWLockRelease(partner_api_limits->lock);
 }

@@ -233,6 +233,8 @@ partner_api_live_check(const PartnerApiServer *server,
 	const char *hint = read_hint(reason);
 	const List *secrets = partner_api_server_secrets(server, instance_token);
 
+	if (instance_token == NULL)
+		partner_api_limits_answered(&server->limits, reason);
 	if (reason == PARTNER_API_REASON_NONE)
 		return;
 	if (!response->complete)

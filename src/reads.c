@@ -95,6 +95,7 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 	PartnerApiRequest request = {0};
 	PartnerApiPage page = {0};
 	const PartnerApiResponse *response;
+	PartnerApiReason reason;
 	int64		started = partner_api_monotonic_us();
 	int64		latency_us;
 	char	   *message = NULL;
@@ -105,8 +106,9 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 	server->provider->build_list(&filter, 1, &server->credential, &request);
 	/* whoever asks wants to know now: it probes an open circuit */
 	response = partner_api_live_fetch(server, PARTNER_API_PROBE, &request);
-	ok = partner_api_provider_reason(server->provider, response) ==
-		PARTNER_API_REASON_NONE &&
+	reason = partner_api_provider_reason(server->provider, response);
+	partner_api_limits_answered(&server->limits, reason);
+	ok = reason == PARTNER_API_REASON_NONE &&
 		server->provider->parse_list(&filter, response, 1, &page,
 									 &message);
 

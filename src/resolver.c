@@ -342,7 +342,8 @@ partner_api_look_page(PartnerApiTransfer *transfer,
 					  const PartnerApiResponse *response, TimestampTz now)
 {
 	PartnerApiLook *look = transfer->look;
-	const PartnerApiProvider *provider = transfer->account->server->provider;
+	const PartnerApiServer *server = transfer->account->server;
+	const PartnerApiProvider *provider = server->provider;
 	PartnerApiPage page = {0};
 	char	   *message = NULL;
 	const char *problem;
@@ -357,6 +358,10 @@ partner_api_look_page(PartnerApiTransfer *transfer,
 	readable = provider->parse_list(&filter, response, look->page, &page,
 									&message);
 	MemoryContextSwitchTo(before);
+	partner_api_limits_answered(&server->limits, readable ?
+								PARTNER_API_REASON_NONE :
+								partner_api_provider_reason(provider,
+															response));
 	if (!readable)
 		return settle_all(transfer, response, message, now);
 	inspect_rows(transfer, partner_api_listing_add(&look->listing, &page));

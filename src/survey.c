@@ -410,9 +410,13 @@ take_rows(Reading *reading, const PartnerApiResponse *response)
 	{
 		List	   *secrets = partner_api_server_secrets(server, NULL);
 
+		partner_api_limits_answered(&server->limits,
+									partner_api_provider_reason(server->provider,
+																response));
 		end_reading(reading, partner_api_redact_utf8(message, secrets));
 		return false;
 	}
+	partner_api_limits_answered(&server->limits, PARTNER_API_REASON_NONE);
 	reading->rows = list_concat(reading->rows,
 								partner_api_listing_add(&reading->listing,
 														&page));

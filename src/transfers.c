@@ -425,6 +425,25 @@ provider_skew_us(const PartnerApiResponse *response, TimestampTz now)
 	return Min(Max(theirs - now, 0), MOST_SKEW_US);
 }
 
+/*
+ * What a verdict says of the partner's own credential: nothing, where the
+ * request carried an instance's too.
+ */
+static void
+judge_credential(const PartnerApiTransfer *transfer,
+				 const PartnerApiVerdict *verdict)
+{
+	const PartnerApiServer *server = transfer->account->server;
+	PartnerApiKind kind = transfer->claim->kind;
+
+	if (!partner_api_kind_traits(kind)->creates &&
+		server->provider->needs_token(kind))
+		return;
+	partner_api_limits_answered(&server->limits,
+								verdict->kind == PARTNER_API_DONE ?
+								PARTNER_API_REASON_NONE : verdict->reason);
+}
+
 /* Judge the answer to the action's own request. */
 static PartnerApiSettlement *
 finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
@@ -442,6 +461,7 @@ finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
 								 unconstify(char *, response->body),
 								 response->body_len);
 	partner_api_provider_judge(server->provider, &action, response, &verdict);
+	judge_credential(transfer, &verdict);
 	partner_api_verdict_consider(transfer, now, &verdict);
 	next = partner_api_after_attempt(transfer->claim, &verdict, now);
 	card_gone = partner_api_card_was_last(transfer->claim,

@@ -44,7 +44,8 @@ CREATE FUNCTION server_limits(
 	OUT blocked_until timestamptz, OUT blocked_by text, OUT circuit text,
 	OUT circuit_since timestamptz, OUT next_probe_at timestamptz,
 	OUT failures integer, OUT last_success_at timestamptz,
-	OUT last_failure_at timestamptz, OUT last_error text)
+	OUT last_failure_at timestamptz, OUT last_error text,
+	OUT refused_since timestamptz, OUT refused_until timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'partner_api_server_limits'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
@@ -59,7 +60,8 @@ SELECT f.srvname AS server, l.token_fingerprint, p.server IS NOT NULL AS paused,
 	   p.reason AS pause_reason, p.paused_at, p.paused_by,
 	   coalesce(l.circuit, 'closed') AS circuit, l.circuit_since,
 	   l.next_probe_at, l.failures, l.last_success_at, l.last_failure_at,
-	   l.last_error, l.blocked_until, l.blocked_by, l.in_flight,
+	   l.last_error, l.refused_since, l.refused_until, l.blocked_until,
+	   l.blocked_by, l.in_flight,
 	   l.max_concurrency, l.rate_limit, l.burst, l.tokens_left,
 	   a.waiting, a.held, a.sending, a.unknown, a.needs_attention,
 	   a.oldest_due_at

@@ -89,6 +89,8 @@ FROM (
 		   WHEN p.server = ANY (c.paused) THEN 'the server is paused'
 		   WHEN p.server = ANY (c.unreached)
 				THEN 'the provider is not reached'
+		   WHEN p.server = ANY (c.refused)
+				THEN 'the provider refuses the token'
 		   WHEN EXISTS (
 				SELECT FROM server_surveys s
 				WHERE s.server = p.server AND s.listed_at IS NULL)
@@ -131,7 +133,13 @@ FROM (
 			   ARRAY(SELECT server FROM server_pauses) AS paused,
 			   ARRAY(SELECT srvname FROM server_limits()
 					 JOIN pg_catalog.pg_foreign_server ON oid = server_oid
-					 WHERE circuit <> 'closed') AS unreached OFFSET 0) c
+					 WHERE circuit <> 'closed') AS unreached,
+			   /* old tokens may be refused while a new one is not */
+			   ARRAY(SELECT srvname FROM server_limits()
+					 JOIN pg_catalog.pg_foreign_server ON oid = server_oid
+					 GROUP BY srvname
+					 HAVING bool_and(refused_since IS NOT NULL)) AS refused
+			   OFFSET 0) c
 	LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server) t
 LEFT JOIN LATERAL server_deadlines(t.server) d ON true
 WHERE t.reason IS NOT NULL;

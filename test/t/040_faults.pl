@@ -478,6 +478,7 @@ $action = enqueue('create_instance', "'stranger'");
 is($node->wait_for_state($action, 'needs_attention'),
 	'failed', 'a wrong token: failed');
 is(verdicts($action), 'failed', '... at once');
+advance(61);
 $action = $node->sql("SELECT partner_api.enqueue_create_instance('zapi',"
 	  . " 'in time', deadline => partner_api.clock() + interval '1 day')");
 wait_for_verdicts($action, 1);

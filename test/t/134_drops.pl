@@ -88,6 +88,7 @@ $sandbox->config(tokens => ['tomorrow']);
 $action = enqueue('wrong token');
 is($node->wait_for_state($action, 'failed'),
 	'failed', 'an action that meets a wrong token fails');
+$node->set_clock($sandbox, "partner_api.clock() + interval '61 s'");
 my $kept = enqueue('mended token',
 	"deadline => partner_api.clock() + interval '1 day'");
 waits_for($kept, qr/Bad Credentials/, 'with a deadline it is kept');

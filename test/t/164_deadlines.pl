@@ -143,7 +143,7 @@ my $refused = enqueue('refused', '90 min', '-1 s');
 $node->wait_for("SELECT attempts > 0 AND state = 'waiting'"
 	  . " FROM partner_api.pending_actions WHERE action_id = $refused");
 $node->drive_pass;
-like(logged('deadline_warning', $refused), qr/: last try: .*Bad Credentials/,
+like(logged('deadline_warning', $refused), qr/: the provider refuses the token; last try: .*Bad Credentials/,
 	'a try that failed within the time: announced with its error');
 unlike(slurp_file($node->logfile), qr/$PartnerApi::Sandbox::TOKEN/,
 	'... and without a secret');
@@ -156,6 +156,8 @@ $node->set_option(deadline_alarm => '20 min');
 $node->drive_pass;
 is(said('deadline_alarm', $refused), 1, 'a changed option counts at once');
 $sandbox->config(tokens => [$PartnerApi::Sandbox::TOKEN]);
+$node->sql("SELECT partner_api.test_connection('zapi')");
+turn_before($refused, '5 min');
 $node->wait_for_state($refused, 'done');
 
 # ---- once more after retry_action ----

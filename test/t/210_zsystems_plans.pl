@@ -259,6 +259,8 @@ foreach my $status (401, 403)
 		"a token that is refused with $status", 'refused');
 }
 $sandbox->config(tokens => [$PartnerApi::Sandbox::TOKEN]);
+is($node->sql("SELECT ok FROM partner_api.test_connection('zs')"),
+	't', 'the token is accepted again');
 is($sandbox->effects('create_plan'), $refused, 'none of these had an effect');
 is($node->sql('SELECT count(*) FROM partner_api.pending_actions'), 0,
 	'... and none is left open');
