@@ -428,6 +428,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	client partner_api.clients;
+	facts jsonb := partner_api.event_facts(event.details) - 'created_at';
 BEGIN
 	SELECT c.* INTO client FROM partner_api.clients c
 	WHERE c.server = event.server AND c.client_id = event.object_id
@@ -436,9 +437,11 @@ BEGIN
 		client.origin := partner_api.event_origin(event);
 		client.created_at := event.occurred_at;
 		client.action_id := event.action_id;
+	ELSIF (facts->>'existed')::boolean THEN
+		/* what was asked for again changed nothing at the provider */
+		facts := facts || jsonb_strip_nulls(to_jsonb(client) - 'customer_ref');
 	END IF;
-	client := jsonb_populate_record(client,
-		partner_api.event_facts(event.details) - 'created_at');
+	client := jsonb_populate_record(client, facts);
 	client.server := event.server;
 	client.client_id := event.object_id;
 	INSERT INTO partner_api.clients AS c SELECT client.*

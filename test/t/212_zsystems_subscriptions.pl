@@ -119,11 +119,14 @@ is_deeply([ @there{qw(nome email cpf dataNascimento telefone celular)} ],
 		'1133334444', '11999998888' ],
 	'... as the provider names it');
 
-my $again = call('create_client', "name => 'Ana'", "document => '12345678909'");
+my $again = call('create_client', "name => 'Ana'", "document => '12345678909'",
+	"customer_ref => 'ana'");
 
 is($again->{client_id}, $client->{client_id},
 	'a document that is known, under 202, leads to the client that has it');
 is($sandbox->effects('create_client'), 1, '... and to no second one');
+is(join('|', @$again{qw(name customer_ref)}),
+	'Ana Souza|ana', '... who keeps her name');
 is(call('find_client', "'123.456.789-09'")->{client_id},
 	$client->{client_id}, 'a client is found by the document');
 is( $node->sql("SELECT count(*) FROM partner_api.find_client('zs', '52998224725')"),
