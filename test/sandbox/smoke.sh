@@ -204,6 +204,7 @@ check_instance_calls()
 	check "status of a connected one" '200 {"connected":true,"error":"You are already connected.","smartphoneConnected":true}' \
 		"$(call GET "$path/status")"
 	check "disconnect" '200 {"value":true}' "$(call GET "$path/disconnect")"
+	check "restart" '200 {"value":true}' "$(call GET "$path/restart")"
 	check "disconnect is GET" 405 "$(call POST "$path/disconnect" | cut -c1-3)"
 	check "percent-encoded path" 200 "$(call GET "${path/instances/%69nstances}/status" | cut -c1-3)"
 	check "token is masked" "/instances/$id/token/***/status" \

@@ -522,7 +522,9 @@ static const SandboxRoute routes[] = {
 	{SANDBOX_INSTANCE_STATUS, "GET", {INSTANCE, "status"},
 	INSTANCE_CALL, SANDBOX_NO_BODY, sandbox_zapi_status},
 	{SANDBOX_DISCONNECT_INSTANCE, "GET", {INSTANCE, "disconnect"},
-	INSTANCE_CALL, SANDBOX_NO_BODY, sandbox_zapi_disconnect}
+	INSTANCE_CALL, SANDBOX_NO_BODY, sandbox_zapi_disconnect},
+	{SANDBOX_REBOOT_INSTANCE, "GET", {INSTANCE, "restart"},
+	INSTANCE_CALL, SANDBOX_NO_BODY, sandbox_zapi_restart}
 };
 
 const SandboxProvider sandbox_zapi = {

@@ -51,5 +51,6 @@ extern void sandbox_zapi_qr_code(SandboxRequest *request);
 extern void sandbox_zapi_phone_code(SandboxRequest *request);
 extern void sandbox_zapi_status(SandboxRequest *request);
 extern void sandbox_zapi_disconnect(SandboxRequest *request);
+extern void sandbox_zapi_restart(SandboxRequest *request);
 
 #endif							/* SANDBOX_ZAPI_H */

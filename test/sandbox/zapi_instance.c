@@ -117,3 +117,13 @@ sandbox_zapi_disconnect(SandboxRequest *request)
 		request->effects++;
 	reply_value(request, json_true());
 }
+
+/* GET /restart; a linked phone stays linked */
+void
+sandbox_zapi_restart(SandboxRequest *request)
+{
+	if (usable_instance(request) == NULL)
+		return;
+	request->effects++;
+	reply_value(request, json_true());
+}

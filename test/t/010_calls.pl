@@ -148,6 +148,12 @@ $row = call('disconnect_instance', $id);
 ok(!$row->{connected}, 'disconnect returns that it is not connected');
 ok(!$sandbox->instance($id)->{connected}, '... at the provider');
 
+$before = $sandbox->counters('reboot_instance')->{effects};
+is(call('reboot_instance', $id)->{instance_id},
+	$id, 'reboot returns the instance');
+is($sandbox->counters('reboot_instance')->{effects} - $before,
+	1, '... which was restarted at the provider');
+
 $row = call('cancel_instance', $id);
 $there = $sandbox->instance($id);
 is($row->{status}, 'cancelling', 'cancel returns the running instance');
