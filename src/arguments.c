@@ -86,7 +86,9 @@ check_finite(bool finite, const char *name)
 	if (!finite)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("%s must be finite", name));
+				errmsg("argument \"%s\" must be a finite time", name),
+				errdetail("The value is infinity or -infinity."),
+				errhint("Leave it out where there is no such time."));
 }
 
 /* Set a member to an argument, in the form that JSON has for its type. */

@@ -207,10 +207,17 @@ partner_api_live_refused(const PartnerApiServer *server,
 					  words != NULL ? words : "(nothing)"));
 }
 
-/* What a caller can do about a refused read; NULL if nothing in general. */
+/*
+ * What a caller can do about a refused read; NULL if nothing in general.  A
+ * new instance may refuse its own token for some minutes.
+ */
 static const char *
-read_hint(PartnerApiReason reason)
+read_hint(const PartnerApiServer *server, const char *instance_token,
+		  PartnerApiReason reason)
 {
+	if (reason == PARTNER_API_REASON_CREDENTIAL && instance_token != NULL &&
+		server->provider->ready_ms > 0)
+		return "Try again in some minutes if the instance is new (its ready_at is null); else partner_api.sync_instances() reads its token anew.";
 	switch (reason)
 	{
 		case PARTNER_API_REASON_LOST:
@@ -230,7 +237,7 @@ partner_api_live_check(const PartnerApiServer *server,
 {
 	PartnerApiReason reason = partner_api_provider_reason(server->provider,
 														  response);
-	const char *hint = read_hint(reason);
+	const char *hint = read_hint(server, instance_token, reason);
 	const List *secrets = partner_api_server_secrets(server, instance_token);
 
 	if (instance_token == NULL)
