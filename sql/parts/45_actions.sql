@@ -100,7 +100,7 @@ COMMENT ON COLUMN pending_actions.kind IS
 COMMENT ON COLUMN pending_actions.state IS
 'waiting, held, sending, unknown or needs_attention';
 COMMENT ON COLUMN pending_actions.instance_id IS
-'instance acted on; null while it does not exist, and for bulk actions';
+'id of what is acted on: the instance or, by kind, the plan, subscription, client or invoice; null while it does not exist, and for bulk actions';
 COMMENT ON COLUMN pending_actions.arguments IS
 'arguments of the call';
 COMMENT ON COLUMN pending_actions.customer_ref IS

@@ -27,7 +27,7 @@ RETURNS TABLE (
 AS 'MODULE_PATHNAME', 'partner_api_remote_instances'
 LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 COMMENT ON FUNCTION remote_instances(name, text, text) IS
-'the instances that the provider lists now, all pages; query searches name and id, middleware is web or mobile';
+'the instances that the provider lists now, all pages; query searches name and id, middleware is web or mobile at Z-API, the messenger at Green API';
 REVOKE ALL ON FUNCTION remote_instances(name, text, text) FROM PUBLIC;
 
 CREATE FUNCTION instance_status(server name, instance_id text,
