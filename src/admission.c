@@ -111,7 +111,7 @@ partner_api_admission_begin(PartnerApiAccounts *accounts, MemoryContext claims,
 
 /* ---- admitting claims ---- */
 
-/* Is what waits in the queue of a credential kept back, since it is refused? */
+/* Is the queue of a credential held, since that is refused? */
 static bool
 is_refused(const PartnerApiLimits *limits, PartnerApiUrgency urgency,
 		   PartnerApiRefusal *refusal)

@@ -67,7 +67,7 @@ partner_api_announce(int elevel, const char *event, const char *server,
 			errcode(elevel >= WARNING ? ERRCODE_WARNING :
 					ERRCODE_SUCCESSFUL_COMPLETION),
 			errmsg("partner_api %s", message),
-			/* by which of our functions it came here helps nobody */
+	/* by which of our functions it came here helps nobody */
 			errhidecontext(true));
 }
 

@@ -42,24 +42,24 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
 #define COLUMN AttributeRelationId
 
 #define TEXT(catalog, name, superuser_only) \
-	{name, catalog, PARTNER_API_OPTION_TEXT, superuser_only, NULL, 0, 0, NULL, \
-	PARTNER_API_NEEDS_NOTHING}
+	{name, catalog, PARTNER_API_OPTION_TEXT, superuser_only, NULL, 0, 0, \
+	NULL, PARTNER_API_NEEDS_NOTHING}
 #define INTEGER(name, fallback, min, max) \
-	{name, SERVER, PARTNER_API_OPTION_INTEGER, false, fallback, min, max, NULL, \
-	PARTNER_API_NEEDS_NOTHING}
+	{name, SERVER, PARTNER_API_OPTION_INTEGER, false, fallback, min, max, \
+	NULL, PARTNER_API_NEEDS_NOTHING}
 #define RATE(name, fallback, max) \
 	{name, SERVER, PARTNER_API_OPTION_RATE, false, fallback, 0, max, NULL, \
 	PARTNER_API_NEEDS_NOTHING}
 #define DURATION(name, fallback, need) \
-	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, NULL, \
-	PARTNER_API_NEEDS_##need}
+	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, \
+	NULL, PARTNER_API_NEEDS_##need}
 #define CHOICE(name, fallback, choices, need) \
-	{name, SERVER, PARTNER_API_OPTION_CHOICE, false, fallback, 0, 0, choices, \
-	PARTNER_API_NEEDS_##need}
+	{name, SERVER, PARTNER_API_OPTION_CHOICE, false, fallback, 0, 0, \
+	choices, PARTNER_API_NEEDS_##need}
 /* what may be left unlimited; NO_CAP is below the least that can be given */
 #define LIMIT(catalog, name) \
-	{name, catalog, PARTNER_API_OPTION_INTEGER, false, NULL, 0, INT_MAX, NULL, \
-	PARTNER_API_NEEDS_INSTANCES}
+	{name, catalog, PARTNER_API_OPTION_INTEGER, false, NULL, 0, INT_MAX, \
+	NULL, PARTNER_API_NEEDS_INSTANCES}
 #define SPECIAL(name, kind, need) \
 	{name, SERVER, kind, false, NULL, 0, 0, NULL, PARTNER_API_NEEDS_##need}
 

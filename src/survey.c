@@ -410,9 +410,6 @@ take_rows(Reading *reading, const PartnerApiResponse *response)
 	{
 		List	   *secrets = partner_api_server_secrets(server, NULL);
 
-		partner_api_limits_answered(&server->limits,
-									partner_api_provider_reason(server->provider,
-																response));
 		end_reading(reading, partner_api_redact_utf8(message, secrets));
 		return false;
 	}
