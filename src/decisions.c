@@ -351,14 +351,19 @@ static void
 confirm_create(int64 action_id, const Subject *subject,
 			   const char *instance_id)
 {
-	static const Oid types[] = {INT8OID, TEXTOID, INTERVALOID, TEXTOID};
+	static const Oid types[] = {INT8OID, TEXTOID, INTERVALOID, TEXTOID,
+	INT8OID};
 	static PartnerApiStatement statement = {
-		"SELECT partner_api.adopt_effect($1, $2, $3, $4, NULL)", 4, types, NULL
+		"SELECT partner_api.adopt_effect($1, $2, $3, $4,"
+		"  (1000 * extract(epoch FROM partner_api.clock()))::bigint"
+		"  + nullif($5, 0))", 5, types, NULL
 	};
 	ForeignServer *foreign = GetForeignServerByName(subject->server, true);
 	List	   *options = foreign == NULL ? NIL : foreign->options;
 	Interval	lead = {.time = partner_api_option_interval(options, "sign_lead")};
-	Datum		values[4];
+	int64		ready_ms = foreign == NULL ? 0 :
+	partner_api_server_provider(foreign->serverid)->ready_ms;
+	Datum		values[5];
 
 	check_effect(action_id, subject, instance_id);
 	values[0] = Int64GetDatum(action_id);
@@ -366,6 +371,7 @@ confirm_create(int64 action_id, const Subject *subject,
 	values[2] = IntervalPGetDatum(&lead);
 	values[3] = CStringGetTextDatum(partner_api_option_text(options,
 															"trial_end"));
+	values[4] = Int64GetDatum(ready_ms);
 	partner_api_execute(&statement, values, NULL, SPI_OK_SELECT);
 }
 

@@ -267,8 +267,9 @@ choose(const PartnerApiClaim *claim, const PartnerApiEvidence *evidence,
 	if (!evidence->last)
 		choice = choose_without_proof(claim, evidence, server, now);
 	if (choice == SEND_AGAIN &&
-		partner_api_why_not_again(claim, server,
-								  evidence->shows_nonces) != NULL)
+		(evidence->stranger ||
+		 partner_api_why_not_again(claim, server,
+								   evidence->shows_nonces) != NULL))
 		return ASK_A_PERSON;
 	return choice;
 }

@@ -46,6 +46,8 @@ typedef struct PartnerApiEvidence
 	bool		whole;			/* it was read without a filter */
 	bool		last;			/* so late that an effect would show */
 	bool		shows_nonces;	/* the server's list shows them unmodified */
+	bool		stranger;		/* what has none may be the effect all the
+								 * same */
 } PartnerApiEvidence;
 
 extern PartnerApiNextStep partner_api_after_attempt(const PartnerApiClaim *claim,

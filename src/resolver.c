@@ -175,6 +175,8 @@ explain(const PartnerApiTransfer *transfer, const PartnerApiNextStep *next,
 		return "the provider's list does not show the effect yet";
 	if (evidence->finding == PARTNER_API_FINDING_CONTRADICTION)
 		return "the provider's list shows a state that the request does not lead to";
+	if (evidence->stranger)
+		return "the provider's list shows an instance of that time under another name: if it is the effect, give its id to partner_api.resolve_action(), else send the action again with partner_api.retry_action()";
 	why = partner_api_why_not_again(transfer->claim, transfer->account->server,
 									evidence->shows_nonces);
 	return why != NULL ? why :
@@ -218,7 +220,8 @@ conclude(PartnerApiTransfer *transfer, const PartnerApiLook *look,
 		.finding = partner_api_sighting_judge(transfer),
 		.whole = look->query == NULL,
 		.last = partner_api_look_is_last(transfer->claim),
-		.shows_nonces = account->list_shows_nonces || sighting->nonce_seen
+		.shows_nonces = account->list_shows_nonces || sighting->nonce_seen,
+		.stranger = sighting->stranger
 	};
 	PartnerApiNextStep next;
 	PartnerApiSettlement *settlement;

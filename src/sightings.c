@@ -18,6 +18,10 @@
 #include "json.h"
 #include "sightings.h"
 
+/* A request has its effect when it was sent; clocks differ, requests hang. */
+#define EARLIEST_EFFECT_MS 60000
+#define LATEST_EFFECT_MS 600000
+
 /* ---- taking note of rows ---- */
 
 /* Add the nonce that a text begins with to those that are looked for. */
@@ -172,6 +176,23 @@ take_present(PartnerApiTransfer *transfer, const char *instance_id)
 	MemoryContextSwitchTo(before);
 }
 
+/*
+ * May an instance that nobody has marked be the effect of the create, under a
+ * name that was cut short or changed?  One that the provider made at that
+ * time; asked only where a second one costs money from the beginning.
+ */
+static bool
+is_stranger(const PartnerApiTransfer *transfer, const PartnerApiListRow *row)
+{
+	int64		sent_ms =
+	partner_api_unix_ms_from_timestamp(transfer->claim->sent_at);
+
+	return transfer->account->server->provider->trial_ms == 0 &&
+		row->created_ms != 0 && !is_deleted(row) &&
+		row->created_ms >= sent_ms - EARLIEST_EFFECT_MS &&
+		row->created_ms <= sent_ms + LATEST_EFFECT_MS;
+}
+
 /* Take note of what one row says about a create. */
 static void
 add_to_create(PartnerApiTransfer *transfer, const PartnerApiMarkedRow *marked)
@@ -180,7 +201,11 @@ add_to_create(PartnerApiTransfer *transfer, const PartnerApiMarkedRow *marked)
 	ListCell   *lc;
 
 	if (!marked->has_nonce)
+	{
+		if (is_stranger(transfer, marked->row))
+			sighting->stranger = true;
 		return;
+	}
 	foreach(lc, sighting->nonces)
 	{
 		const PartnerApiNonce *nonce = lfirst(lc);

@@ -22,6 +22,7 @@ typedef struct PartnerApiSighting
 	PartnerApiListRow *found;	/* the row it is about, copied */
 	int			surplus;		/* further instances of the same create */
 	bool		nonce_seen;		/* a row showed a nonce of ours unmodified */
+	bool		stranger;		/* a row may be its effect, renamed */
 	List	   *present;		/* bulk delete: ids that are still there */
 	/* what is no instance: */
 	PartnerApiAction action;	/* for the provider's judgement of rows */

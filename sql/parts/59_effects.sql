@@ -97,7 +97,7 @@ BEGIN
 		'await_until', await_until,
 		'settings_asked',
 		CASE WHEN await_until IS NOT NULL
-			 THEN ordered.arguments->'settings' END));
+			 THEN (ordered.arguments->'settings') - 'webhookUrlToken' END));
 	PERFORM partner_api.close_action(of_action, 'done', NULL, of_instance,
 									 facts::text);
 	INSERT INTO partner_api.instance_events

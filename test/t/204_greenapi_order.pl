@@ -137,7 +137,8 @@ is($sandbox->instance($kept)->{state}, 'deleted', '... until it is deleted');
 $sandbox->fault(operation => 'create_instance', type => 'reset_after');
 $sandbox->fault(operation => 'list_instances', type => 'status',
 	status => 500, times => 0);
-my $order = enqueue('create_instance', q('listed', '{"stateWebhook": true}'),
+my $order = enqueue('create_instance',
+	q('listed', '{"stateWebhook": true, "webhookUrlToken": "s3cr3t"}'),
 	"deadline => partner_api.clock() + interval '10 min'");
 $node->wait_for_state($order, 'unknown');
 advance('11 min');
@@ -152,6 +153,37 @@ is($node->wait_for_state($order, 'done'), 'done',
 $node->wait_until_settled;
 is(events($listed), 'adopted ready settings_checked',
 	'... and its instance is waited for and compared');
+is_deeply(mirror($listed)->{settings_differ}, {}, '... without its secrets');
+
+# ---- one whose name is not what was sent ----
+
+my $blind = $sandbox->fault(operation => 'list_instances', type => 'status',
+	status => 500);
+
+$sandbox->fault(operation => 'create_instance', type => 'reset_after');
+$order = enqueue('create_instance', "'renamed'");
+$sandbox->wait_until('the first look failed',
+	sub { $sandbox->hits($blind) > 0 });
+my ($renamed) = map { $_->{id} } $sandbox->created('renamed');
+$sandbox->change($renamed, name => 'by hand');
+my $made = $sandbox->effects('create_instance');
+foreach (1 .. 3)
+{
+	advance('2 min');
+	$node->drive_pass;
+}
+is($node->wait_for_state($order, 'needs_attention'), 'needs_attention',
+	'a create that may have made an instance of another name is a person\'s');
+like($node->action($order)->{last_error},
+	qr/of that time under another name.*resolve_action.*retry_action/,
+	'... who is told so');
+is($sandbox->effects('create_instance'), $made, '... and not sent again');
+$node->sql("SELECT partner_api.sync_instances('green')");
+$node->sql("SELECT partner_api.resolve_action($order, '$renamed')");
+is(mirror($renamed)->{origin}, 'adopted', '... and says what it came to');
+$node->wait_until_settled;
+is(events($renamed), 'imported adopted ready',
+	'... and that is waited for');
 
 # ---- an instance that shows late, after its create was sent again ----
 
