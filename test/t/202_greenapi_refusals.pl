@@ -292,6 +292,14 @@ $node->sql("GRANT SELECT ON partner_api.instance_secrets TO linker");
 like($node->sql($link, role => 'linker'), qr/$token/, '... until granted');
 is(scalar $sandbox->requests, $requests, '... without a request');
 
+# what is new refuses its own token for a while
+quick(greenapi_making_seconds => 30);
+$id = create('early');
+$node->fails_with("SELECT partner_api.instance_qr('green', '$id')",
+	'28000', { hint => qr/some minutes.*ready_at/ },
+	'the QR code of a new instance: a hint says what to wait for');
+quick();
+
 # ---- secrets ----
 
 my $log = slurp_file($node->logfile);

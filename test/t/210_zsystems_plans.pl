@@ -189,6 +189,9 @@ is($sandbox->effects('create_plan'),
 
 # ---- refused before anything is sent ----
 
+my $recorded = 'SELECT (SELECT count(*) FROM partner_api.pending_actions)'
+  . ' + (SELECT count(*) FROM partner_api.action_history)';
+my $actions = $node->sql($recorded);
 my $before = $sandbox->counters('create_plan')->{requests};
 
 foreach my $bad (
@@ -227,6 +230,7 @@ isnt($node->error('SELECT partner_api.create_plan('
 	'none', 'a fraction of a cent is no amount');
 is($sandbox->counters('create_plan')->{requests}, $before,
 	'... and nothing of this was sent');
+is($node->sql($recorded), $actions, '... nor recorded');
 like($node->start_sql('SET client_min_messages = warning;'
 		  . ' SELECT partner_api.create_plan('
 		  . arguments('voucher', payment_methods => "'voucher'") . ')')
