@@ -29,6 +29,41 @@
 #include "utils/jsonb.h"
 #include "utils/syscache.h"
 
+/* Raise ERROR if an argument is null that must be given. */
+static void
+check_given(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("%s must not be null", name));
+}
+
+/* The name of the server, the first argument of most functions. */
+char *
+partner_api_argument_server(FunctionCallInfo fcinfo)
+{
+	check_given(fcinfo, 0, "server");
+	return pstrdup(NameStr(*PG_GETARG_NAME(0)));
+}
+
+/* A text argument that must be given. */
+char *
+partner_api_argument_required(FunctionCallInfo fcinfo, int arg,
+							  const char *name)
+{
+	check_given(fcinfo, arg, name);
+	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+/* One that may be null. */
+char *
+partner_api_argument_text(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
 /* A jsonb argument as a JSON object; raises ERROR if it is none. */
 json_t *
 partner_api_argument_json(FunctionCallInfo fcinfo, int arg, const char *name)
@@ -140,25 +175,6 @@ put_argument(json_t *arguments, const char *name, FunctionCallInfo fcinfo,
 	}
 }
 
-/* Text of an argument that may be null. */
-static char *
-text_argument(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_ARGISNULL(arg) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-/* The id of what the action is about, which must be given. */
-static char *
-id_argument(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("%s must not be null", name));
-	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
 /* Put one argument where it belongs. */
 static void
 fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
@@ -169,11 +185,11 @@ fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
 	if (strcmp(name, "run_at") == 0 || strcmp(name, "deadline") == 0)
 		return;					/* the caller's */
 	if (id != NULL && strcmp(name, id) == 0)
-		action->instance_id = id_argument(fcinfo, arg, name);
+		action->instance_id = partner_api_argument_required(fcinfo, arg, name);
 	else if (strcmp(name, "idempotency_key") == 0)
-		action->idempotency_key = text_argument(fcinfo, arg);
+		action->idempotency_key = partner_api_argument_text(fcinfo, arg);
 	else if (strcmp(name, "customer_ref") == 0)
-		action->customer_ref = text_argument(fcinfo, arg);
+		action->customer_ref = partner_api_argument_text(fcinfo, arg);
 	else if (PG_ARGISNULL(arg))
 		return;
 	else if (strcmp(name, "card") == 0)
@@ -204,11 +220,7 @@ partner_api_fill_by_name(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 			 fcinfo->flinfo->fn_oid);
 	get_func_arg_info(tuple, &types, &names, &modes);
 	ReleaseSysCache(tuple);
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("server must not be null"));
-	action->server = pstrdup(NameStr(*PG_GETARG_NAME(0)));
+	action->server = partner_api_argument_server(fcinfo);
 	for (int arg = 1; arg < PG_NARGS(); arg++)
 		fill_one(fcinfo, arg, names[arg], types[arg], action, arguments);
 	action->arguments = partner_api_canonical_json(arguments);

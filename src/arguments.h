@@ -17,6 +17,10 @@
 
 extern int	partner_api_fill_by_name(FunctionCallInfo fcinfo,
 									 PartnerApiNewAction *action);
+extern char *partner_api_argument_server(FunctionCallInfo fcinfo);
+extern char *partner_api_argument_required(FunctionCallInfo fcinfo, int arg,
+										   const char *name);
+extern char *partner_api_argument_text(FunctionCallInfo fcinfo, int arg);
 extern char *partner_api_canonical_json(json_t *value);
 extern json_t *partner_api_argument_json(FunctionCallInfo fcinfo, int arg,
 										 const char *name);

@@ -16,12 +16,12 @@
 #include "postgres.h"
 
 #include "clock.h"
-#include "commands/defrem.h"
 #include "foreign.h"
 #include "foreign/foreign.h"
 #include "json.h"
 #include "lib/stringinfo.h"
 #include "redact.h"
+#include "servers.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -147,22 +147,6 @@ partner_api_foreign_list_offered(const PartnerApiForeignList *list,
 	return provider->supports_list(list->list);
 }
 
-/* The value of an option in a list of them, or NULL. */
-static const char *
-option_value(List *options, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, options)
-	{
-		DefElem    *def = lfirst(lc);
-
-		if (strcmp(def->defname, name) == 0)
-			return defGetString(def);
-	}
-	return NULL;
-}
-
 /* The list that a foreign table shows; ERROR if its provider has no such. */
 const PartnerApiForeignList *
 partner_api_foreign_list(Oid table)
@@ -170,7 +154,7 @@ partner_api_foreign_list(Oid table)
 	const ForeignTable *foreign = GetForeignTable(table);
 	const PartnerApiProvider *provider =
 	partner_api_server_provider(foreign->serverid);
-	const char *name = option_value(foreign->options, "list");
+	const char *name = partner_api_option_text(foreign->options, "list");
 	const PartnerApiForeignList *list = name != NULL ? find_list(name) : NULL;
 
 	/* the validator has seen to it, unless the wrapper was without one */
@@ -216,8 +200,8 @@ const PartnerApiColumn *
 partner_api_foreign_column(const PartnerApiForeignList *list, Oid table,
 						   AttrNumber attribute)
 {
-	const char *name = option_value(GetForeignColumnOptions(table, attribute),
-									"column_name");
+	const char *name = partner_api_option_text(GetForeignColumnOptions(table, attribute),
+											   "column_name");
 
 	if (name == NULL)
 		name = get_attname(table, attribute, true);

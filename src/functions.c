@@ -38,36 +38,6 @@ typedef int (*FillAction) (FunctionCallInfo fcinfo,
 
 /* ---- arguments ---- */
 
-/* An argument that must be given; "what" names it. */
-static char *
-required_text(FunctionCallInfo fcinfo, int arg, const char *what)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("%s must not be null", what));
-	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-/* An argument that may be null. */
-static char *
-optional_text(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_ARGISNULL(arg) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-/* The first argument of every operation. */
-static void
-take_server(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
-{
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("server must not be null"));
-	action->server = pstrdup(NameStr(*PG_GETARG_NAME(0)));
-}
-
 /* Settings as a JSON object; null is the empty one. */
 static json_t *
 parse_settings(FunctionCallInfo fcinfo, int arg)
@@ -95,18 +65,18 @@ static int
 fill_create(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 {
 	json_t	   *arguments = partner_api_json_object();
-	char	   *name = required_text(fcinfo, 1, "instance_name");
-	char	   *trial_end = optional_text(fcinfo, 4);
+	char	   *name = partner_api_argument_required(fcinfo, 1, "instance_name");
+	char	   *trial_end = partner_api_argument_text(fcinfo, 4);
 
 	check_trial_end(trial_end);
-	take_server(fcinfo, action);
+	action->server = partner_api_argument_server(fcinfo);
 	partner_api_json_put_text(arguments, "name",
 							  partner_api_text_to_utf8(name));
 	partner_api_json_put(arguments, "settings", parse_settings(fcinfo, 2));
 	partner_api_json_put_text(arguments, "trial_end", trial_end);
 	action->arguments = partner_api_canonical_json(arguments);
-	action->customer_ref = optional_text(fcinfo, 3);
-	action->idempotency_key = optional_text(fcinfo, 5);
+	action->customer_ref = partner_api_argument_text(fcinfo, 3);
+	action->idempotency_key = partner_api_argument_text(fcinfo, 5);
 	return 6;
 }
 
@@ -114,10 +84,10 @@ fill_create(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 static int
 fill_instance(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 {
-	take_server(fcinfo, action);
-	action->instance_id = required_text(fcinfo, 1, "instance_id");
+	action->server = partner_api_argument_server(fcinfo);
+	action->instance_id = partner_api_argument_required(fcinfo, 1, "instance_id");
 	action->arguments = "{}";
-	action->idempotency_key = optional_text(fcinfo, 2);
+	action->idempotency_key = partner_api_argument_text(fcinfo, 2);
 	return 3;
 }
 
@@ -127,13 +97,13 @@ fill_subscription(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 {
 	json_t	   *arguments = partner_api_json_object();
 
-	take_server(fcinfo, action);
-	action->instance_id = required_text(fcinfo, 1, "instance_id");
+	action->server = partner_api_argument_server(fcinfo);
+	action->instance_id = partner_api_argument_required(fcinfo, 1, "instance_id");
 	if (!PG_ARGISNULL(2))
 		partner_api_json_put_bool(arguments, "with_calls",
 								  PG_GETARG_BOOL(2));
 	action->arguments = partner_api_canonical_json(arguments);
-	action->idempotency_key = optional_text(fcinfo, 3);
+	action->idempotency_key = partner_api_argument_text(fcinfo, 3);
 	return 4;
 }
 
@@ -193,7 +163,7 @@ fill_instances(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 	bool	   *nulls;
 	int			count;
 
-	take_server(fcinfo, action);
+	action->server = partner_api_argument_server(fcinfo);
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -213,7 +183,7 @@ fill_instances(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 	}
 	partner_api_json_put(arguments, "instance_ids", ids);
 	action->arguments = partner_api_canonical_json(arguments);
-	action->idempotency_key = optional_text(fcinfo, 2);
+	action->idempotency_key = partner_api_argument_text(fcinfo, 2);
 	return 3;
 }
 

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "arguments.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "live.h"
@@ -35,24 +36,17 @@ as_jsonb(const PartnerApiServer *server, const char *text)
 
 /* A text argument as UTF-8. */
 static char *
-text_argument(FunctionCallInfo fcinfo, int arg, const char *name)
+utf8_argument(FunctionCallInfo fcinfo, int arg, const char *name)
 {
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("%s must not be null", name));
-	return partner_api_text_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(arg)));
+	return partner_api_text_to_utf8(partner_api_argument_required(fcinfo, arg,
+																  name));
 }
 
 /* The server, which comes first. */
 static PartnerApiServer *
 server_argument(FunctionCallInfo fcinfo)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("server must not be null"));
-	return partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	return partner_api_live_server(partner_api_argument_server(fcinfo));
 }
 
 /*
@@ -64,7 +58,7 @@ partner_api_remote_objects(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	PartnerApiFilter filter = {0};
-	char	   *name = text_argument(fcinfo, 1, "list");
+	char	   *name = utf8_argument(fcinfo, 1, "list");
 	PartnerApiServer *server = server_argument(fcinfo);
 	ListCell   *lc;
 
@@ -76,7 +70,7 @@ partner_api_remote_objects(PG_FUNCTION_ARGS)
 				errhint("Lists are: plans, subscriptions, clients, invoices."));
 	partner_api_live_check_list(server, filter.list);
 	if (partner_api_list_is_narrow(filter.list))
-		filter.query = text_argument(fcinfo, 2, "query");
+		filter.query = utf8_argument(fcinfo, 2, "query");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	foreach(lc, partner_api_live_list(server, &filter))
 	{
@@ -95,7 +89,7 @@ Datum
 partner_api_remote_object(PG_FUNCTION_ARGS)
 {
 	PartnerApiServer *server = server_argument(fcinfo);
-	char	   *object = text_argument(fcinfo, 1, "object");
+	char	   *object = utf8_argument(fcinfo, 1, "object");
 	PartnerApiTarget target = {0};
 	PartnerApiReadResult result = {0};
 	PartnerApiRead read = PARTNER_API_READ_PLAN;
@@ -107,7 +101,7 @@ partner_api_remote_object(PG_FUNCTION_ARGS)
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("a \"%s\" cannot be read alone", object),
 				errhint("Objects are: plan, subscription."));
-	target.id = text_argument(fcinfo, 2, "object_id");
+	target.id = utf8_argument(fcinfo, 2, "object_id");
 	partner_api_check_instance_id(target.id);
 	partner_api_live_check_read(server, read, NULL);
 	partner_api_live_read(server, read, &target, NULL, &result);

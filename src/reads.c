@@ -13,6 +13,7 @@
 #include "access/genam.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "arguments.h"
 #include "catalog/namespace.h"
 #include "clock.h"
 #include "fmgr.h"
@@ -189,11 +190,7 @@ partner_api_remote_instances(PG_FUNCTION_ARGS)
 	PartnerApiFilter filter = {0};
 	ListCell   *lc;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("server must not be null"));
-	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	server = partner_api_live_server(partner_api_argument_server(fcinfo));
 	filter.query = optional_argument(fcinfo, 1);
 	filter.middleware = optional_argument(fcinfo, 2);
 	partner_api_live_check_list(server, filter.list);
