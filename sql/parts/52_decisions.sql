@@ -24,5 +24,5 @@ CREATE FUNCTION resolve_action(action_id bigint, remote_id text) RETURNS void
 AS 'MODULE_PATHNAME', 'partner_api_resolve_action'
 LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 COMMENT ON FUNCTION resolve_action(bigint, text) IS
-'say what an action that is unknown or needs attention came to: the instance that is its effect or bears it, null for none';
+'say what an action that is unknown or needs attention came to: the id of what it made or acts on, null for no effect';
 REVOKE ALL ON FUNCTION resolve_action(bigint, text) FROM PUBLIC;
