@@ -200,8 +200,8 @@ const PartnerApiColumn *
 partner_api_foreign_column(const PartnerApiForeignList *list, Oid table,
 						   AttrNumber attribute)
 {
-	const char *name = partner_api_option_text(GetForeignColumnOptions(table, attribute),
-											   "column_name");
+	List	   *options = GetForeignColumnOptions(table, attribute);
+	const char *name = partner_api_option_text(options, "column_name");
 
 	if (name == NULL)
 		name = get_attname(table, attribute, true);

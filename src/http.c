@@ -35,6 +35,7 @@
 #include "http_headers.h"
 #include "lib/ilist.h"
 #include "utils/memutils.h"
+#include "wipe.h"
 
 /*
  * A change does not go out on a connection that was idle for longer: the other
@@ -112,7 +113,7 @@ release_call(void *arg)
 	if (call->easy != NULL)
 		curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
-	free(call->body);
+	partner_api_wiping_free(call->body);	/* may repeat what was sent */
 }
 
 /* Reset callback: cut off the calls that are left, then close. */
