@@ -208,7 +208,9 @@ answer_held(Batch *batch, const Hold *hold, int64 action_id)
 							   claim->server);
 	answer->detail = psprintf("Action " INT64_FORMAT ": %s.", action_id,
 							  hold->reason);
-	answer->hint = psprintf("It goes on without the caller when there is room; partner_api.cancel_action(" INT64_FORMAT ") withdraws it.",
+	answer->hint = psprintf("It goes on without the caller when %s; partner_api.cancel_action(" INT64_FORMAT ") withdraws it.",
+							strcmp(hold->held_for, "dry_run") == 0 ?
+							"the server is live again" : "there is room",
 							action_id);
 	batch->answers = lappend(batch->answers, answer);
 }

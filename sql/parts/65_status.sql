@@ -213,7 +213,12 @@ AS $$
 	FROM (
 		SELECT a.enqueued_at, 1, 'enqueued',
 			   format('%s at %s by %s%s', a.kind, a.server, a.requested_by,
+					  /* once it was tried, that is when it is next looked at */
 					  CASE WHEN a.run_at > a.enqueued_at
+							AND a.run_at <= coalesce((
+								SELECT min(t.started_at)
+								FROM partner_api.action_attempts t
+								WHERE t.action_id = of_action), 'infinity')
 						   THEN ', to run at '
 								|| to_char(a.run_at, 'YYYY-MM-DD HH24:MI:SS')
 						   ELSE '' END)

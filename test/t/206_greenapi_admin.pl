@@ -132,5 +132,39 @@ advance('5 min');
 $node->wait_until_settled;
 is(events($lost), 'adopted ready', '... until it is');
 
+# ---- a server that is taken out of service between a logout and its delete ----
+
+$sandbox->change($lost, connected => \1);
+$sandbox->fault(operation => 'disconnect_instance', type => 'withhold');
+my $logouts = $sandbox->counters('disconnect_instance')->{requests};
+my $delete = $node->start_sql(
+	"SELECT partner_api.delete_instance('green', '$lost')");
+
+$sandbox->wait_for_requests('disconnect_instance', $logouts + 1);
+$node->set_option(mode => 'dry_run', 'green');
+$sandbox->release;
+PartnerApi::Cluster::error_is(
+	$delete->error, '53400',
+	{   detail => qr/dry_run mode/,
+		hint => qr/goes on without the caller when the server is live again/ },
+	'a delete whose server has gone into dry_run mode is held');
+is($sandbox->instance($lost)->{deleted_at}, undef, '... not sent');
+$node->set_option(mode => 'live', 'green');
+$node->wait_until_settled;
+ok($sandbox->instance($lost)->{deleted_at}, '... and sent when it is live');
+is($sandbox->phones_left_linked, 0, '... with no phone linked');
+
+# ---- what is told of an action that was found again ----
+
+$sandbox->fault(operation => 'create_instance', type => 'reset_after');
+my $found = $node->sql(
+	"SELECT partner_api.enqueue_create_instance('green', 'found')");
+
+is($node->wait_for_state($found, 'done'), 'done', 'a lost create is found');
+is($node->sql("SELECT detail FROM partner_api.action_timeline($found)"
+		  . " WHERE step = 'enqueued'"),
+	'create_instance at green by ' . $node->sql('SELECT current_user'),
+	'... and its timeline does not take a look for its schedule');
+
 $listener->end;
 done_testing();
