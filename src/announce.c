@@ -63,11 +63,11 @@ partner_api_announce(int elevel, const char *event, const char *server,
 	Async_Notify(CHANNEL, payload.data);
 	pfree(payload.data);
 
+	/* by which of our functions it came here helps nobody */
 	ereport(elevel,
 			errcode(elevel >= WARNING ? ERRCODE_WARNING :
 					ERRCODE_SUCCESSFUL_COMPLETION),
 			errmsg("partner_api %s", message),
-	/* by which of our functions it came here helps nobody */
 			errhidecontext(true));
 }
 

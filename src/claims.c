@@ -42,9 +42,10 @@
 /*
  * An instance, or plan and so on, has one call in flight or unknown; what is
  * due waits in the order in which it was enqueued.  A sign that is to be
- * withdrawn is not sent, and nothing waits for it.  A delete waits for the
- * disconnect before it even while that waits for its next try, unless its own
- * deadline is there: then the disconnect is not needed any more.
+ * withdrawn is not sent, and nothing waits for it, nor for the question whether
+ * an instance is ready: its turn may be far.  A delete waits for the disconnect
+ * before it even while that waits for its next try, unless its own deadline is
+ * there: then the disconnect is not needed any more.
  */
 #define NOT_BLOCKED \
 	" (p.instance_id IS NULL OR (NOT " WITHDRAWN("p") " AND NOT EXISTS (" \
@@ -55,6 +56,7 @@
 	"      AND (q.state IN ('sending', 'unknown')" \
 	"           OR (q.state = 'waiting' AND q.run_at <= $2" \
 	"               AND q.action_id < p.action_id" \
+	"               AND NOT (q.automatic AND q.kind = 'await_instance')" \
 	"               AND NOT " WITHDRAWN("q") " AND NOT " NO_TIME_FOR("q") ")" \
 	"           OR (q.state = 'waiting' AND q.automatic" \
 	"               AND q.kind = 'disconnect_instance'" \
@@ -520,6 +522,7 @@ partner_api_action_has_to_wait(const PartnerApiNewAction *action,
 		"   AND partner_api.acted_on(kind) = partner_api.acted_on($6)"
 		"   AND (state IN ('sending', 'unknown')"
 		"        OR state = 'waiting' AND run_at <= $3"
+		"           AND NOT (automatic AND kind = 'await_instance')"
 		"           AND NOT (kind = 'sign_instance' AND $4))"
 		" UNION ALL"
 		" SELECT FROM partner_api.pending_actions"

@@ -166,5 +166,33 @@ is($node->sql("SELECT detail FROM partner_api.action_timeline($found)"
 	'create_instance at green by ' . $node->sql('SELECT current_user'),
 	'... and its timeline does not take a look for its schedule');
 
+# ---- a question that waits for its turn holds up nothing ----
+
+advance('5 min');
+$node->wait_until_settled;
+$node->set_option(max_concurrency => 1, 'green');
+create($_) foreach 'asked', 'waits';
+$node->wait_for('SELECT count(*) = 2 FROM partner_api.pending_actions'
+	  . " WHERE attempts > 0 AND state = 'waiting'");
+my $asked = $sandbox->counters('instance_status')->{requests};
+$sandbox->fault(operation => 'instance_status', type => 'withhold');
+advance('6 s');
+$sandbox->wait_for_requests('instance_status', $asked + 1);
+my $reboot = $node->sql(
+	"SELECT partner_api.enqueue_reboot_instance('green', instance_id,"
+	  . " deadline => partner_api.clock() + interval '1 hour')"
+	  . ' FROM partner_api.pending_actions'
+	  . " WHERE kind = 'await_instance' AND state = 'waiting'");
+
+$node->drive_pass;
+$asked = ($sandbox->requests)[-1]{seq};
+$sandbox->release;
+$node->wait_for("SELECT attempts > 0 OR state <> 'waiting'"
+	  . " FROM partner_api.pending_actions WHERE action_id = $reboot"
+	  . ' UNION ALL SELECT true FROM partner_api.action_history'
+	  . " WHERE action_id = $reboot");
+is((grep { $_->{seq} > $asked } $sandbox->requests)[0]{operation},
+	'reboot_instance', 'what has a deadline goes before a question');
+
 $listener->end;
 done_testing();
