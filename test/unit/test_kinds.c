@@ -12,15 +12,12 @@
 
 #include "providers/kinds.h"
 
-#define EACH_KIND(kind) \
-	for (PartnerApiKind kind = 0; kind < PARTNER_API_KINDS; kind++)
-
 static void
 test_names(const void *unused)
 {
 	PartnerApiKind parsed;
 
-	EACH_KIND(kind)
+	for (PartnerApiKind kind = 0; kind < PARTNER_API_KINDS; kind++)
 	{
 		assert_true(partner_api_kind_parse(partner_api_kind_name(kind),
 										   &parsed));
@@ -34,7 +31,7 @@ test_names(const void *unused)
 static void
 test_ids(const void *unused)
 {
-	EACH_KIND(kind)
+	for (PartnerApiKind kind = 0; kind < PARTNER_API_KINDS; kind++)
 	{
 		const PartnerApiKindTraits *traits = partner_api_kind_traits(kind);
 		bool		batch = (kind == PARTNER_API_DELETE_INSTANCES);
@@ -49,7 +46,7 @@ test_ids(const void *unused)
 static void
 test_repeats(const void *unused)
 {
-	EACH_KIND(kind)
+	for (PartnerApiKind kind = 0; kind < PARTNER_API_KINDS; kind++)
 	{
 		const PartnerApiKindTraits *traits = partner_api_kind_traits(kind);
 
@@ -71,7 +68,7 @@ test_lists(const void *unused)
 {
 	PartnerApiList parsed;
 
-	EACH_KIND(kind)
+	for (PartnerApiKind kind = 0; kind < PARTNER_API_KINDS; kind++)
 		assert_int_equal(partner_api_kind_of_instance(kind),
 						 partner_api_kind_traits(kind)->list ==
 						 PARTNER_API_LIST_INSTANCES);
