@@ -34,7 +34,7 @@
 	"      AND c.kind = 'cancel_instance' AND c.state = 'waiting'" \
 	"      AND c.run_at <= $2 AND c.action_id > " q ".action_id))"
 
-/* The disconnect before a delete that is in the last seconds before its end. */
+/* The disconnect before a delete that is in its last seconds. */
 #define NO_TIME_FOR(q) \
 	" (" q ".automatic AND " q ".kind = 'disconnect_instance'" \
 	"  AND p.deadline <= $2 + interval '5 s') IS TRUE"
