@@ -119,7 +119,8 @@ REVOKE ALL ON FUNCTION cycle_cents(name, bigint, timestamptz) FROM PUBLIC;
 
 /*
  * Instances, but for those that are billed apart, and creates or signs that
- * may have had their effect; those that wait count if they are due before a time, those that are held if asked for.
+ * may have had their effect; those that wait count if they are due before a
+ * time, those that are held if asked for.
  * For max_cycle_cents: the units of cycle_rule() that the running cycle will
  * be billed for if nothing more happens.  Where it is billed by the day, what
  * begins the billing is the create.
