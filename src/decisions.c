@@ -501,7 +501,19 @@ partner_api_resolve_action(PG_FUNCTION_ARGS)
 
 /* ---- approve_trial ---- */
 
-/* Status of an instance; raises ERROR if its trial is over. */
+/* Refuse to approve what is billed without being approved. */
+static void
+check_has_trials(const PartnerApiServer *server)
+{
+	if (server->provider->trial_ms > 0)
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			errmsg("provider \"%s\" has no trials", server->provider->name),
+			errhint("There is nothing to approve."));
+}
+
+/* Raises ERROR for an instance that is not known, or whose trial is over. */
 static void
 check_trial(Datum server, const char *instance_id)
 {
@@ -571,7 +583,8 @@ partner_api_approve_trial(PG_FUNCTION_ARGS)
 	PartnerApiOwnerScope scope;
 
 	PreventCommandIfReadOnly("approve_trial()");
-	(void) partner_api_server_load(NameStr(*PG_GETARG_NAME(0)), role);
+	check_has_trials(partner_api_server_load(NameStr(*PG_GETARG_NAME(0)),
+											 role));
 	partner_api_owner_begin(&scope);
 	check_trial(PG_GETARG_DATUM(0), instance_id);
 	record_approval(PG_GETARG_DATUM(0), instance_id, role);

@@ -144,6 +144,22 @@ check_change(const json_t *arguments)
 }
 
 /*
+ * Refuse what would let a caller believe that nothing is billed unless
+ * somebody wants it so.  To be kept is what becomes of every instance.
+ */
+static void
+check_trial_end(const char *trial_end)
+{
+	if (trial_end != NULL && strcmp(trial_end, "sign") != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("provider \"%s\" has no trials",
+					   partner_api_greenapi.name),
+				errdetail("An instance is billed from its creation, until it is deleted."),
+				errhint("Leave out trial_end, and create the instance when it is wanted."));
+}
+
+/*
  * See provider.h.
  */
 void
@@ -154,6 +170,8 @@ partner_api_greenapi_check(const PartnerApiAction *action)
 		const json_t *name = json_object_get(action->arguments, "name");
 
 		partner_api_check_instance_name(json_string_value(name));
+		check_trial_end(json_string_value(json_object_get(action->arguments,
+														  "trial_end")));
 		check_given(action->arguments);
 		return;
 	}

@@ -85,6 +85,7 @@ settle();
 foreach (
 	[ 'sign_instance', qr/billed from its creation/ ],
 	[ 'update_subscription', qr/no subscription/, 'true' ],
+	[ 'approve_trial', qr/nothing to approve/ ],
 	[ 'cancel_instance', qr/delete_instance\(\).*cannot be undone/ ])
 {
 	my ($function, $hint, @more) = @$_;
@@ -94,6 +95,16 @@ foreach (
 		  . join(', ', "'green'", "'$id'", @more) . ')',
 		'0A000', { hint => $hint }, "$function is not supported");
 }
+foreach my $ending (qw(lapse ask))
+{
+	$node->fails_with(
+		"SELECT partner_api.create_instance('green', 'a trial',"
+		  . " trial_end => '$ending')",
+		'0A000', { detail => qr/billed from its creation/ },
+		"no instance is made for a trial that is to $ending");
+}
+is($sandbox->counters('create_instance')->{requests}, 1,
+	'... nothing is created but what costs from the start');
 is($sandbox->counters('unknown')->{requests}, 0, '... nothing was sent');
 is($sandbox->instance($id)->{state}, 'ready',
 	'... and nothing was deleted in its place');

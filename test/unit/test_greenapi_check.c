@@ -48,6 +48,8 @@ typedef struct GoodRow
 
 static const GoodRow good_rows[] = {
 	{"create with a name alone", CREATE, "{'name':'Acme'}"},
+	{"create that is to be kept", CREATE,
+	"{'name':'Acme','trial_end':'sign'}"},
 	{"create with no settings in them", CREATE,
 	"{'name':'Acme','settings':{}}"},
 	{"create with every switch", CREATE,
@@ -105,6 +107,12 @@ typedef struct BadRow
 static const BadRow bad_rows[] = {
 	{"create without a name", CREATE, "{}", INVALID,
 	"instance name must not be empty"},
+	{"create that is left to lapse", CREATE,
+		"{'name':'a','trial_end':'lapse'}", ERRCODE_FEATURE_NOT_SUPPORTED,
+	"provider \"greenapi\" has no trials"},
+	{"create that waits for an approval", CREATE,
+		"{'name':'a','trial_end':'ask'}", ERRCODE_FEATURE_NOT_SUPPORTED,
+	"provider \"greenapi\" has no trials"},
 	{"settings in an array", CREATE, "{'name':'a','settings':[]}", INVALID,
 	"settings of an instance must be a JSON object"},
 	{"unknown setting", CREATE, "{'name':'a','settings':{'webhook':'x'}}",
