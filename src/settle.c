@@ -308,23 +308,33 @@ announce(const PartnerApiSettlement *settlement, const char *event,
 }
 
 /*
+ * Did the provider turn away the credential of the server?  A call to a host
+ * of an instance's own has that of the instance alone, which may be new.
+ */
+static bool
+is_refused(const PartnerApiSettlement *settlement)
+{
+	const PartnerApiClaim *claim = settlement->claim;
+	const PartnerApiProvider *provider;
+	ForeignServer *server;
+
+	if (settlement->sqlstate != ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+		return false;
+	server = GetForeignServerByName(claim->server, true);
+	if (server == NULL)
+		return false;
+	provider = partner_api_server_provider(server->serverid);
+	return !provider->own_hosts || !provider->needs_token(claim->kind);
+}
+
+/*
  * Did the provider turn the credential away, or was nothing sent since the
  * server or the credential cannot be used?  Somebody has to mend that.
  */
 static bool
 is_unusable(const PartnerApiSettlement *settlement)
 {
-	/*
-	 * What asks for a state, or goes before a delete, has the token of an
-	 * instance that may be new, and says nothing of the server's.
-	 */
-	PartnerApiKind kind = settlement->claim->kind;
-	bool		refused = settlement->sqlstate ==
-	ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION &&
-	!partner_api_kind_traits(kind)->asks &&
-	!(settlement->claim->automatic && partner_api_failure_is_harmless(kind));
-
-	return refused ||
+	return is_refused(settlement) ||
 		(settlement->verdict == NULL && settlement->error != NULL &&
 		 strcmp(settlement->state, "waiting") == 0);
 }

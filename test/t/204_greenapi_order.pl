@@ -208,4 +208,15 @@ is( $node->sql("SELECT max(abs(extract(epoch FROM t - '$older->{created_at}')))"
 	't', '... and billed since that');
 is($sandbox->names_created_twice, 0, 'nothing was created twice');
 
+# ---- an instance refuses its token, not the provider the partner's ----
+
+$node->wait_until_settled;
+$node->sql('UPDATE partner_api.instance_secrets SET token = repeat($$0$$, 50)'
+	  . " WHERE instance_id = '$older->{id}'");
+$node->fails_with(
+	"SELECT partner_api.reboot_instance('green', '$older->{id}')",
+	'28000', {}, 'an instance refuses its token');
+unlike(slurp_file($node->logfile), qr/cannot use the server/,
+	'... which says nothing of the server');
+
 done_testing();
