@@ -32,7 +32,6 @@ my %CONFIG = (
 # The failures of one run must not open the circuit for the next.
 my %OPTIONS = (
 	circuit_failures => 0,
-	trial_end => 'lapse',
 	max_concurrency => 8,
 	timeout_ms => 60000,
 	connect_timeout_ms => 60000);
@@ -78,6 +77,7 @@ END
 		%options)
 	  foreach sort keys %SERVERS;
 	$node->set_option(instance_base_url => $gate->url, 'green');
+	$node->set_option(trial_end => 'lapse', 'zapi');
 	$self->{options} = {%options};
 	$node->sql($STOP_WRITING);
 	$self->_gain_evidence;
