@@ -42,10 +42,10 @@
 /*
  * An instance, or plan and so on, has one call in flight or unknown; what is
  * due waits in the order in which it was enqueued.  A sign that is to be
- * withdrawn is not sent, and nothing waits for it, nor for the question whether
- * an instance is ready: its turn may be far.  A delete waits for the disconnect
- * before it even while that waits for its next try, unless its own deadline is
- * there: then the disconnect is not needed any more.
+ * withdrawn is not sent, and nothing waits for it, nor for the question
+ * whether an instance is ready: its turn may be far.  A delete waits for the
+ * disconnect before it even while that waits for its next try, unless its own
+ * deadline is there: then the disconnect is not needed any more.
  */
 #define NOT_BLOCKED \
 	" (p.instance_id IS NULL OR (NOT " WITHDRAWN("p") " AND NOT EXISTS (" \

@@ -325,7 +325,7 @@ check_file(const PartnerApiAction *action)
 		partner_api_zsystems_refuse("file_content", "bytes in base64",
 									"It is missing, or cannot be decoded.",
 									"Give the bytes of the file.");
-	if (strlen(content) / 4 * 3 > FILE_MB * 1024 * 1024)
+	if (strlen(content) / 4 * 3 > (size_t) FILE_MB * 1024 * 1024)
 		partner_api_zsystems_refuse("file_content",
 									"at most " CppAsString2(FILE_MB)
 									" MB", "The file is larger.",
