@@ -498,35 +498,42 @@ COMMENT ON FUNCTION apply_object_events(bigint[]) IS
 'brings events of plans, subscriptions, clients and cards into their tables; raises an error if a session holds a row';
 REVOKE ALL ON FUNCTION apply_object_events(bigint[]) FROM PUBLIC;
 
-CREATE FUNCTION object_row(of_server name, object text, of_id text)
+/* its queries are planned once a session: the worker asks for each call */
+CREATE FUNCTION object_row(of_server name, of_object text, of_id text)
 RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN length(r.facts::text) > 8000
-				THEN r.facts - 'details' ELSE r.facts END::text
-	FROM (SELECT CASE object
-		WHEN 'plan' THEN (
-			SELECT to_jsonb(p) FROM partner_api.plans p
-			WHERE p.server = of_server AND p.plan_id = of_id)
-		WHEN 'subscription' THEN (
-			SELECT to_jsonb(s) FROM partner_api.subscriptions s
-			WHERE s.server = of_server AND s.subscription_id = of_id)
-		WHEN 'client' THEN (
-			SELECT to_jsonb(c) FROM partner_api.clients c
-			WHERE c.server = of_server AND c.client_id = of_id)
-		WHEN 'card' THEN (
-			SELECT to_jsonb(c) FROM partner_api.cards c
-			WHERE c.server = of_server AND c.card_id = of_id)
-		ELSE (
-			SELECT jsonb_build_object('invoice_id', e.object_id,
-									  'event', e.kind,
-									  'occurred_at', e.occurred_at)
-				   || e.details
-			FROM partner_api.object_events e
-			WHERE e.server = of_server AND e.object = object_row.object
-			  AND e.object_id = of_id
-			ORDER BY e.event_id DESC LIMIT 1) END AS facts) r
+DECLARE
+	facts jsonb;
+BEGIN
+	CASE of_object
+	WHEN 'plan' THEN
+		SELECT to_jsonb(p) INTO facts FROM partner_api.plans p
+		WHERE p.server = of_server AND p.plan_id = of_id;
+	WHEN 'subscription' THEN
+		SELECT to_jsonb(s) INTO facts FROM partner_api.subscriptions s
+		WHERE s.server = of_server AND s.subscription_id = of_id;
+	WHEN 'client' THEN
+		SELECT to_jsonb(c) INTO facts FROM partner_api.clients c
+		WHERE c.server = of_server AND c.client_id = of_id;
+	WHEN 'card' THEN
+		SELECT to_jsonb(c) INTO facts FROM partner_api.cards c
+		WHERE c.server = of_server AND c.card_id = of_id;
+	ELSE
+		SELECT jsonb_build_object('invoice_id', e.object_id, 'event', e.kind,
+								  'occurred_at', e.occurred_at) || e.details
+		INTO facts
+		FROM partner_api.object_events e
+		WHERE e.server = of_server AND e.object = of_object
+		  AND e.object_id = of_id
+		ORDER BY e.event_id DESC LIMIT 1;
+	END CASE;
+	IF length(facts::text) > 8000 THEN
+		facts := facts - 'details';
+	END IF;
+	RETURN facts::text;
+END
 $$;
 COMMENT ON FUNCTION object_row(name, text, text) IS
 'what is known of a plan, subscription, client, card or invoice as JSON, for the call that waits for it';

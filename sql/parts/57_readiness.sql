@@ -2,14 +2,18 @@
  * New instances that are not usable at once.  The worker asks for the state of
  * each until it is ready, or has had its time; then it reads back the settings
  * that were asked for, since a provider may lose them.  These actions are the
- * extension's own, and act on behalf of the server's owner.
+ * extension's own, and act on behalf of the server's owner.  PL/pgSQL keeps the
+ * plans of what is asked for with each new instance.
  */
 CREATE FUNCTION schedule_automatic(of_server name, of_kind text,
 	of_instance text, with_arguments jsonb)
 RETURNS bigint
-LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	new_id bigint;
+BEGIN
 	INSERT INTO partner_api.pending_actions (action_id, server, kind, state,
 		instance_id, arguments, run_at, nonce, fingerprint, requested_by,
 		automatic, enqueued_at)
@@ -27,7 +31,9 @@ AS $$
 	CROSS JOIN (
 		SELECT installation_id FROM partner_api.installation
 		ORDER BY established_at, installation_id LIMIT 1) t
-	RETURNING action_id
+	RETURNING action_id INTO new_id;
+	RETURN new_id;
+END
 $$;
 COMMENT ON FUNCTION schedule_automatic(name, text, text, jsonb) IS
 'records an action of the extension''s own, due at once';
