@@ -187,7 +187,8 @@ is_stranger(const PartnerApiTransfer *transfer, const PartnerApiListRow *row)
 	int64		sent_ms =
 	partner_api_unix_ms_from_timestamp(transfer->claim->sent_at);
 
-	return transfer->account->server->provider->trial_ms == 0 &&
+	return partner_api_kind_is_paid(transfer->claim->kind) &&
+		transfer->account->server->provider->trial_ms == 0 &&
 		row->created_ms != 0 && !is_deleted(row) &&
 		row->created_ms >= sent_ms - EARLIEST_EFFECT_MS &&
 		row->created_ms <= sent_ms + LATEST_EFFECT_MS;

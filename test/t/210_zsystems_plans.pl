@@ -311,11 +311,14 @@ my @late = map { enqueue("before $_") } (
 $sandbox->fault(operation => 'create_plan', type => 'status', status => 500,
 	body_contains => 'before status');
 push @late, enqueue('before status');
+# a plan of somebody else's, made meanwhile, is no reason to ask a person
+my $meanwhile = $sandbox->seed_object('plans', name => 'meanwhile')->{id};
 settle();
 is_deeply([ map { $node->action_state($_) } @late ],
 	[ ('done') x @late ], 'what had no effect is sent again after the lag');
 is(scalar(made("before $_")), 1, "... $_: with one effect")
   foreach qw(reset_before close_before status);
+$sandbox->remove_object('plans', $meanwhile);
 
 $sandbox->config(list_lag_seconds => $LAG - 5);
 $sandbox->fault(operation => 'create_plan', type => 'reset_after');

@@ -165,6 +165,8 @@ sub seed
 			provider => $_ eq 'ready' ? 'greenapi' : 'zapi',
 			$_ eq 'cancelled'
 			? (cancelled_at => $long_ago, ends_at => $long_ago)
+			# no stranger of the time of a create that is looked for
+			: $_ eq 'ready' ? (created_at => $long_ago)
 			: ())->{id}
 	} @states;
 
