@@ -113,54 +113,76 @@ parse_fault(enum json_error_code code)
 }
 
 /*
- * Length of the integer at the beginning of a text, with its sign; 0 if there
- * is none.
+ * Length of the number at the beginning of a text, with its sign; 0 if there
+ * is none.  *decimal: does it have a fraction or an exponent?
  */
 static size_t
-integer_len(const char *str, const char *end)
+number_len(const char *str, const char *end, bool *decimal)
 {
 	const char *c = str;
 
+	*decimal = false;
 	if (c < end && *c == '-')
 		c++;
-	if (c == end || *c < '1' || *c > '9')
+	if (c == end || *c < '0' || *c > '9' ||
+		(*c == '0' && c + 1 < end && c[1] >= '0' && c[1] <= '9'))
 		return 0;
-	while (c < end && *c >= '0' && *c <= '9')
-		c++;
-	return c < end && strchr(".eE", *c) != NULL ? 0 : c - str;
+	for (; c < end; c++)
+	{
+		bool		sign = (*c == '-' || *c == '+') && strchr("eE", c[-1]);
+
+		if (*c == '.' || *c == 'e' || *c == 'E')
+			*decimal = true;
+		else if (!sign && (*c < '0' || *c > '9'))
+			break;
+	}
+	return c - str;
+}
+
+/* Is the number an integer that is too long for jansson, or near it? */
+static bool
+is_long_integer(size_t len, bool decimal)
+{
+	return !decimal && len >= LONG_INTEGER && len <= LONGEST_INTEGER;
+}
+
+/* Is it one that would become a double? */
+static bool
+is_decimal(size_t len, bool decimal)
+{
+	return decimal;
 }
 
 /*
- * A copy of a JSON text with its long integers in quotes, palloc'd; *len is
- * set to its length.  Ids have up to 64 bits, of which jansson has 63; its
- * way out, reading them as doubles, would make them others.
+ * A copy of a JSON text with those of its numbers in quotes that are chosen,
+ * palloc'd; *len is set to its length.
  */
 static char *
-quote_long_integers(const char *str, size_t *len)
+quote_numbers(const char *str, size_t *len,
+			  bool (*chosen) (size_t len, bool decimal))
 {
 	const char *end = str + *len;
-	char	   *copy = palloc_extended(*len + 2 * (*len / LONG_INTEGER) + 1,
-									   MCXT_ALLOC_HUGE);
+	char	   *copy = palloc_extended(2 * *len + 1, MCXT_ALLOC_HUGE);
 	char	   *to = copy;
 	bool		in_string = false;
 
 	while (str < end)
 	{
-		size_t		digits = in_string ? 0 : integer_len(str, end);
-		bool		is_long = digits >= LONG_INTEGER &&
-		digits <= LONGEST_INTEGER;
+		bool		decimal = false;
+		size_t		digits = in_string ? 0 : number_len(str, end, &decimal);
+		bool		quoted = digits > 0 && chosen(digits, decimal);
 		size_t		taken = Max(digits, 1);
 
 		if (*str == '"')
 			in_string = !in_string;
 		else if (in_string && *str == '\\' && str + 1 < end)
 			taken = 2;
-		if (is_long)
+		if (quoted)
 			*to++ = '"';
 		memcpy(to, str, taken);
 		to += taken;
 		str += taken;
-		if (is_long)
+		if (quoted)
 			*to++ = '"';
 	}
 	*len = to - copy;
@@ -168,7 +190,9 @@ quote_long_integers(const char *str, size_t *len)
 }
 
 /*
- * Parse, and once more if there is a number that is too long.
+ * Parse, and once more if there is a number that is too long.  Ids have up to
+ * 64 bits, of which jansson has 63; its way out, reading them as doubles,
+ * would make them others.
  */
 static json_t *
 load(const char *str, size_t len, json_error_t *fault)
@@ -183,7 +207,7 @@ load(const char *str, size_t len, json_error_t *fault)
 		json_error_code(fault) != json_error_numeric_overflow)
 		return value;
 
-	copy = quote_long_integers(str, &len);
+	copy = quote_numbers(str, &len, is_long_integer);
 	memset(fault, 0, sizeof(*fault));
 	value = json_loadb(copy, len, JSON_DECODE_ANY, fault);
 	return value;
@@ -207,6 +231,21 @@ partner_api_json_parse(const char *str, size_t len, char **error)
 	*error = psprintf("%s at byte %d",
 					  parse_fault(json_error_code(&fault)), fault.position);
 	return NULL;
+}
+
+/*
+ * See json.h.  What quotes hide would no longer be seen to be no number, so
+ * the text is parsed as it is first.
+ */
+json_t *
+partner_api_json_parse_decimals(const char *str, size_t len, char **error)
+{
+	char	   *copy;
+
+	if (partner_api_json_parse(str, len, error) == NULL)
+		return NULL;
+	copy = quote_numbers(str, &len, is_decimal);
+	return partner_api_json_parse(copy, len, error);
 }
 
 /*

@@ -34,6 +34,13 @@ extern json_t *partner_api_json_parse(const char *text, size_t len,
 									  char **error);
 
 /*
+ * The same with numbers that have a fraction or an exponent as strings, just
+ * as they are written: no amount of money passes through a double.
+ */
+extern json_t *partner_api_json_parse_decimals(const char *text, size_t len,
+											   char **error);
+
+/*
  * From now on, in this process, overwrite what jansson frees: its values hold
  * card data.
  */

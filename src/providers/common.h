@@ -53,6 +53,13 @@ extern void partner_api_settings_check(const PartnerApiSettings *settings,
 extern char *partner_api_shown_key(const char *key);
 extern const char *partner_api_type_name(const json_t *value);
 extern void partner_api_check_phone(const char *number);
+extern void partner_api_refuse(const char *argument, const char *must,
+							   const char *detail,
+							   const char *hint) pg_attribute_noreturn();
+extern const char *partner_api_argument_text(const json_t *object,
+											 const char *prefix,
+											 const char *name,
+											 bool required);
 
 /* ---- requests.c: the parts of a request, all copied ---- */
 
@@ -67,6 +74,7 @@ extern void partner_api_request_header(PartnerApiRequest *request,
 extern void partner_api_request_json(PartnerApiRequest *request,
 									 const json_t *body);
 extern char *partner_api_url_encode(const char *str);
+extern char *partner_api_url_decode(const char *str, size_t len);
 
 /* ---- verdicts.c ---- */
 
@@ -83,5 +91,25 @@ extern bytea *partner_api_decode_base64(const char *str);
 extern bytea *partner_api_decode_png(const char *base64);
 extern void partner_api_remove_secrets(json_t *value);
 extern char *partner_api_filled_text(const json_t *object, const char *key);
+
+/* ---- documents.c ---- */
+
+extern char *partner_api_document(const char *str);
+extern char *partner_api_text_without(const char *str, const char *marks);
+
+/* ---- money.c ---- */
+
+extern bool partner_api_cents(const json_t *value, int64 *cents);
+extern char *partner_api_decimals(int64 hundredths);
+
+/* ---- dates.c ---- */
+
+extern bool partner_api_is_date(const char *str);
+extern char *partner_api_day(const json_t *value);
+extern bool partner_api_instant(const json_t *value, int64 *ms);
+extern char *partner_api_time_text(int64 ms);
+extern void partner_api_put_time(json_t *object, const char *key,
+								 const json_t *value);
+extern char *partner_api_today(int64 now_ms);
 
 #endif							/* PARTNER_API_COMMON_H */

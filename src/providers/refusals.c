@@ -339,3 +339,54 @@ partner_api_check_phone(const char *number)
 				errhint("Give country code and number, such as "
 						"\"5511999990000\"."));
 }
+
+/*
+ * Raise the error that an argument must be something else.
+ */
+void
+partner_api_refuse(const char *argument, const char *must,
+				   const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("argument \"%s\" must be %s", argument, must),
+			errdetail_internal("%s", detail),
+			errhint("%s", hint));
+	pg_unreachable();
+}
+
+/*
+ * The text of a member of an argument, or of an argument if prefix is NULL;
+ * NULL if it is not given.  Raises ERROR for anything but a line of text, and
+ * where it is required also for none.
+ */
+const char *
+partner_api_argument_text(const json_t *object, const char *prefix,
+						  const char *name, bool required)
+{
+	const json_t *value = json_object_get(object, name);
+	const char *str = json_string_value(value);
+	const char *argument = prefix == NULL ? name :
+	psprintf("%s.%s", prefix, name);
+
+	if (value == NULL || json_is_null(value) ||
+		(str != NULL && str[strspn(str, " ")] == '\0'))
+	{
+		if (required)
+			partner_api_refuse(argument, "given",
+							   "It is missing or empty.",
+							   "Give it as text.");
+		return NULL;
+	}
+	if (str == NULL)
+		partner_api_refuse(argument, "a string",
+						   psprintf("The value is %s.",
+									partner_api_type_name(value)),
+						   "Give it as text.");
+	if (partner_api_text_has_control(str))
+		partner_api_refuse(argument, "on one line",
+						   "It contains a line break, a tab or "
+						   "another control character.",
+						   "Give a text without them.");
+	return str;
+}

@@ -100,3 +100,43 @@ partner_api_url_encode(const char *str)
 	*end = '\0';
 	return encoded;
 }
+
+/*
+ * The value of a hexadecimal digit; -1 if it is none.
+ */
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = pg_ascii_tolower((unsigned char) c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/*
+ * What was encoded, palloc'd.  A percent sign that begins no byte, or the byte
+ * NUL, stands for itself.
+ */
+char *
+partner_api_url_decode(const char *str, size_t len)
+{
+	char	   *decoded = palloc(len + 1);
+	char	   *end = decoded;
+
+	for (const char *last = str + len; str < last; str++)
+	{
+		int			high = *str == '%' && last - str > 2 ?
+		hex_value(str[1]) : -1;
+		int			low = high >= 0 ? hex_value(str[2]) : -1;
+
+		if (low >= 0 && high + low > 0)
+		{
+			*end++ = (char) (high * 16 + low);
+			str += 2;
+		}
+		else
+			*end++ = *str;
+	}
+	*end = '\0';
+	return decoded;
+}

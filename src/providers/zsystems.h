@@ -5,8 +5,8 @@
  *
  * zsystems.c has the paths and builds requests; zsystems_plan.c and
  * zsystems_subscription.c know how plans, and everything about those who
- * subscribe to them, are written in either direction; zsystems_person.c the
- * numbers that identify people and cards; zsystems_check.c refuses arguments;
+ * subscribe to them, are written in either direction; zsystems_card.c
+ * what cards are; zsystems_check.c refuses arguments;
  * zsystems_answer.c reads what any answer holds; zsystems_judge.c judges
  * answers to actions; zsystems_list.c reads the lists and single things;
  * zsystems_sight.c says what their rows show of a lost answer.
@@ -55,14 +55,6 @@ extern bool partner_api_zsystems_success(const PartnerApiResponse *response);
 extern void partner_api_zsystems_check(const PartnerApiAction *action);
 extern void partner_api_zsystems_check_id(const char *argument,
 										  const char *id);
-extern void partner_api_zsystems_refuse(const char *argument,
-										const char *must,
-										const char *detail,
-										const char *hint) pg_attribute_noreturn();
-extern const char *partner_api_zsystems_text(const json_t *object,
-											 const char *prefix,
-											 const char *name,
-											 bool required);
 
 /* zsystems_plan.c */
 extern void partner_api_zsystems_check_plan(const PartnerApiAction *action);
@@ -81,8 +73,7 @@ extern json_t *partner_api_zsystems_subscription_fields(const json_t *subscripti
 extern json_t *partner_api_zsystems_client_fields(const json_t *client);
 extern json_t *partner_api_zsystems_invoice_fields(const json_t *invoice);
 
-/* zsystems_person.c */
-extern char *partner_api_zsystems_document(const char *str);
+/* zsystems_card.c */
 extern void partner_api_zsystems_check_card(const json_t *card, int64 now_ms);
 extern json_t *partner_api_zsystems_card_body(const json_t *card,
 											  bool long_year);
@@ -96,17 +87,10 @@ extern char *partner_api_zsystems_words(const json_t *root);
 extern char *partner_api_zsystems_refusal(const json_t *root);
 extern char *partner_api_zsystems_response_words(const PartnerApiResponse *response);
 extern char *partner_api_zsystems_id(const json_t *value);
-extern bool partner_api_zsystems_cents(const json_t *value, int64 *cents);
 extern bool partner_api_zsystems_count(const json_t *object, const char *key,
 									   int64 *count);
-extern bool partner_api_zsystems_is_date(const char *str);
-extern char *partner_api_zsystems_day(const json_t *value);
-extern bool partner_api_zsystems_instant(const json_t *value, int64 *ms);
-extern char *partner_api_zsystems_time(int64 ms);
 extern void partner_api_zsystems_put_id(json_t *object, const char *key,
 										const char *id);
-extern void partner_api_zsystems_put_time(json_t *object, const char *key,
-										  const json_t *value);
 extern bool partner_api_zsystems_holds_card(const json_t *value);
 extern void partner_api_zsystems_put_details(json_t *fields,
 											 json_t *details);

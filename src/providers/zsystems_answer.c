@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * zsystems_answer.c
- *	  zsystems: what any of its answers holds: a refusal, ids, money, times.
+ *	  zsystems: what any of its answers holds: a refusal, ids, counts.
  *
  * There is no single shape of an error, and a success status proves nothing:
  * the reasons of a refusal are looked for in four members, in this order,
  * which are texts, lists or objects.
  *
  * Money is written in two ways.  Of a plan it is whole cents; of
- * subscriptions and invoices it is decimal reais, which are read here.  A
- * number that is neither is left out: to guess its unit from its size would
- * be wrong by a factor of a hundred.
+ * subscriptions and invoices it is decimal reais.  A number that is neither
+ * is left out: to guess its unit from its size would be wrong by a factor of
+ * a hundred.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -18,21 +18,12 @@
  */
 #include "postgres.h"
 
-#include <float.h>
-#include <math.h>
-#include <time.h>
-
-#include "common/int.h"
-
 #include "json.h"
 #include "providers/common.h"
 #include "providers/zsystems.h"
 
 /* Most texts of a refusal that are handed on. */
 #define MOST_WORDS 20
-
-/* What Brasilia's clocks show is three hours behind UTC. */
-#define BRASILIA_MS (INT64CONST(3) * 60 * 60 * 1000)
 
 /* ---- refusals ---- */
 
@@ -240,70 +231,6 @@ partner_api_zsystems_put_id(json_t *object, const char *key, const char *id)
 /* ---- numbers ---- */
 
 /*
- * Cents of reais in decimal digits with a point; false for any other text.
- */
-static bool
-text_to_cents(const char *str, int64 *cents)
-{
-	int			decimals = -1;
-
-	*cents = 0;
-	if (*str < '0' || *str > '9')
-		return false;
-	for (; *str != '\0'; str++)
-	{
-		if (*str == '.' && decimals < 0)
-			decimals = 0;
-		else if (*str < '0' || *str > '9' || (decimals >= 2 && *str != '0'))
-			return false;
-		else if (decimals < 2)
-		{
-			if (decimals >= 0)
-				decimals++;
-			if (pg_mul_s64_overflow(*cents, 10, cents) ||
-				pg_add_s64_overflow(*cents, *str - '0', cents))
-				return false;
-		}
-	}
-	for (decimals = Max(decimals, 0); decimals < 2; decimals++)
-	{
-		if (pg_mul_s64_overflow(*cents, 10, cents))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Cents of an amount in decimal reais; false if it is none: not a number, not
- * positive, or with parts of a cent.
- *
- * A JSON number with a point arrives as a double.  The one that is nearest to
- * two decimals differs from them by its rounding alone, a few units in the
- * last place; what differs by more has more decimals.
- */
-bool
-partner_api_zsystems_cents(const json_t *value, int64 *cents)
-{
-	double		exact;
-	double		whole;
-
-	if (json_is_string(value))
-		return text_to_cents(json_string_value(value), cents);
-	if (json_is_integer(value))
-		return json_integer_value(value) >= 0 &&
-			!pg_mul_s64_overflow(json_integer_value(value), 100, cents);
-	if (!json_is_real(value))
-		return false;
-	exact = json_real_value(value) * 100;
-	whole = rint(exact);
-	if (!(whole >= 0 && whole < 9007199254740992.0) ||
-		fabs(exact - whole) > whole * 4 * DBL_EPSILON)
-		return false;
-	*cents = (int64) whole;
-	return true;
-}
-
-/*
  * A member that counts something, a number or digits; false if it is absent,
  * negative, or more than an integer column takes.
  */
@@ -313,101 +240,6 @@ partner_api_zsystems_count(const json_t *object, const char *key,
 {
 	return partner_api_json_int64(object, key, count) &&
 		*count >= 0 && *count <= PG_INT32_MAX;
-}
-
-/* ---- times ---- */
-
-/*
- * Is the text a date, "YYYY-MM-DD", that exists?
- */
-bool
-partner_api_zsystems_is_date(const char *str)
-{
-	static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int			year;
-	int			month;
-	int			day;
-
-	if (strlen(str) != 10 || strspn(str, "0123456789") != 4 ||
-		strspn(str + 5, "0123456789") != 2 || str[4] != '-' ||
-		strspn(str + 8, "0123456789") != 2 || str[7] != '-')
-		return false;
-	year = (int) strtol(str, NULL, 10);
-	month = (int) strtol(str + 5, NULL, 10);
-	day = (int) strtol(str + 8, NULL, 10);
-	if (year < 1 || month < 1 || month > 12 || day < 1 ||
-		day > days[month - 1])
-		return false;
-	return month != 2 || day < 29 ||
-		(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
-}
-
-/*
- * The day that a text begins with; NULL if it does not.
- */
-char *
-partner_api_zsystems_day(const json_t *value)
-{
-	const char *str = json_string_value(value);
-	char	   *day;
-
-	if (str == NULL || strlen(str) < 10 ||
-		(str[10] != '\0' && strchr("Tt ", str[10]) == NULL))
-		return NULL;
-	day = pnstrdup(str, 10);
-	return partner_api_zsystems_is_date(day) ? day : NULL;
-}
-
-/*
- * The moment that a value names, in unix ms; false if it names none.  A day
- * begins at midnight in Brasilia; a time of day without a zone could be
- * anybody's, and names none.
- */
-bool
-partner_api_zsystems_instant(const json_t *value, int64 *ms)
-{
-	const char *str = json_string_value(value);
-	bool		zoned = false;
-
-	if (str == NULL)
-		return false;
-	if (partner_api_zsystems_is_date(str) &&
-		partner_api_parse_time(psprintf("%sT00:00:00Z", str), ms, &zoned))
-	{
-		*ms += BRASILIA_MS;
-		return true;
-	}
-	return partner_api_parse_time(str, ms, &zoned) && zoned && *ms > 0;
-}
-
-/*
- * A moment as the API writes it: ISO 8601 in UTC, with milliseconds.
- */
-char *
-partner_api_zsystems_time(int64 ms)
-{
-	time_t		seconds = (time_t) (ms / 1000);
-	struct tm	utc;
-
-	if (gmtime_r(&seconds, &utc) == NULL)
-		elog(ERROR, "time out of range");
-	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-					utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-					utc.tm_hour, utc.tm_min, utc.tm_sec, (int) (ms % 1000));
-}
-
-/*
- * Set a moment that an answer names, in a form that any session reads alike.
- */
-void
-partner_api_zsystems_put_time(json_t *object, const char *key,
-							  const json_t *value)
-{
-	int64		ms;
-
-	if (partner_api_zsystems_instant(value, &ms))
-		partner_api_json_put_text(object, key,
-								  partner_api_zsystems_time(ms));
 }
 
 /* ---- what the provider told beyond our columns ---- */

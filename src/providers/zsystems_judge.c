@@ -116,7 +116,7 @@ put_document(json_t *fields, const PartnerApiAction *action)
 
 	if (json_object_get(fields, "document") == NULL)
 		partner_api_json_put_text(fields, "document",
-								  partner_api_zsystems_document(json_string_value(given)));
+								  partner_api_document(json_string_value(given)));
 }
 
 /*

@@ -82,13 +82,13 @@ list_query(const PartnerApiFilter *filter)
 	switch (filter->list)
 	{
 		case PARTNER_API_LIST_CLIENTS:
-			document = partner_api_zsystems_document(filter->query);
+			document = partner_api_document(filter->query);
 			if (document == NULL)
-				partner_api_zsystems_refuse("document", "a CPF or CNPJ",
-											"Clients are found by their "
-											"document alone.",
-											"Give it with or without "
-											"punctuation.");
+				partner_api_refuse("document", "a CPF or CNPJ",
+								   "Clients are found by their "
+								   "document alone.",
+								   "Give it with or without "
+								   "punctuation.");
 			return document;
 		case PARTNER_API_LIST_INVOICES:
 			partner_api_zsystems_check_id("subscription_id", filter->query);
@@ -210,8 +210,8 @@ parse_row(json_t *item, const PartnerApiFilter *filter)
 		json_object_get(fields, "subscription_id") == NULL)
 		partner_api_json_put_text(fields, "subscription_id", filter->query);
 	row->created = partner_api_filled_text(item, "created");
-	if (!partner_api_zsystems_instant(json_object_get(item, "created"),
-									  &row->created_ms))
+	if (!partner_api_instant(json_object_get(item, "created"),
+							 &row->created_ms))
 		row->created_ms = 0;
 	partner_api_zsystems_put_details(fields, item);
 	row->details = partner_api_json_print(item);

@@ -103,51 +103,51 @@ check_type(const PartnerApiAction *action, const Field *field)
 	switch (field->type)
 	{
 		case FIELD_TEXT:
-			(void) partner_api_zsystems_text(action->arguments, NULL,
+			(void) partner_api_argument_text(action->arguments, NULL,
 											 field->name, false);
 			return;
 		case FIELD_LONG_TEXT:
 			if (!json_is_string(value))
-				partner_api_zsystems_refuse(field->name, "a string", detail,
-											"Leave it out if there is none.");
+				partner_api_refuse(field->name, "a string", detail,
+								   "Leave it out if there is none.");
 			return;
 		case FIELD_CENTS:
 			if (!json_is_integer(value) || json_integer_value(value) < 0)
-				partner_api_zsystems_refuse(field->name,
-											"a whole number of cents",
-											json_is_integer(value) ?
-											"The value is negative." : detail,
-											"Give R$ 99,00 as 9900.");
+				partner_api_refuse(field->name,
+								   "a whole number of cents",
+								   json_is_integer(value) ?
+								   "The value is negative." : detail,
+								   "Give R$ 99,00 as 9900.");
 			return;
 		case FIELD_COUNT:
 			if (!json_is_integer(value) ||
 				!partner_api_zsystems_count(action->arguments, field->name,
 											&number) ||
 				number < field->least)
-				partner_api_zsystems_refuse(field->name,
-											field->least == 0 ?
-											"a whole number, 0 or more" :
-											"a whole number, 1 or more",
-											json_is_integer(value) ?
-											"The value is out of range." :
-											detail,
-											"Leave it out for the default.");
+				partner_api_refuse(field->name,
+								   field->least == 0 ?
+								   "a whole number, 0 or more" :
+								   "a whole number, 1 or more",
+								   json_is_integer(value) ?
+								   "The value is out of range." :
+								   detail,
+								   "Leave it out for the default.");
 			return;
 		case FIELD_FLAG:
 			if (!json_is_boolean(value))
-				partner_api_zsystems_refuse(field->name, "a boolean", detail,
-											"Give true or false.");
+				partner_api_refuse(field->name, "a boolean", detail,
+								   "Give true or false.");
 			return;
 		case FIELD_MOMENT:
 			if (!json_is_false(value) &&
-				!partner_api_zsystems_instant(value, &number))
-				partner_api_zsystems_refuse(field->name,
-											"a time with a zone",
-											json_is_string(value) ?
-											"The value cannot be read." :
-											detail,
-											"Give a time such as "
-											"\"2030-12-31T23:59:59Z\".");
+				!partner_api_instant(value, &number))
+				partner_api_refuse(field->name,
+								   "a time with a zone",
+								   json_is_string(value) ?
+								   "The value cannot be read." :
+								   detail,
+								   "Give a time such as "
+								   "\"2030-12-31T23:59:59Z\".");
 			return;
 	}
 }
@@ -163,13 +163,13 @@ check_name(const PartnerApiAction *action)
 	if (name == NULL && action->kind == PARTNER_API_CHANGE_PLAN)
 		return;
 	if (name == NULL || name[strspn(name, " ")] == '\0')
-		partner_api_zsystems_refuse("name", "the name of the plan",
-									"It is missing or consists of blanks.",
-									"Give the name that subscribers see.");
+		partner_api_refuse("name", "the name of the plan",
+						   "It is missing or consists of blanks.",
+						   "Give the name that subscribers see.");
 	if (strlen(name) > NAME_BYTES)
-		partner_api_zsystems_refuse("name", "the name of the plan",
-									"It is too long.",
-									"Give a name of up to 200 characters.");
+		partner_api_refuse("name", "the name of the plan",
+						   "It is too long.",
+						   "Give a name of up to 200 characters.");
 }
 
 /*
@@ -208,12 +208,12 @@ check_frequency(const PartnerApiAction *action)
 	if (frequency == NULL && action->kind == PARTNER_API_CHANGE_PLAN)
 		return;
 	if (frequency == NULL || sent == NULL)
-		partner_api_zsystems_refuse("frequency",
-									"one of daily, weekly, monthly, annualy",
-									frequency == NULL ? "It is missing." :
-									"The provider has no other frequencies.",
-									"For every two weeks give \"weekly\" and "
-									"interval_count => 2.");
+		partner_api_refuse("frequency",
+						   "one of daily, weekly, monthly, annualy",
+						   frequency == NULL ? "It is missing." :
+						   "The provider has no other frequencies.",
+						   "For every two weeks give \"weekly\" and "
+						   "interval_count => 2.");
 	if (strcmp(frequency, sent) != 0)
 		ereport(NOTICE,
 				errmsg("frequency \"%s\" is sent as \"%s\"", frequency, sent),
@@ -234,9 +234,9 @@ check_payment(const PartnerApiAction *action)
 	const char *method = json_string_value(given(action, "payment_methods"));
 
 	if (currency != NULL && strcmp(currency, "BRL") != 0)
-		partner_api_zsystems_refuse("currency", "\"BRL\"",
-									"The provider has no other currency.",
-									"Leave it out.");
+		partner_api_refuse("currency", "\"BRL\"",
+						   "The provider has no other currency.",
+						   "Leave it out.");
 	if (method == NULL)
 		return;
 	for (size_t i = 0; i < lengthof(seen); i++)
@@ -265,15 +265,15 @@ check_pair(const PartnerApiAction *action, const char *flag,
 	bool		has_value = about != NULL && !json_is_false(about);
 
 	if (json_is_true(set) && !has_value)
-		partner_api_zsystems_refuse(value, psprintf("given with %s", flag),
-									"The flag is true.",
-									psprintf("Give %s, or leave out %s.",
-											 value, flag));
+		partner_api_refuse(value, psprintf("given with %s", flag),
+						   "The flag is true.",
+						   psprintf("Give %s, or leave out %s.",
+									value, flag));
 	if (json_is_false(set) && has_value)
-		partner_api_zsystems_refuse(flag, psprintf("true with %s", value),
-									"The flag is false.",
-									psprintf("Leave out one of %s and %s.",
-											 value, flag));
+		partner_api_refuse(flag, psprintf("true with %s", value),
+						   "The flag is false.",
+						   psprintf("Leave out one of %s and %s.",
+									value, flag));
 }
 
 /*
@@ -287,12 +287,12 @@ check_expiration(const PartnerApiAction *action)
 	check_pair(action, "has_expiration", "plan_expiration_date");
 	check_pair(action, "expire_subscriptions", "subscription_duration");
 	if (action->now_ms > 0 &&
-		partner_api_zsystems_instant(given(action, "plan_expiration_date"),
-									 &ms) && ms <= action->now_ms)
-		partner_api_zsystems_refuse("plan_expiration_date",
-									"a time in the future",
-									"The plan would have expired already.",
-									"Give a later time.");
+		partner_api_instant(given(action, "plan_expiration_date"),
+							&ms) && ms <= action->now_ms)
+		partner_api_refuse("plan_expiration_date",
+						   "a time in the future",
+						   "The plan would have expired already.",
+						   "Give a later time.");
 }
 
 /*
@@ -315,27 +315,26 @@ check_file(const PartnerApiAction *action)
 	if (count == 0)
 		return;
 	if (!partner_api_zsystems_is_multipart(action))
-		partner_api_zsystems_refuse("format", "\"multipart\" with a file",
-									"A JSON body carries no file.",
-									"Give format => 'multipart'.");
+		partner_api_refuse("format", "\"multipart\" with a file",
+						   "A JSON body carries no file.",
+						   "Give format => 'multipart'.");
 	for (size_t i = 0; i < 2; i++)
-		(void) partner_api_zsystems_text(action->arguments, NULL, names[i],
+		(void) partner_api_argument_text(action->arguments, NULL, names[i],
 										 true);
 	if (content == NULL || partner_api_decode_base64(content) == NULL)
-		partner_api_zsystems_refuse("file_content", "bytes in base64",
-									"It is missing, or cannot be decoded.",
-									"Give the bytes of the file.");
+		partner_api_refuse("file_content", "bytes in base64",
+						   "It is missing, or cannot be decoded.",
+						   "Give the bytes of the file.");
 	if (strlen(content) / 4 * 3 > (size_t) FILE_MB * 1024 * 1024)
-		partner_api_zsystems_refuse("file_content",
-									"at most " CppAsString2(FILE_MB)
-									" MB", "The file is larger.",
-									"Give a smaller one.");
+		partner_api_refuse("file_content",
+						   "at most " CppAsString2(FILE_MB) " MB",
+						   "The file is larger.", "Give a smaller one.");
 	if (json_object_get(partner_api_zsystems_plan_body(action),
 						json_string_value(given(action, names[0]))) != NULL)
-		partner_api_zsystems_refuse("file_field", "a field of its own",
-									"A field of the plan has this name.",
-									"Ask the provider for the name of the "
-									"field.");
+		partner_api_refuse("file_field", "a field of its own",
+						   "A field of the plan has this name.",
+						   "Ask the provider for the name of the "
+						   "field.");
 }
 
 /*
@@ -344,31 +343,31 @@ check_file(const PartnerApiAction *action)
 void
 partner_api_zsystems_check_plan(const PartnerApiAction *action)
 {
-	const char *format = partner_api_zsystems_text(action->arguments, NULL,
+	const char *format = partner_api_argument_text(action->arguments, NULL,
 												   "format", false);
 
 	if (format != NULL && strcmp(format, "json") != 0 &&
 		strcmp(format, "multipart") != 0)
-		partner_api_zsystems_refuse("format", "\"json\" or \"multipart\"",
-									"There is no other format.",
-									"Leave it out for JSON.");
+		partner_api_refuse("format", "\"json\" or \"multipart\"",
+						   "There is no other format.",
+						   "Leave it out for JSON.");
 	for (size_t i = 0; i < lengthof(fields); i++)
 		check_type(action, &fields[i]);
 	check_name(action);
 	if (action->kind == PARTNER_API_CREATE_PLAN &&
 		given(action, "amount_cents") == NULL)
-		partner_api_zsystems_refuse("amount_cents", "the price of the plan",
-									"It is missing.",
-									"Give R$ 99,00 as 9900.");
+		partner_api_refuse("amount_cents", "the price of the plan",
+						   "It is missing.",
+						   "Give R$ 99,00 as 9900.");
 	check_frequency(action);
 	check_payment(action);
 	check_expiration(action);
 	check_file(action);
 	if (action->kind == PARTNER_API_CHANGE_PLAN &&
 		json_object_size(partner_api_zsystems_plan_body(action)) == 0)
-		partner_api_zsystems_refuse("name", "given, or another field",
-									"Nothing is to be changed.",
-									"Give the fields that are to change.");
+		partner_api_refuse("name", "given, or another field",
+						   "Nothing is to be changed.",
+						   "Give the fields that are to change.");
 }
 
 /* ---- what is sent ---- */
@@ -404,7 +403,7 @@ put_field(json_t *body, const PartnerApiAction *action, const Field *field)
 									   strlen(field->standard), &fault);
 	partner_api_json_put(body, field->key, value);
 	if (field->type == FIELD_MOMENT)
-		partner_api_zsystems_put_time(body, field->key, value);
+		partner_api_put_time(body, field->key, value);
 }
 
 /*
@@ -545,7 +544,7 @@ show_field(json_t *columns, const json_t *plan, const Field *field)
 				partner_api_json_put_bool(columns, field->name, number == 1);
 			break;
 		case FIELD_MOMENT:
-			partner_api_zsystems_put_time(columns, field->name, value);
+			partner_api_put_time(columns, field->name, value);
 			break;
 	}
 }

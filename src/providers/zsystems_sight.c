@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "json.h"
+#include "providers/common.h"
 #include "providers/zsystems.h"
 
 /* How far the provider's clock may be behind ours. */
@@ -71,7 +72,7 @@ is_of_client(const PartnerApiAction *action, const json_t *fields)
 	if (!json_is_object(given))
 		return same_text(action->arguments, "client_id", fields,
 						 "client_id");
-	document = partner_api_zsystems_document(document);
+	document = partner_api_document(document);
 	if (json_object_get(client, "document") != NULL)
 		return document != NULL &&
 			strcmp(document,

@@ -58,22 +58,22 @@ check_members(const json_t *object, const char *argument,
 	size_t		known = 0;
 
 	if (!json_is_object(object))
-		partner_api_zsystems_refuse(argument, "a JSON object",
-									psprintf("The value is %s.",
-											 partner_api_type_name(object)),
-									psprintf("Its members are: %s.", names));
+		partner_api_refuse(argument, "a JSON object",
+						   psprintf("The value is %s.",
+									partner_api_type_name(object)),
+						   psprintf("Its members are: %s.", names));
 	for (size_t i = 0; i < count; i++)
 	{
-		(void) partner_api_zsystems_text(object, argument, members[i].name,
+		(void) partner_api_argument_text(object, argument, members[i].name,
 										 members[i].required);
 		if (json_object_get(object, members[i].name) != NULL)
 			known++;
 	}
 	if (known < json_object_size(object))
-		partner_api_zsystems_refuse(argument, "without further members",
-									"It has a member that is not known.",
-									psprintf("Known members are: %s.",
-											 names));
+		partner_api_refuse(argument, "without further members",
+						   "It has a member that is not known.",
+						   psprintf("Known members are: %s.",
+									names));
 }
 
 /*
@@ -82,24 +82,24 @@ check_members(const json_t *object, const char *argument,
 static void
 check_person(const json_t *client, const char *prefix)
 {
-	const char *document = partner_api_zsystems_text(client, prefix,
+	const char *document = partner_api_argument_text(client, prefix,
 													 "document", true);
-	const char *birth = partner_api_zsystems_text(client, prefix,
+	const char *birth = partner_api_argument_text(client, prefix,
 												  "birth_date", false);
 
-	if (partner_api_zsystems_document(document) == NULL)
-		partner_api_zsystems_refuse(prefix == NULL ? "document" :
-									"client.document",
-									"a CPF or CNPJ",
-									"It has not 11 or 14 digits, or its check "
-									"digits do not fit.",
-									"Give it with or without punctuation.");
-	if (birth != NULL && !partner_api_zsystems_is_date(birth))
-		partner_api_zsystems_refuse(prefix == NULL ? "birth_date" :
-									"client.birth_date",
-									"a date",
-									"It is not of the form YYYY-MM-DD.",
-									"Give a date such as \"1980-12-31\".");
+	if (partner_api_document(document) == NULL)
+		partner_api_refuse(prefix == NULL ? "document" :
+						   "client.document",
+						   "a CPF or CNPJ",
+						   "It has not 11 or 14 digits, or its check "
+						   "digits do not fit.",
+						   "Give it with or without punctuation.");
+	if (birth != NULL && !partner_api_is_date(birth))
+		partner_api_refuse(prefix == NULL ? "birth_date" :
+						   "client.birth_date",
+						   "a date",
+						   "It is not of the form YYYY-MM-DD.",
+						   "Give a date such as \"1980-12-31\".");
 }
 
 /*
@@ -122,7 +122,7 @@ void
 partner_api_zsystems_check_client(const PartnerApiAction *action)
 {
 	for (size_t i = 0; i < lengthof(client_members); i++)
-		(void) partner_api_zsystems_text(action->arguments, NULL,
+		(void) partner_api_argument_text(action->arguments, NULL,
 										 client_members[i].name,
 										 client_members[i].required);
 	check_person(action->arguments, NULL);
@@ -144,19 +144,19 @@ has(const PartnerApiAction *action, const char *name)
 static void
 check_short_form(const PartnerApiAction *action)
 {
-	const char *id = partner_api_zsystems_text(action->arguments, NULL,
+	const char *id = partner_api_argument_text(action->arguments, NULL,
 											   "client_id", true);
 
 	partner_api_zsystems_check_id("client_id", id);
-	(void) partner_api_zsystems_text(action->arguments, NULL, "card_id",
+	(void) partner_api_argument_text(action->arguments, NULL, "card_id",
 									 false);
 	if (has(action, "address") || action->secret != NULL)
-		partner_api_zsystems_refuse("client_id",
-									"given without address and card",
-									"The provider has the client's address "
-									"already.",
-									"Store a new card with store_card() "
-									"first.");
+		partner_api_refuse("client_id",
+						   "given without address and card",
+						   "The provider has the client's address "
+						   "already.",
+						   "Store a new card with store_card() "
+						   "first.");
 }
 
 /*
@@ -168,14 +168,14 @@ check_long_form(const PartnerApiAction *action)
 	const json_t *client = json_object_get(action->arguments, "client");
 
 	if (!has(action, "client"))
-		partner_api_zsystems_refuse("client", "given, or client_id",
-									"Nobody is named who subscribes.",
-									"Give client, address and card, or "
-									"client_id and card_id.");
+		partner_api_refuse("client", "given, or client_id",
+						   "Nobody is named who subscribes.",
+						   "Give client, address and card, or "
+						   "client_id and card_id.");
 	if (has(action, "card_id"))
-		partner_api_zsystems_refuse("card_id", "given with client_id",
-									"A stored card is its client's.",
-									"Give client_id and card_id.");
+		partner_api_refuse("card_id", "given with client_id",
+						   "A stored card is its client's.",
+						   "Give client_id and card_id.");
 	check_members(client, "client", client_members,
 				  lengthof(client_members), CLIENT_MEMBERS);
 	check_person(client, "client");
@@ -195,17 +195,17 @@ check_expiration(const PartnerApiAction *action)
 
 	if (!has(action, "expiration_date") || json_is_false(date))
 		return;
-	if (!partner_api_zsystems_instant(date, &ms))
-		partner_api_zsystems_refuse("expiration_date",
-									"a date, or a time with a zone",
-									"The value cannot be read.",
-									"Give a date such as \"2030-12-31\".");
+	if (!partner_api_instant(date, &ms))
+		partner_api_refuse("expiration_date",
+						   "a date, or a time with a zone",
+						   "The value cannot be read.",
+						   "Give a date such as \"2030-12-31\".");
 	if (action->now_ms > 0 && ms <= action->now_ms)
-		partner_api_zsystems_refuse("expiration_date",
-									"in the future",
-									"The subscription would have expired "
-									"already.",
-									"Give a later date.");
+		partner_api_refuse("expiration_date",
+						   "in the future",
+						   "The subscription would have expired "
+						   "already.",
+						   "Give a later date.");
 }
 
 /*
@@ -214,7 +214,7 @@ check_expiration(const PartnerApiAction *action)
 void
 partner_api_zsystems_check_subscription(const PartnerApiAction *action)
 {
-	const char *plan_id = partner_api_zsystems_text(action->arguments, NULL,
+	const char *plan_id = partner_api_argument_text(action->arguments, NULL,
 													"plan_id", true);
 
 	partner_api_zsystems_check_id("plan_id", plan_id);
@@ -222,10 +222,10 @@ partner_api_zsystems_check_subscription(const PartnerApiAction *action)
 	if (!has(action, "client_id"))
 		check_long_form(action);
 	else if (has(action, "client"))
-		partner_api_zsystems_refuse("client", "left out, or client_id",
-									"Two clients are named.",
-									"Give client_id for a client that the "
-									"provider has.");
+		partner_api_refuse("client", "left out, or client_id",
+						   "Two clients are named.",
+						   "Give client_id for a client that the "
+						   "provider has.");
 	else
 		check_short_form(action);
 }
@@ -257,8 +257,8 @@ client_body(const json_t *client)
 {
 	json_t	   *body = partner_api_json_object();
 	char	   *document =
-	partner_api_zsystems_document(json_string_value(json_object_get(client,
-																	"document")));
+	partner_api_document(json_string_value(json_object_get(client,
+														   "document")));
 
 	put_members(body, client, client_members, lengthof(client_members));
 	if (document != NULL)
@@ -339,10 +339,10 @@ partner_api_zsystems_subscription_body(const PartnerApiAction *action)
 															false));
 	}
 	if (json_is_false(expiration) ||
-		(date != NULL && partner_api_zsystems_is_date(date)))
+		(date != NULL && partner_api_is_date(date)))
 		partner_api_json_put(body, "expiration_date", expiration);
 	else
-		partner_api_zsystems_put_time(body, "expiration_date", expiration);
+		partner_api_put_time(body, "expiration_date", expiration);
 	return body;
 }
 
@@ -409,10 +409,10 @@ subscription_status(const json_t *subscription)
 		title = json_string_value(state);
 	if (title != NULL)
 		return title_status(title);
-	if (json_is_true(removed) || partner_api_zsystems_instant(removed, &ms))
+	if (json_is_true(removed) || partner_api_instant(removed, &ms))
 		return PARTNER_API_ZSYSTEMS_CANCELLED;
-	if (partner_api_zsystems_instant(json_object_get(subscription,
-													 "suspended_at"), &ms))
+	if (partner_api_instant(json_object_get(subscription,
+											"suspended_at"), &ms))
 		return PARTNER_API_ZSYSTEMS_SUSPENDED;
 	return PARTNER_API_ZSYSTEMS_UNKNOWN;
 }
@@ -439,7 +439,7 @@ put_amount(json_t *fields, const json_t *object)
 {
 	int64		cents;
 
-	if (partner_api_zsystems_cents(json_object_get(object, "amount"), &cents))
+	if (partner_api_cents(json_object_get(object, "amount"), &cents))
 		partner_api_json_put_int64(fields, "amount_cents", cents);
 }
 
@@ -469,16 +469,16 @@ partner_api_zsystems_subscription_fields(const json_t *subscription)
 							  partner_api_filled_text(subscription,
 													  "payment_method"));
 	partner_api_json_put_text(fields, "due_on",
-							  partner_api_zsystems_day(json_object_get(subscription,
-																	   "due_date")));
-	partner_api_zsystems_put_time(fields, "expires_at",
-								  json_object_get(subscription,
-												  "expiration_date"));
-	partner_api_zsystems_put_time(fields, "created_at",
-								  json_object_get(subscription, "created"));
-	partner_api_zsystems_put_time(fields, "suspended_at",
-								  json_object_get(subscription,
-												  "suspended_at"));
+							  partner_api_day(json_object_get(subscription,
+															  "due_date")));
+	partner_api_put_time(fields, "expires_at",
+						 json_object_get(subscription,
+										 "expiration_date"));
+	partner_api_put_time(fields, "created_at",
+						 json_object_get(subscription, "created"));
+	partner_api_put_time(fields, "suspended_at",
+						 json_object_get(subscription,
+										 "suspended_at"));
 	return fields;
 }
 
@@ -502,7 +502,7 @@ partner_api_zsystems_client_fields(const json_t *client)
 	{
 		const json_t *shown = json_object_get(client, keys[i]);
 
-		document = partner_api_zsystems_document(json_string_value(shown));
+		document = partner_api_document(json_string_value(shown));
 	}
 	partner_api_json_put_text(fields, "document", document);
 	return fields;
@@ -524,9 +524,9 @@ partner_api_zsystems_invoice_fields(const json_t *invoice)
 	partner_api_json_put_text(fields, "status",
 							  partner_api_filled_text(invoice, "status"));
 	partner_api_json_put_text(fields, "invoiced_on",
-							  partner_api_zsystems_day(json_object_get(invoice,
-																	   "date_invoice")));
-	partner_api_zsystems_put_time(fields, "paid_at",
-								  json_object_get(invoice, "paid_at"));
+							  partner_api_day(json_object_get(invoice,
+															  "date_invoice")));
+	partner_api_put_time(fields, "paid_at",
+						 json_object_get(invoice, "paid_at"));
 	return fields;
 }

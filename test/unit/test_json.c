@@ -345,6 +345,46 @@ test_integer(const void *data)
 	assert_int_equal(result, row->read ? row->expected : 42);
 }
 
+/* ---- decimals ---- */
+
+typedef struct DecimalRow
+{
+	const char *name;
+	const char *text;
+	const char *expected;		/* printed again, or the error */
+} DecimalRow;
+
+static const DecimalRow decimal_rows[] = {
+	{"decimals as they are written",
+		"{\"a\":19.90,\"b\":-0.10,\"c\":[1.0,2]}",
+	"{\"a\":\"19.90\",\"b\":\"-0.10\",\"c\":[\"1.0\",2]}"},
+	{"decimals that doubles do not hold", "90071992547409931.25",
+	"\"90071992547409931.25\""},
+	{"exponents", "[1e2,1E+2,1.5e-3]",
+	"[\"1e2\",\"1E+2\",\"1.5e-3\"]"},
+	{"decimals in texts", "{\"1.5\":\"a \\\" 2.5\"}",
+	"{\"1.5\":\"a \\\" 2.5\"}"},
+	{"integers", "[0,-1,9223372036854775807]", "[0,-1,9223372036854775807]"},
+	{"integers that are too long", "[18446744073709551615,0.5]",
+	"[\"18446744073709551615\",\"0.5\"]"},
+	{"no number", "[1.2.3]", "text is not valid JSON at byte 5"},
+	{"no number either", "[01.5]", "text is not valid JSON at byte 2"},
+	{"half a number", "1.", "text is not valid JSON at byte 2"}
+};
+
+static void
+test_decimals(const void *data)
+{
+	const DecimalRow *row = data;
+	char	   *error = NULL;
+	json_t	   *value = partner_api_json_parse_decimals(row->text,
+														strlen(row->text),
+														&error);
+
+	assert_text(value != NULL ? partner_api_json_print(value) : error,
+				row->expected);
+}
+
 int
 main(void)
 {
@@ -362,5 +402,6 @@ main(void)
 	add_test("members as text", test_text);
 	add_test("true members", test_true);
 	add_table(test_integer, integer_rows);
+	add_table(test_decimals, decimal_rows);
 	return run_suite("json");
 }

@@ -9,6 +9,7 @@
  */
 #include "support.h"
 
+#include "providers/common.h"
 #include "providers/zsystems.h"
 
 #define PLAN PARTNER_API_CREATE_PLAN
@@ -431,7 +432,7 @@ test_document(const void *data)
 {
 	const DocumentRow *row = data;
 
-	assert_text(partner_api_zsystems_document(row->document), row->expected);
+	assert_text(partner_api_document(row->document), row->expected);
 }
 
 /* ---- what errors do not show ---- */

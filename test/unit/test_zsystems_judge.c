@@ -11,6 +11,7 @@
 #include "support.h"
 
 #include "json.h"
+#include "providers/common.h"
 #include "providers/zsystems.h"
 
 #define PLAN PARTNER_API_CREATE_PLAN
@@ -378,8 +379,8 @@ test_money(const void *data)
 {
 	const MoneyRow *row = data;
 	int64		cents = -1;
-	bool		is_money = partner_api_zsystems_cents(json_of(row->json),
-													  &cents);
+	bool		is_money = partner_api_cents(json_of(row->json),
+											 &cents);
 
 	assert_int_equal(is_money, row->cents >= 0);
 	if (is_money)
@@ -398,7 +399,7 @@ test_money_is_exact(const void *unused)
 		json_t	   *real = json_real((double) cents / 100);
 		int64		read = -1;
 
-		assert_true(partner_api_zsystems_cents(real, &read));
+		assert_true(partner_api_cents(real, &read));
 		assert_true(read == cents);
 		json_decref(real);
 	}
@@ -427,7 +428,7 @@ test_times(const void *unused)
 	{
 		json_t	   *object = partner_api_json_object();
 
-		partner_api_zsystems_put_time(object, "t", json_of(rows[i][0]));
+		partner_api_put_time(object, "t", json_of(rows[i][0]));
 		assert_text(json_string_value(json_object_get(object, "t")),
 					rows[i][1]);
 	}
@@ -451,7 +452,7 @@ test_days(const void *unused)
 	};
 
 	for (size_t i = 0; i < lengthof(rows); i++)
-		assert_text(partner_api_zsystems_day(json_of(rows[i][0])),
+		assert_text(partner_api_day(json_of(rows[i][0])),
 					rows[i][1]);
 }
 

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * zsystems_person.c
- *	  zsystems: the numbers that identify people and cards.
+ * zsystems_card.c
+ *	  zsystems: cards, as they are given, sent and shown.
  *
- * Documents and cards carry check digits, so a slip of the keyboard is found
- * here and not by a request.  The data of a card comes apart from the other
+ * A card's number has a check digit, so a slip of the keyboard is found here
+ * and not by a request.  The data of a card comes apart from the other
  * arguments and goes into the request alone; no error repeats any of it, not
  * even the names of its members: who mixes up name and value must not find a
  * number in the log.  Copies of a number are overwritten before they are
@@ -22,97 +22,9 @@
 #include "providers/zsystems.h"
 #include "wipe.h"
 
-#define CPF_LEN 11
-#define CNPJ_LEN 14
 #define LEAST_CARD_LEN 13
 #define MOST_CARD_LEN 19
 #define CARD_HINT "Give holder, number, security_code and valid_until, all as text."
-
-/* ---- documents ---- */
-
-/*
- * The text without the characters of "marks".
- */
-static char *
-without(const char *str, const char *marks)
-{
-	char	   *copy = palloc(strlen(str) + 1);
-	char	   *end = copy;
-
-	for (; *str != '\0'; str++)
-	{
-		if (strchr(marks, *str) == NULL)
-			*end++ = *str;
-	}
-	*end = '\0';
-	return copy;
-}
-
-/*
- * The check digit that follows these characters: weights from 2 upwards, from
- * right to left, beginning again after "most"; modulo 11.  A letter counts as
- * its distance from '0', as those of newer company numbers do.
- */
-static char
-check_digit(const char *str, int len, int most)
-{
-	int			sum = 0;
-	int			weight = 2;
-
-	for (int i = len - 1; i >= 0; i--)
-	{
-		sum += (str[i] - '0') * weight;
-		weight = weight == most ? 2 : weight + 1;
-	}
-	sum %= 11;
-	return sum < 2 ? '0' : '0' + (11 - sum);
-}
-
-/*
- * Do the last two of these characters check the others?  One character over
- * and over would pass, but is nobody's number.
- */
-static bool
-checks_out(const char *str, int len, int most)
-{
-	bool		varied = false;
-
-	for (int i = 1; i < len; i++)
-		varied = varied || str[i] != str[0];
-	return varied &&
-		str[len - 2] == check_digit(str, len - 2, most) &&
-		str[len - 1] == check_digit(str, len - 1, most);
-}
-
-/*
- * A CPF or CNPJ as it is sent, without punctuation; NULL if it is neither, or
- * its check digits do not fit.  The first twelve characters of a CNPJ may be
- * capital letters.
- */
-char *
-partner_api_zsystems_document(const char *str)
-{
-	const char *const digits = "0123456789";
-	char	   *document;
-	size_t		len;
-
-	if (str == NULL)
-		return NULL;
-	document = without(str, " .-/");
-	len = strlen(document);
-	for (char *c = document; *c != '\0'; c++)
-		*c = pg_ascii_toupper((unsigned char) *c);
-	if (len == CPF_LEN && strspn(document, digits) == CPF_LEN &&
-		checks_out(document, CPF_LEN, CPF_LEN))
-		return document;
-	if (len == CNPJ_LEN && strspn(document + CNPJ_LEN - 2, digits) == 2 &&
-		strspn(document, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == CNPJ_LEN &&
-		checks_out(document, CNPJ_LEN, 9))
-		return document;
-	return NULL;
-}
-
-/* ---- cards ---- */
 
 static const char *const card_members[] = {
 	"holder", "number", "security_code", "valid_until"
@@ -144,7 +56,7 @@ passes_luhn(const char *digits, size_t len)
 static bool
 is_card_number(const char *str)
 {
-	char	   *number = without(str, " -");
+	char	   *number = partner_api_text_without(str, " -");
 	size_t		len = strlen(number);
 	bool		is_number = len >= LEAST_CARD_LEN && len <= MOST_CARD_LEN &&
 	strspn(number, "0123456789") == len && passes_luhn(number, len);
@@ -180,7 +92,7 @@ is_over(int month, int year, int64 now_ms)
 
 	if (now_ms <= 0)
 		return false;
-	now = partner_api_zsystems_time(now_ms);
+	now = partner_api_time_text(now_ms);
 	return strncmp(psprintf("%04d-%02d", year, month), now,
 				   strlen("YYYY-MM")) < 0;
 }
@@ -205,15 +117,15 @@ static void
 check_card_members(const json_t *card)
 {
 	if (!json_is_object(card))
-		partner_api_zsystems_refuse("card", "a JSON object",
-									"The data of a card is missing, or is "
-									"something else.", CARD_HINT);
+		partner_api_refuse("card", "a JSON object",
+						   "The data of a card is missing, or is "
+						   "something else.", CARD_HINT);
 	for (size_t i = 0; i < lengthof(card_members); i++)
-		(void) partner_api_zsystems_text(card, "card", card_members[i], true);
+		(void) partner_api_argument_text(card, "card", card_members[i], true);
 	if (json_object_size(card) != lengthof(card_members))
-		partner_api_zsystems_refuse("card", "an object of four members",
-									"It has a member that is not known.",
-									CARD_HINT);
+		partner_api_refuse("card", "an object of four members",
+						   "It has a member that is not known.",
+						   CARD_HINT);
 }
 
 /*
@@ -228,26 +140,26 @@ partner_api_zsystems_check_card(const json_t *card, int64 now_ms)
 
 	check_card_members(card);
 	if (!is_card_number(card_text(card, "number")))
-		partner_api_zsystems_refuse("card.number", "the number of a card",
-									"It has not 13 to 19 digits, or its check "
-									"digit does not fit.",
-									"Compare the number with the card.");
+		partner_api_refuse("card.number", "the number of a card",
+						   "It has not 13 to 19 digits, or its check "
+						   "digit does not fit.",
+						   "Compare the number with the card.");
 	code = card_text(card, "security_code");
 	if (strlen(code) < 3 || strlen(code) > 4 ||
 		strspn(code, "0123456789") != strlen(code))
-		partner_api_zsystems_refuse("card.security_code",
-									"3 or 4 digits",
-									"It is something else.",
-									"Compare the code with the card.");
+		partner_api_refuse("card.security_code",
+						   "3 or 4 digits",
+						   "It is something else.",
+						   "Compare the code with the card.");
 	if (!parse_valid_until(card_text(card, "valid_until"), &month, &year))
-		partner_api_zsystems_refuse("card.valid_until", "a month",
-									"It is not of the form MM/YYYY or MM/YY.",
-									"Give a month such as \"08/2031\".");
+		partner_api_refuse("card.valid_until", "a month",
+						   "It is not of the form MM/YYYY or MM/YY.",
+						   "Give a month such as \"08/2031\".");
 	if (is_over(month, year, now_ms))
-		partner_api_zsystems_refuse("card.valid_until",
-									"a month that is not over",
-									"The card has expired.",
-									"Ask for a card that is valid.");
+		partner_api_refuse("card.valid_until",
+						   "a month that is not over",
+						   "The card has expired.",
+						   "Ask for a card that is valid.");
 }
 
 /*
@@ -274,7 +186,7 @@ json_t *
 partner_api_zsystems_card_body(const json_t *card, bool long_year)
 {
 	json_t	   *body = partner_api_json_object();
-	char	   *number = without(card_text(card, "number"), " -");
+	char	   *number = partner_api_text_without(card_text(card, "number"), " -");
 
 	partner_api_json_put_text(body, "titular", card_text(card, "holder"));
 	partner_api_json_put_text(body, "numero", number);
