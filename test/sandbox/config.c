@@ -53,6 +53,25 @@ typedef struct ConfigKey
 	.number = offsetof(SandboxConfig, number_member)}
 
 static const ConfigKey keys[] = {
+	WORD("asaas_absent", asaas_absent, "missing", "null"),
+	FLAG("asaas_account_approved", asaas_account_approved),
+	NUMBER("asaas_ahead_days", asaas_ahead_days, 0, 365),
+	FLAG("asaas_boleto_confirms", asaas_boleto_confirms),
+	NUMBER("asaas_concurrent_gets", asaas_concurrent_gets, 0, INT_MAX),
+	NUMBER("asaas_daily_charges", asaas_daily_charges, 0, INT_MAX),
+	WORD("asaas_environment", asaas_environment, "hmlg", "prod"),
+	NUMBER("asaas_fee_cents", asaas_fee_cents, 0, INT_MAX),
+	FLAG("asaas_list_deleted", asaas_list_deleted),
+	FLAG("asaas_rate_headers", asaas_rate_headers),
+	NUMBER("asaas_rate_limit", asaas_rate_limit, 0, INT_MAX),
+	NUMBER("asaas_rate_seconds", asaas_rate_seconds, 1, MAX_SECONDS),
+	NUMBER("asaas_refund_seconds", asaas_refund_seconds, 0, MAX_SECONDS),
+	FLAG("asaas_user_agent_required", asaas_user_agent_required),
+	WORD("asaas_webhook_success", asaas_webhook_success, "200", "2xx"),
+	NUMBER("asaas_webhook_timeout_seconds", asaas_webhook_timeout_seconds,
+		   1, 3600),
+	NUMBER("asaas_window_requests", asaas_window_requests, 0, INT_MAX),
+	NUMBER("asaas_window_seconds", asaas_window_seconds, 1, MAX_SECONDS),
 	NUMBERED_WORD("cancel_rule", cancel_rule, cancel_days,
 				  "days:", "due", "month_end", "immediate"),
 	TEXT("client_token", client_token),
@@ -91,6 +110,7 @@ static const ConfigKey keys[] = {
 	WORD("greenapi_unlinked_logout", greenapi_unlinked_logout,
 		 "done", "refused"),
 	NUMBER("greenapi_utc_offset_hours", greenapi_utc_offset_hours, -12, 14),
+	NUMBER("inbox_status", inbox_status, 200, 599),
 	FLAG("invoices_paid", invoices_paid),
 	FLAG("list_ended", list_ended),
 	NUMBER("list_lag_seconds", list_lag_seconds, 0, MAX_SECONDS),
@@ -158,7 +178,7 @@ sandbox_config_token_position(const SandboxToken *token)
 
 /* Accept text; one that was known before keeps its counts. */
 static void
-activate_token(const char *text, long quota)
+activate_token(const char *text, long quota, json_t *permissions)
 {
 	SandboxToken *token = NULL;
 	int			i;
@@ -178,13 +198,16 @@ activate_token(const char *text, long quota)
 	}
 	token->active = true;
 	token->quota = quota;
+	json_decref(token->permissions);
+	token->permissions = json_incref(permissions);
 }
 
-/* Read "T" or {"token": "T", "quota": N or null}. */
+/* Read "T" or {"token": "T", "quota": N or null, "permissions": {}}. */
 static bool
 read_token(const json_t *value, const char **text, long *quota)
 {
 	const json_t *limit = json_object_get(value, "quota");
+	const json_t *permissions = json_object_get(value, "permissions");
 
 	*quota = SANDBOX_UNLIMITED;
 	*text = json_string_value(json_is_object(value) ?
@@ -195,6 +218,8 @@ read_token(const json_t *value, const char **text, long *quota)
 			return false;
 		*quota = (long) json_integer_value(limit);
 	}
+	if (permissions != NULL && !json_is_object(permissions))
+		return false;
 	return *text != NULL && **text != '\0';
 }
 
@@ -218,7 +243,9 @@ change_tokens(const json_t *list)
 	for (i = 0; i < json_array_size(list); i++)
 	{
 		read_token(json_array_get(list, i), &text, &quota);
-		activate_token(text, quota);
+		activate_token(text, quota,
+					   json_object_get(json_array_get(list, i),
+									   "permissions"));
 	}
 	return true;
 }
@@ -407,6 +434,7 @@ sandbox_config_reset(void)
 	for (i = 0; i < token_count; i++)
 	{
 		free(tokens[i]->text);
+		json_decref(tokens[i]->permissions);
 		free(tokens[i]);
 	}
 	free(tokens);
@@ -418,6 +446,19 @@ sandbox_config_reset(void)
 	tokens = NULL;
 	token_count = 0;
 	memset(&sandbox_config, 0, sizeof(sandbox_config));
+	sandbox_config.asaas_account_approved = true;
+	sandbox_config.asaas_ahead_days = 40;
+	sandbox_config.asaas_concurrent_gets = 50;
+	sandbox_config.asaas_daily_charges = 100000;
+	sandbox_config.asaas_fee_cents = 199;
+	sandbox_config.asaas_list_deleted = true;
+	sandbox_config.asaas_rate_headers = true;
+	sandbox_config.asaas_rate_seconds = 60;
+	sandbox_config.asaas_user_agent_required = true;
+	sandbox_config.asaas_webhook_timeout_seconds = 10;
+	sandbox_config.asaas_window_requests = 25000;
+	sandbox_config.asaas_window_seconds = 12L * 3600;
+	sandbox_config.inbox_status = 200;
 	sandbox_config.client_token = sandbox_strdup(initial_client_token);
 	sandbox_config.quota_error =
 		sandbox_strdup("The limit of instances of this token is reached");
@@ -441,7 +482,7 @@ sandbox_config_reset(void)
 	sandbox_config.greenapi_restart_seconds = 20;
 	sandbox_config.greenapi_utc_offset_hours = 3;
 	for (i = 0; i < initial_token_count; i++)
-		activate_token(initial_tokens[i], SANDBOX_UNLIMITED);
+		activate_token(initial_tokens[i], SANDBOX_UNLIMITED, NULL);
 }
 
 /* Both arguments must live as long as the process. */

@@ -26,6 +26,7 @@ typedef struct SandboxToken
 	char	   *text;
 	bool		active;			/* accepted at present */
 	long		quota;			/* or SANDBOX_UNLIMITED */
+	json_t	   *permissions;	/* of Asaas, by name; NULL: all */
 	long		created;		/* instances made with it, ever */
 	long		alive;			/* of these, not gone yet */
 } SandboxToken;
@@ -162,6 +163,26 @@ typedef enum SandboxGreenapiQr
 	SANDBOX_GREENAPI_QR_ERROR
 } SandboxGreenapiQr;
 
+/* Which environment this is of Asaas */
+typedef enum SandboxAsaasEnvironment
+{
+	SANDBOX_ASAAS_HOMOLOGATION,
+	SANDBOX_ASAAS_PRODUCTION
+} SandboxAsaasEnvironment;
+
+typedef enum SandboxAsaasAbsent
+{
+	SANDBOX_ASAAS_ABSENT_MISSING,
+	SANDBOX_ASAAS_ABSENT_NULL
+} SandboxAsaasAbsent;
+
+/* What the receiver of a webhook has to answer */
+typedef enum SandboxAsaasSuccess
+{
+	SANDBOX_ASAAS_ONLY_200,
+	SANDBOX_ASAAS_ANY_2XX
+} SandboxAsaasSuccess;
+
 /*
  * Enumerated members are int, so that one table can describe all keys.  A
  * rule such as "days:30" is its word in one member, its number in the next.
@@ -170,6 +191,7 @@ typedef struct SandboxConfig
 {
 	char	   *client_token;
 	char	   *quota_error;
+	long		inbox_status;
 	bool		client_token_required;
 	bool		invoices_paid;
 	bool		list_ended;
@@ -213,6 +235,26 @@ typedef struct SandboxConfig
 	long		greenapi_starting_seconds;
 	int			greenapi_unlinked_logout;
 	long		greenapi_utc_offset_hours;
+
+	/* Asaas's */
+	int			asaas_absent;
+	bool		asaas_account_approved;
+	long		asaas_ahead_days;
+	bool		asaas_boleto_confirms;
+	long		asaas_concurrent_gets;
+	long		asaas_daily_charges;
+	int			asaas_environment;
+	long		asaas_fee_cents;
+	bool		asaas_list_deleted;
+	bool		asaas_rate_headers;
+	long		asaas_rate_limit;	/* 0: none */
+	long		asaas_rate_seconds;
+	long		asaas_refund_seconds;
+	bool		asaas_user_agent_required;
+	int			asaas_webhook_success;
+	long		asaas_webhook_timeout_seconds;
+	long		asaas_window_requests;
+	long		asaas_window_seconds;
 
 	/* zsystems' */
 	int			zsystems_plan_id;

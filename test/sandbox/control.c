@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asaas.h"
 #include "clock.h"
 #include "fault.h"
 #include "journal.h"
@@ -68,6 +69,7 @@ change_clock(SandboxRequest *request)
 	}
 	sandbox_ledger_tick();
 	sandbox_zsystems_tick();
+	sandbox_asaas_tick();
 	get_clock(request);
 }
 
@@ -159,6 +161,7 @@ reset(SandboxRequest *request)
 	sandbox_journal_reset();
 	sandbox_ledger_reset();
 	sandbox_zsystems_reset();
+	sandbox_asaas_reset();
 	sandbox_config_reset();
 	sandbox_clock_reset();
 	release(request);
@@ -170,30 +173,53 @@ get_state(SandboxRequest *request)
 {
 	char	   *name = sandbox_query_value(request, "kind");
 	SandboxRecordKind kind;
+	SandboxAsaasKind asaas_kind;
 
 	if (name == NULL || strcmp(name, "instances") == 0)
 		sandbox_control_state(request);
 	else if (sandbox_record_kind_parse(name, &kind))
 		sandbox_zsystems_state(request, kind);
+	else if (sandbox_asaas_kind_parse(name, &asaas_kind))
+		sandbox_asaas_state(request, asaas_kind);
 	else
 		sandbox_reply_error(&request->reply, 400, "unknown kind");
 	free(name);
 }
 
+/* Seed a record, or change fields of one. */
+static void
+seed_object(SandboxRequest *request)
+{
+	if (!sandbox_asaas_objects(request))
+		sandbox_zsystems_seed(request);
+}
+
+static void
+remove_object(SandboxRequest *request)
+{
+	if (!sandbox_asaas_objects(request))
+		sandbox_zsystems_remove(request);
+}
+
 static const ControlCall calls[] = {
+	{"POST", "charges/", sandbox_asaas_charge_control},
 	{"GET", "clock", get_clock},
 	{"POST", "clock", change_clock},
 	{"GET", "config", get_config},
 	{"POST", "config", change_config},
 	{"GET", "counters", sandbox_control_counters},
+	{"POST", "events", sandbox_asaas_event_control},
 	{"GET", "faults", get_faults},
 	{"POST", "faults", add_fault},
 	{"DELETE", "faults", delete_faults},
 	{"DELETE", "faults/", delete_fault},
+	{"GET", "inbox", sandbox_asaas_inbox},
+	{"POST", "inbox", sandbox_asaas_inbox},
+	{"DELETE", "inbox", sandbox_asaas_inbox},
 	{"POST", "instances", sandbox_control_seed},
 	{"POST", "instances/", sandbox_control_change},
-	{"POST", "objects/", sandbox_zsystems_seed},
-	{"DELETE", "objects/", sandbox_zsystems_remove},
+	{"POST", "objects/", seed_object},
+	{"DELETE", "objects/", remove_object},
 	{"POST", "release", release},
 	{"GET", "requests", get_requests},
 	{"DELETE", "requests", delete_requests},
@@ -233,6 +259,7 @@ run_call(SandboxRequest *request, const ControlCall *call)
 	}
 	sandbox_ledger_tick();
 	sandbox_zsystems_tick();
+	sandbox_asaas_tick();
 	call->handler(request);
 }
 

@@ -192,7 +192,7 @@ twist_types(json_t *value)
 		"id", "token", "name", "paymentStatus", "value", "due",
 		"apiTokenInstance", "idInstance", "stateInstance",
 		"deleteInstanceAccount", "saveSettings", "isLogout", "isReboot",
-		"plano"
+		"plano", "status", "customer", "billingType", "netValue"
 	};
 	static const char *const inner[] = {
 		"content", "data", "planos", "plano", "assinaturas", "cliente",

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asaas.h"
 #include "config.h"
 #include "fault.h"
 #include "journal.h"
@@ -179,6 +180,7 @@ main(int argc, char **argv)
 	sandbox_journal_reset();
 	sandbox_ledger_reset();
 	sandbox_zsystems_reset();
+	sandbox_asaas_reset();
 	free(line.server.certificate);
 	free(line.server.key);
 	free(line.tokens);

@@ -55,6 +55,52 @@ typedef enum SandboxOperation
 	SANDBOX_CREATE_CLIENT,
 	SANDBOX_FIND_CLIENT,
 	SANDBOX_STORE_CARD,
+	SANDBOX_CREATE_CUSTOMER,
+	SANDBOX_LIST_CUSTOMERS,
+	SANDBOX_READ_CUSTOMER,
+	SANDBOX_CHANGE_CUSTOMER,
+	SANDBOX_DELETE_CUSTOMER,
+	SANDBOX_RESTORE_CUSTOMER,
+	SANDBOX_LIST_NOTIFICATIONS,
+	SANDBOX_CHANGE_NOTIFICATION,
+	SANDBOX_CHANGE_NOTIFICATIONS,
+	SANDBOX_CREATE_CHARGE,
+	SANDBOX_LIST_CHARGES,
+	SANDBOX_READ_CHARGE,
+	SANDBOX_CHARGE_STATUS,
+	SANDBOX_CHARGE_VIEWS,
+	SANDBOX_BOLETO_LINE,
+	SANDBOX_PIX_CODE,
+	SANDBOX_BILLING_INFO,
+	SANDBOX_CHANGE_CHARGE,
+	SANDBOX_DELETE_CHARGE,
+	SANDBOX_RESTORE_CHARGE,
+	SANDBOX_REFUND_CHARGE,
+	SANDBOX_RECEIVE_CHARGE,
+	SANDBOX_UNDO_RECEIVE_CHARGE,
+	SANDBOX_PAY_CHARGE,
+	SANDBOX_CAPTURE_CHARGE,
+	SANDBOX_SIMULATE_CHARGE,
+	SANDBOX_CHARGE_LIMITS,
+	SANDBOX_CHARGE_STATISTICS,
+	SANDBOX_CREATE_RECURRENCE,
+	SANDBOX_LIST_RECURRENCES,
+	SANDBOX_READ_RECURRENCE,
+	SANDBOX_CHANGE_RECURRENCE,
+	SANDBOX_DELETE_RECURRENCE,
+	SANDBOX_LIST_RECURRENCE_CHARGES,
+	SANDBOX_PAYMENT_BOOK,
+	SANDBOX_CREATE_WEBHOOK,
+	SANDBOX_LIST_WEBHOOKS,
+	SANDBOX_READ_WEBHOOK,
+	SANDBOX_CHANGE_WEBHOOK,
+	SANDBOX_DELETE_WEBHOOK,
+	SANDBOX_RESUME_WEBHOOK,
+	SANDBOX_READ_BALANCE,
+	SANDBOX_ACCOUNT_STATUS,
+	SANDBOX_ACCOUNT_DATA,
+	SANDBOX_LIST_TRANSACTIONS,
+	SANDBOX_SANDBOX_HELPER,
 	SANDBOX_UNKNOWN_OPERATION
 } SandboxOperation;
 
@@ -130,6 +176,7 @@ typedef struct SandboxRequest
 	SandboxToken *partner;
 	json_t	   *json;			/* the body, if it is JSON */
 	unsigned	effects;
+	bool		counted;		/* among those that are on their way */
 
 	/* by fault.c: what is to be done to the answer */
 	json_t	   *fault;			/* the rule's own object, or NULL */
@@ -202,6 +249,9 @@ typedef struct SandboxProvider
 	 * member may be NULL too.
 	 */
 	char	   *(*shown_body) (const SandboxRequest *request);
+
+	/* A request that may have been counted is over; or NULL */
+	void		(*ended) (const SandboxRequest *request);
 } SandboxProvider;
 
 /* zapi.c */
@@ -212,6 +262,9 @@ extern const SandboxProvider sandbox_greenapi;
 
 /* zsystems.c */
 extern const SandboxProvider sandbox_zsystems;
+
+/* asaas.c */
+extern const SandboxProvider sandbox_asaas;
 
 /* route.c */
 extern const char *const sandbox_operation_names[SANDBOX_OPERATIONS];

@@ -27,13 +27,29 @@ const char *const sandbox_operation_names[SANDBOX_OPERATIONS] = {
 	"read_plan", "change_plan", "create_subscription", "list_subscriptions",
 	"read_subscription", "change_subscription", "cancel_subscription",
 	"suspend_subscription", "reactivate_subscription", "list_invoices",
-	"refund_invoice", "create_client", "find_client", "store_card", "unknown"
+	"refund_invoice", "create_client", "find_client", "store_card",
+	"create_customer", "list_customers", "read_customer",
+	"change_customer", "delete_customer", "restore_customer",
+	"list_notifications", "change_notification", "change_notifications",
+	"create_charge", "list_charges", "read_charge", "charge_status",
+	"charge_views", "boleto_line", "pix_code", "billing_info",
+	"change_charge", "delete_charge", "restore_charge", "refund_charge",
+	"receive_charge", "undo_receive_charge", "pay_charge",
+	"capture_charge", "simulate_charge", "charge_limits",
+	"charge_statistics", "create_recurrence", "list_recurrences",
+	"read_recurrence", "change_recurrence", "delete_recurrence",
+	"list_recurrence_charges", "payment_book", "create_webhook",
+	"list_webhooks", "read_webhook", "change_webhook", "delete_webhook",
+	"resume_webhook", "read_balance", "account_status", "account_data",
+	"list_transactions", "sandbox_helper",
+	"unknown"
 };
 
 static const SandboxProvider *const providers[] = {
 	&sandbox_zapi,
 	&sandbox_greenapi,
-	&sandbox_zsystems
+	&sandbox_zsystems,
+	&sandbox_asaas
 };
 
 bool
@@ -224,18 +240,30 @@ sandbox_masked_path(const SandboxRequest *request)
 	return result.data;
 }
 
+/* Is this the name before the '=' of a parameter, encoded or not? */
+static bool
+is_named(const char *part, size_t len, const char *name)
+{
+	char	   *decoded = sandbox_strndup(part, len);
+	bool		result = sandbox_percent_decode(decoded) &&
+	strcmp(decoded, name) == 0;
+
+	free(decoded);
+	return result;
+}
+
 /* The decoded value of a query parameter, to be freed; NULL if absent. */
 char *
 sandbox_query_value(const SandboxRequest *request, const char *name)
 {
-	size_t		len = strlen(name);
 	const char *part = request->query;
 
 	while (*part != '\0')
 	{
 		const char *end = strchrnul(part, '&');
+		size_t		len = strcspn(part, "=&");
 
-		if (strncmp(part, name, len) == 0 && part[len] == '=')
+		if (part[len] == '=' && is_named(part, len, name))
 		{
 			const char *start = part + len + 1;
 			char	   *value = sandbox_strndup(start, (size_t) (end - start));

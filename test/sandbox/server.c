@@ -24,10 +24,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "asaas.h"
 #include "clock.h"
 #include "index.h"
 #include "journal.h"
-#include "request.h"
+#include "outgoing.h"
 
 #define MAX_CONNECTIONS 8192
 #define MAX_BODY ((size_t) 16 * 1024 * 1024)
@@ -46,6 +47,7 @@ static SandboxRequest *held = NULL;
 static char server_mark;
 static char signal_mark;
 static char stdin_mark;
+static char outgoing_mark;
 
 bool
 sandbox_stopping(void)
@@ -188,6 +190,8 @@ end_request(void *cls, struct MHD_Connection *connection, void **context,
 		return;
 	*context = NULL;
 	sandbox_journal_gone(request);
+	if (request->provider != NULL && request->provider->ended != NULL)
+		request->provider->ended(request);
 	if (request->timed)
 		sandbox_heap_remove(&wakeups, request);
 	sandbox_reply_clear(&request->reply);
@@ -354,9 +358,18 @@ sandbox_server_start(const SandboxServerOptions *options)
 	watch(MHD_get_daemon_info(server, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
 		  EPOLLIN, &server_mark);
 	watch_signals();
+	watch(sandbox_outgoing_fd(), EPOLLIN, &outgoing_mark);
 	if (options->exit_on_eof)
 		watch(STDIN_FILENO, EPOLLIN, &stdin_mark);
 	return MHD_get_daemon_info(server, MHD_DAEMON_INFO_BIND_PORT)->port;
+}
+
+/* Sleep no longer than so many ms; less than 0 is no bound. */
+static void
+bound(int64_t *limit, int64_t ms)
+{
+	if (ms >= 0 && (*limit < 0 || ms < *limit))
+		*limit = ms;
 }
 
 /* How long the loop may sleep, in ms; -1 for ever. */
@@ -367,19 +380,16 @@ sleep_limit(void)
 	int64_t		limit = -1;
 
 	if (MHD_get_timeout(server, &wanted) == MHD_YES)
-		limit = wanted > INT32_MAX ? INT32_MAX : (int64_t) wanted;
+		bound(&limit, wanted > INT32_MAX ? INT32_MAX : (int64_t) wanted);
 	if (wakeups.count > 0)
 	{
 		int64_t		left = wakeups.items[0].key - sandbox_monotonic_ms();
 
-		if (left < 0)
-			left = 0;
-		if (left > INT32_MAX)
-			left = INT32_MAX;
-		if (limit < 0 || left < limit)
-			limit = left;
+		bound(&limit, left > 0 ? left : 0);
 	}
-	return (int) limit;
+	bound(&limit, sandbox_asaas_sleep_ms());
+	bound(&limit, sandbox_outgoing_sleep_ms());
+	return limit > INT32_MAX ? INT32_MAX : (int) limit;
 }
 
 static void
@@ -398,7 +408,8 @@ handle_event(const struct epoll_event *event)
 		stopping = true;
 	else if (event->data.ptr == &stdin_mark)
 		read_stdin();
-	else if (event->data.ptr != &server_mark)
+	else if (event->data.ptr != &server_mark &&
+			 event->data.ptr != &outgoing_mark)
 	{
 		SandboxRequest *request = event->data.ptr;
 
@@ -429,6 +440,8 @@ sandbox_server_run(void)
 		for (i = 0; i < count; i++)
 			handle_event(&events[i]);
 		wake_due(sandbox_monotonic_ms());
+		sandbox_asaas_tick();
+		sandbox_outgoing_run();
 		MHD_run(server);
 	}
 	sandbox_release_withheld();

@@ -629,9 +629,236 @@ check_subscriptions()
 			-d '{"planoId":4605,"clienteId":20001,"tokenCardId":300003}' | cut -c1-3)"
 }
 
+# A call of Asaas, which wants its own header
+asaas()
+{
+	plain_call "$1" "/v3$2" -H 'access_token: $aact_hmlg_sandbox-partner-token' \
+		-H "$json" "${@:3}"
+}
+
+# The same, its body through a jq filter
+asaas_body()
+{
+	asaas "$1" "$2" "${@:4}" | cut -c5- | jq -c -r "$3"
+}
+
+# The first code of an Asaas refusal, after its status
+asaas_error()
+{
+	asaas "$@" | sed 's/^\(...\) .*"code":"\([^"]*\)".*/\1 \2/'
+}
+
+asaas_customer()
+{
+	asaas_body POST /customers .id -d '{"name":"A","cpfCnpj":"249.715.637-92","email":"a@example.com",
+		"mobilePhone":"47999999999","externalReference":"c-1"}'
+}
+
+# Charge CUSTOMER by TYPE until DAY, with FIELDS; its id
+asaas_charge()
+{
+	asaas_body POST /payments .id -d '{"customer":"'"$1"'","billingType":"'"$2"'","value":98.01,
+		"dueDate":"'"$3"'","externalReference":"r-1"'"${4:-}}"
+}
+
+# Statuses of all payments, or another field
+asaas_payments()
+{
+	control 'state?kind=asaas_payments' "[.asaas_payments[].fields.${1:-status}]"
+}
+
+asaas_counts()
+{
+	control "state?kind=$1&event=$2" .total
+}
+
+# Wait until the inbox holds so many
+inbox()
+{
+	for _ in $(seq 100); do
+		[ "$(control inbox '.inbox|length')" -ge "$1" ] && break
+		sleep 0.05
+	done
+	control inbox '[.inbox[].body.event]'
+}
+
+check_asaas_gate()
+{
+	check "no key" '401 access_token_not_found' "$(plain_call GET /v3/finance/balance |
+		sed 's/^\(...\) .*"code":"\([^"]*\)".*/\1 \2/')"
+	check "the other environment" '401 invalid_environment' \
+		"$(plain_call GET /v3/finance/balance -H 'access_token: $aact_prod_x' |
+			sed 's/^\(...\) .*"code":"\([^"]*\)".*/\1 \2/')"
+	check "not a key" 1 "$(plain_call GET /v3/finance/balance -H 'access_token: x' |
+		grep -c 'invalid_access_token_format')"
+	check "a wrong key" 1 "$(plain_call GET /v3/finance/balance -H 'access_token: $aact_hmlg_x' |
+		grep -c '"invalid_access_token"')"
+	check "no agent" '400 invalid_user_agent' "$(asaas_error GET /finance/balance -H User-Agent:)"
+	check "a body with GET" 403 "$(asaas GET /finance/balance -d '{}' | cut -c1-3)"
+	check "balance" '200 {"balance":0}' "$(asaas GET /finance/balance)"
+	check "account" APPROVED "$(asaas_body GET /myAccount/status/ .general)"
+	check "unknown id" '404 ' "$(asaas GET /payments/pay_x)"
+	control config . -d '{"tokens":[{"token":"sandbox-partner-token","permissions":{"PAYMENT":"READ"}}]}' >/dev/null
+	check "permission" '403 insufficient_permission' "$(asaas_error GET /finance/balance)"
+	check "may read" 200 "$(asaas GET /payments | cut -c1-3)"
+	check "may not write" 403 "$(asaas POST /payments -d '{}' | cut -c1-3)"
+	control config . -d '{"tokens":["sandbox-partner-token"],"asaas_rate_limit":1}' >/dev/null
+	asaas GET /finance/balance >/dev/null
+	check "rate limit" '429 RateLimit-Reset: 60' \
+		"$(curl -s -o /dev/null -D - -w '%{http_code}' -H 'access_token: $aact_hmlg_sandbox-partner-token' \
+			"$S/v3/finance/balance" | tr -d '\r' | sed -n 's/.* \(429\).*/\1/p;/-Reset/p' | paste -sd' ')"
+	control config . -d '{"asaas_rate_limit":0,"asaas_window_requests":0}' >/dev/null
+	check "window" 429 "$(asaas GET /finance/balance | cut -c1-3)"
+}
+
+check_asaas_customers()
+{
+	local customer
+	check "bad CPF" '400 invalid_object' \
+		"$(asaas_error POST /customers -d '{"name":"A","cpfCnpj":"11111111111"}')"
+	check "no name" '400 invalid_name' "$(asaas_error POST /customers -d '{}')"
+	customer=$(asaas_customer)
+	asaas_customer >/dev/null
+	check "two of one CPF" 2 "$(asaas_body GET '/customers?cpfCnpj=24971563792' .totalCount)"
+	check "by reference" 2 "$(asaas_body GET '/customers?externalReference=c-1' .totalCount)"
+	check "newest first" '[false,true]' "$(asaas_body GET '/customers' '[.data[].id=="'"$customer"'"]')"
+	check "notifications" 8 "$(asaas_body GET "/customers/$customer/notifications" '.data|length')"
+	check "delete" 'true' "$(asaas_body DELETE "/customers/$customer" .deleted)"
+	check "still readable" 'true' "$(asaas_body GET "/customers/$customer" .deleted)"
+	check "no charge" '400 invalid_customer' \
+		"$(asaas_error POST /payments -d '{"customer":"'"$customer"'"}')"
+	check "restore" 'false' "$(asaas_body POST "/customers/$customer/restore" .deleted -d '{}')"
+}
+
+check_asaas_charges()
+{
+	local customer pix boleto card
+	control clock . -d '{"set":"2026-05-01T15:00:00Z"}' >/dev/null	# a Friday
+	customer=$(asaas_customer)
+	check "past due date" '400 invalid_dueDate' "$(asaas_error POST /payments \
+		-d '{"customer":"'"$customer"'","billingType":"PIX","value":1,"dueDate":"2026-04-30"}')"
+	check "parts of a cent" '400 invalid_value' "$(asaas_error POST /payments \
+		-d '{"customer":"'"$customer"'","billingType":"PIX","value":1.005,"dueDate":"2026-05-01"}')"
+	pix=$(asaas_charge "$customer" PIX 2026-05-10)
+	boleto=$(asaas_charge "$customer" BOLETO 2026-05-01)
+	card=$(asaas_charge "$customer" CREDIT_CARD 2026-05-10)
+	check "decimals" '98.01' "$(asaas_body GET "/payments/$pix" .value)"
+	check "cents" '[9801,9801,9801]' "$(asaas_payments value)"
+	check "made twice" 1 "$(control counters .names_created_more_than_once)"
+	check "messages of creation" 9 "$(asaas_counts asaas_messages PAYMENT_CREATED)"
+	check "first page" '[true,3,2]' "$(asaas_body GET '/payments?limit=2' '[.hasMore,.totalCount,(.data|length)]')"
+	check "next page" '[false,1]' "$(asaas_body GET '/payments?limit=2&offset=2' '[.hasMore,(.data|length)]')"
+	check "a range" 2 "$(asaas_body GET '/payments?dueDate%5Bge%5D=2026-05-02' .totalCount)"
+	check "bare brackets" 400 "$(asaas GET '/payments?dueDate[ge]=2026-05-02' -g | cut -c1-3)"
+	check "digits of a boleto" '[47,44]' "$(asaas_body GET "/payments/$boleto/identificationField" \
+		'[(.identificationField,.barCode)|length]')"
+	check "no boleto of a Pix" '400 invalid_action' "$(asaas_error GET "/payments/$pix/identificationField")"
+	check "Pix code" 000201 "$(asaas_body GET "/payments/$pix/pixQrCode" '.payload[:6]')"
+	control "charges/$pix" . -d '{"do":"pay"}' >/dev/null
+	control "charges/$boleto" . -d '{"do":"pay"}' >/dev/null
+	control "charges/$card" . -d '{"do":"pay"}' >/dev/null
+	check "Pix is received at once" '["RECEIVED","PENDING","CONFIRMED"]' "$(asaas_payments)"
+	control clock . -d '{"advance_seconds":86400}' >/dev/null
+	check "overdue before the bank tells" '["RECEIVED","OVERDUE","CONFIRMED"]' "$(asaas_payments)"
+	control clock . -d '{"advance_seconds":172800}' >/dev/null
+	check "credited on a working day" '["RECEIVED","RECEIVED","CONFIRMED"]' "$(asaas_payments)"
+	check "paid on one day, booked on another" '["2026-05-01","2026-05-04"]' \
+		"$(asaas_body GET "/payments/$boleto" '[.clientPaymentDate,.paymentDate]')"
+	control clock . -d '{"advance_seconds":2592000}' >/dev/null
+	check "card after 32 days" '["RECEIVED","RECEIVED","RECEIVED"]' "$(asaas_payments)"
+	check "balance" 288.06 "$(asaas_body GET /finance/balance .balance)"
+	check "part of it back" RECEIVED "$(asaas_body POST "/payments/$pix/refund" .status -d '{"value":8.01}')"
+	check "too much" '400 invalid_value' "$(asaas_error POST "/payments/$pix/refund" -d '{"value":90.01}')"
+	check "the rest" REFUNDED "$(asaas_body POST "/payments/$pix/refund" .status -d '{}')"
+	check "not deleted when paid" '400 invalid_action' "$(asaas_error DELETE "/payments/$card")"
+	control "charges/$card" . -d '{"do":"chargeback"}' >/dev/null
+	check "chargeback" CHARGEBACK_REQUESTED "$(asaas_body GET "/payments/$card/status" .status)"
+	pix=$(asaas_charge "$customer" PIX 2026-06-10)
+	check "deleted" true "$(asaas_body DELETE "/payments/$pix" .deleted)"
+	check "restored" '[false,"PENDING"]' "$(asaas_body POST "/payments/$pix/restore" '[.deleted,.status]')"
+	check "cash" RECEIVED_IN_CASH "$(asaas_body POST "/payments/$pix/receiveInCash" .status \
+		-d '{"paymentDate":"2026-06-01","value":98.01}')"
+	check "undone" PENDING "$(asaas_body POST "/payments/$pix/undoReceivedInCash" .status)"
+	check "changed" '[10.5,"2026-06-20"]' "$(asaas_body PUT "/payments/$pix" '[.value,.dueDate]' \
+		-d '{"value":10.5,"dueDate":"2026-06-20"}')"
+	check "listed late" 4 "$(control config . -d '{"list_lag_seconds":60}' >/dev/null
+		asaas_charge "$customer" PIX 2026-06-10 >/dev/null; asaas_body GET /payments .totalCount)"
+	check "limits" 3 "$(control clock . -d '{"advance_seconds":1}' >/dev/null
+		asaas_body GET /payments/limits '.creation.daily|length')"
+}
+
+check_asaas_recurrences()
+{
+	local customer id
+	control clock . -d '{"set":"2026-01-05T15:00:00Z"}' >/dev/null
+	customer=$(asaas_customer)
+	id=$(asaas_body POST /subscriptions .id -d '{"customer":"'"$customer"'","billingType":"PIX",
+		"value":50,"nextDueDate":"2026-01-31","cycle":"MONTHLY","externalReference":"s-1"}')
+	check "first charge at once" '["2026-01-31"]' "$(asaas_payments dueDate)"
+	check "one cycle ahead" 2026-02-28 "$(asaas_body GET "/subscriptions/$id" .nextDueDate)"
+	check "no creation message" 0 "$(asaas_counts asaas_messages PAYMENT_CREATED)"
+	control clock . -d '{"set":"2026-01-19T15:00:00Z"}' >/dev/null
+	check "40 days before" '["2026-01-31","2026-02-28"]' "$(asaas_payments dueDate)"
+	check "not on the wrong day" 2026-03-31 "$(asaas_body GET "/subscriptions/$id" .nextDueDate)"
+	check "its charges" 2 "$(asaas_body GET "/subscriptions/$id/payments?limit=100" .totalCount)"
+	control clock . -d '{"set":"2026-02-09T15:00:00Z"}' >/dev/null
+	check "warned and reminded" '[6,6]' \
+		"[$(asaas_counts asaas_messages PAYMENT_DUEDATE_WARNING),$(asaas_counts asaas_messages PAYMENT_OVERDUE)]"
+	check "no daily cycle" '400 invalid_cycle' "$(asaas_error PUT "/subscriptions/$id" -d '{"cycle":"DAILY"}')"
+	check "deleted" true "$(asaas_body DELETE "/subscriptions/$id" .deleted)"
+	check "with its open charges" '[true,true]' "$(asaas_payments deleted)"
+	check "gone from the list" '0 1' "$(asaas_body GET /subscriptions .totalCount) $(
+		asaas_body GET '/subscriptions?includeDeleted=true' .totalCount)"
+}
+
+check_asaas_webhooks()
+{
+	local customer id charge
+	id=$(asaas_body POST /webhooks .id -d '{"name":"w","url":"'"$S"'/_sandbox/inbox","email":"a@example.com",
+		"enabled":true,"interrupted":false,"apiVersion":3,"authToken":"secret","sendType":"SEQUENTIALLY",
+		"events":["PAYMENT_CREATED","PAYMENT_RECEIVED","PAYMENT_DELETED"]}')
+	check "token is not shown" '[true,null]' "$(asaas_body GET "/webhooks/$id" '[.hasAuthToken,.authToken]')"
+	check "nor kept" 0 "$(control 'requests?operation=create_webhook' '.requests[0].body' | grep -c secret)"
+	customer=$(asaas_customer)
+	charge=$(asaas_charge "$customer" PIX 2099-01-01)
+	check "delivered" '["PAYMENT_CREATED"]' "$(inbox 1)"
+	check "with its token" 'secret Asaas_Hmlg/3.0' \
+		"$(control inbox '.inbox[0].headers|.["asaas-access-token"]+" "+.["user-agent"]')"
+	control config . -d '{"inbox_status":202}' >/dev/null
+	control "charges/$charge" . -d '{"do":"pay"}' >/dev/null
+	asaas_charge "$customer" PIX 2099-01-01 >/dev/null
+	check "anything but 200 fails" '["PAYMENT_CREATED","PAYMENT_RECEIVED"]' "$(inbox 2)"
+	for seconds in 30 60 210 300 900 1500 3600 3600 3600 3600 3600 7200 7200 10800; do
+		expected=$(($(control inbox '.inbox|length') + 1))
+		control clock . -d "{\"advance_seconds\":$seconds}" >/dev/null
+		inbox $expected >/dev/null
+	done
+	for _ in $(seq 100); do
+		[ "$(asaas_body GET "/webhooks/$id" .interrupted)" = true ] && break
+		sleep 0.05
+	done
+	check "interrupted after 15 attempts" '[true,15]' \
+		"$(asaas_body GET "/webhooks/$id" '[.interrupted,.penalizedRequestsCount]')"
+	check "the other one was held up" 2 \
+		"$(control 'state?kind=asaas_webhooks' '.asaas_webhooks[0].queued')"
+	control config . -d '{"inbox_status":200}' >/dev/null
+	control inbox . -X DELETE >/dev/null
+	asaas PUT "/webhooks/$id" -d '{"interrupted":false}' >/dev/null
+	check "resumed in order" '["PAYMENT_RECEIVED","PAYMENT_CREATED"]' "$(inbox 2)"
+	control events . -d '{"hold":true}' >/dev/null
+	charge=$(asaas_charge "$customer" PIX 2099-01-01)
+	asaas DELETE "/payments/$charge" >/dev/null
+	control inbox . -X DELETE >/dev/null
+	control events . -d '{"release":"reversed","copies":2}' >/dev/null
+	check "reversed and doubled" \
+		'["PAYMENT_DELETED","PAYMENT_CREATED","PAYMENT_DELETED","PAYMENT_CREATED"]' "$(inbox 4)"
+	check "under the same ids" 2 "$(control inbox '[.inbox[].body.id]|unique|length')"
+}
+
 for group in create_and_list life instance_calls greenapi_partner \
 	greenapi_config greenapi_instance config faults close_reused withhold \
-	plans subscriptions tls; do
+	plans subscriptions asaas_gate asaas_customers asaas_charges \
+	asaas_recurrences asaas_webhooks tls; do
 	"check_$group"
 	reset
 done

@@ -205,7 +205,64 @@ sub change
 	return $self->control("instances/$id", \%fields);
 }
 
-# Make a plan, or what else zsystems keeps, that the extension did not.
+# The key under which Asaas accepts a token of the sandbox.
+sub asaas_key
+{
+	my ($self, $token) = @_;
+
+	return '$aact_hmlg_' . ($token // $TOKEN);
+}
+
+# Do to a charge of Asaas what a payer or a bank does: 'pay', 'chargeback'.
+sub charge
+{
+	my ($self, $id, $verb, %options) = @_;
+
+	return $self->control("charges/$id", { do => $verb, %options });
+}
+
+# Keep events of Asaas back, to let them go in another order.
+sub hold_events
+{
+	my ($self) = @_;
+
+	return $self->control('events', { hold => JSON::PP::true });
+}
+
+# Let them go: 'in_order', 'reversed' or 'shuffled', each so many times.
+sub release_events
+{
+	my ($self, $order, $copies) = @_;
+
+	return $self->control('events',
+		{ release => $order, copies => $copies // 1 });
+}
+
+# Deliver an event of Asaas again.
+sub resend_event
+{
+	my ($self, $id) = @_;
+
+	return $self->control('events', { resend => $id });
+}
+
+# Where the sandbox receives webhooks itself.
+sub inbox_url
+{
+	my ($self) = @_;
+
+	return "$self->{url}/_sandbox/inbox";
+}
+
+# What has come there, oldest first: headers and body of each.
+sub inbox
+{
+	my ($self) = @_;
+
+	return @{ $self->control('inbox')->{inbox} };
+}
+
+# Make a plan, or what else zsystems or Asaas keeps, that the extension did not.
 sub seed_object
 {
 	my ($self, $kind, %fields) = @_;
@@ -213,7 +270,7 @@ sub seed_object
 	return $self->control("objects/$kind", \%fields);
 }
 
-# Change fields of what zsystems keeps.
+# Change fields of what zsystems or Asaas keeps.
 sub change_object
 {
 	my ($self, $kind, $id, %fields) = @_;
@@ -221,7 +278,7 @@ sub change_object
 	return $self->control("objects/$kind/$id", \%fields);
 }
 
-# Remove a plan, or what else zsystems keeps, as by hand at the provider.
+# Remove a plan, or what else is kept, as by hand at the provider.
 sub remove_object
 {
 	my ($self, $kind, $id) = @_;
@@ -275,7 +332,8 @@ sub instance
 }
 
 # All of a kind that zsystems ever kept: plans, subscriptions, clients, cards
-# or invoices; filters are exact.
+# or invoices; or of Asaas: asaas_customers, asaas_payments, asaas_events and
+# others; filters are exact.
 sub objects
 {
 	my ($self, $kind, %filter) = @_;
