@@ -51,7 +51,7 @@ load(void *arg)
 	account->server = partner_api_server_load(account->server_name, role);
 	partner_api_server_load_credential(account->server, role);
 	partner_api_server_identify_token(account->server);
-	account->list_shows_nonces =
+	account->list_shows_nonces = account->server->provider->keeps_nonces ||
 		partner_api_nonce_was_seen(account->server_name);
 }
 

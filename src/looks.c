@@ -79,6 +79,7 @@ whole_is_cheaper(const Group *group)
 	int64		rows;
 
 	if (partner_api_list_is_narrow(group->list) ||
+		partner_api_list_is_searched(group->list) ||
 		searches + list_length(group->whole) < 2)
 		return false;
 	rows = Max(searches, 1) * group->account->server->provider->page_rows;

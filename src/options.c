@@ -18,6 +18,7 @@
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
+#include "foreign.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "servers.h"
@@ -244,22 +245,20 @@ check_provider(const char *value)
 						partner_api_provider_names()));
 }
 
-/* The name of a list that can be read without saying of what. */
+/* The name of a list that foreign tables can show. */
 static void
 check_list(const char *value)
 {
-	PartnerApiList list;
+	const PartnerApiForeignList *list;
 	StringInfoData known;
 
-	if (partner_api_list_parse(value, &list) &&
-		!partner_api_list_is_narrow(list))
-		return;
 	initStringInfo(&known);
-	for (int i = 0; i < PARTNER_API_LISTS; i++)
+	for (int i = 0; (list = partner_api_foreign_list_at(i)) != NULL; i++)
 	{
-		if (!partner_api_list_is_narrow(i))
-			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
-							 partner_api_list_name(i));
+		if (strcmp(list->name, value) == 0)
+			return;
+		appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
+						 list->name);
 	}
 	ereport(ERROR,
 			errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),

@@ -209,7 +209,8 @@ partner_api_look_needs_whole(const PartnerApiClaim *claim,
 	const PartnerApiKindTraits *traits = partner_api_kind_traits(claim->kind);
 
 	if (traits->list != PARTNER_API_LIST_INSTANCES)
-		return !partner_api_list_is_narrow(traits->list);
+		return !partner_api_list_is_narrow(traits->list) &&
+			!partner_api_list_is_searched(traits->list);
 	if (traits->creates)
 		return partner_api_look_is_last(claim) ||
 			time_is_short(claim, server, begun_at);

@@ -43,7 +43,8 @@ typedef enum PartnerApiFinding
 typedef struct PartnerApiEvidence
 {
 	PartnerApiFinding finding;
-	bool		whole;			/* it was read without a filter */
+	bool		whole;			/* it was read without a filter, or a search
+								 * of it proves as much */
 	bool		last;			/* so late that an effect would show */
 	bool		shows_nonces;	/* the server's list shows them unmodified */
 	bool		stranger;		/* what has none may be the effect all the

@@ -60,10 +60,39 @@ make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 
 /* ---- connection test ---- */
 
+/* The call of a request, to be named where a key may have some and not others. */
+static char *
+call_name(const PartnerApiRequest *request)
+{
+	char	   *name = psprintf("%s ", request->method);
+	ListCell   *lc;
+
+	foreach(lc, request->path)
+		name = psprintf("%s/%s", name, (char *) lfirst(lc));
+	return name;
+}
+
+/* The words of an answer that is no success; a provider's own name the call. */
+static char *
+failure_words(const PartnerApiServer *server,
+			  const PartnerApiRequest *request,
+			  const PartnerApiResponse *response)
+{
+	const PartnerApiProvider *provider = server->provider;
+	const List *secrets = partner_api_server_secrets(server, NULL);
+
+	if (!response->complete)
+		return pstrdup(response->transport_error);
+	if (provider->words == NULL)
+		return partner_api_redact(response->body, secrets);
+	return psprintf("%s: %s", call_name(request),
+					partner_api_redact(provider->words(response), secrets));
+}
+
 /* What is to be said about an answer to the test. */
 static char *
-test_detail(const PartnerApiServer *server, const PartnerApiResponse *response,
-			bool ok)
+test_detail(const PartnerApiServer *server, const PartnerApiRequest *request,
+			const PartnerApiResponse *response, bool ok)
 {
 	PartnerApiReason reason = partner_api_provider_reason(server->provider,
 														  response);
@@ -73,17 +102,48 @@ test_detail(const PartnerApiServer *server, const PartnerApiResponse *response,
 
 	if (ok)
 		return psprintf("server \"%s\" accepts the token", server->name);
-	if (!response->complete)
-		words = pstrdup(response->transport_error);
-	else
-		words = partner_api_redact(response->body,
-								   partner_api_server_secrets(server, NULL));
+	words = failure_words(server, request, response);
 	return hint != NULL ? psprintf("%s (%s)", words, hint) : words;
+}
+
+/* What a connection test sends: a read that needs the token and no more. */
+static void
+build_test(const PartnerApiServer *server, const PartnerApiFilter *filter,
+		   PartnerApiRequest *request)
+{
+	const PartnerApiProvider *provider = server->provider;
+	PartnerApiTarget target = {0};
+
+	if (provider->test_read != NULL)
+		provider->build_read(*provider->test_read, &target, NULL,
+							 &server->credential, request);
+	else
+		provider->build_list(filter, 1, &server->credential, request);
+}
+
+/* Does the answer hold what was asked for? */
+static bool
+passes_test(const PartnerApiServer *server, const PartnerApiFilter *filter,
+			const PartnerApiResponse *response)
+{
+	const PartnerApiProvider *provider = server->provider;
+	PartnerApiReadResult result = {0};
+	PartnerApiPage page = {0};
+	char	   *message = NULL;
+
+	if (partner_api_provider_reason(provider, response) !=
+		PARTNER_API_REASON_NONE)
+		return false;
+	if (provider->test_read != NULL)
+		return provider->parse_read(*provider->test_read, response, &result,
+									&message);
+	return provider->parse_list(filter, response, 1, &page, &message);
 }
 
 /*
  * SQL: test_connection(server) -> ok, http_status, latency_ms, detail.  Reads
- * one row of the list, which costs nothing and needs the token.
+ * one row of the list, or what the provider has for it, which costs nothing
+ * and needs the token.
  */
 Datum
 partner_api_test_connection(PG_FUNCTION_ARGS)
@@ -94,31 +154,28 @@ partner_api_test_connection(PG_FUNCTION_ARGS)
 		.page_size = 1
 	};
 	PartnerApiRequest request = {0};
-	PartnerApiPage page = {0};
 	const PartnerApiResponse *response;
 	PartnerApiReason reason;
 	int64		started = partner_api_monotonic_us();
 	int64		latency_us;
-	char	   *message = NULL;
 	Datum		values[4];
 	bool		nulls[4] = {false};
 	bool		ok;
 
-	server->provider->build_list(&filter, 1, &server->credential, &request);
+	build_test(server, &filter, &request);
 	/* whoever asks wants to know now: it probes an open circuit */
 	response = partner_api_live_fetch(server, PARTNER_API_PROBE, &request);
 	reason = partner_api_provider_reason(server->provider, response);
 	partner_api_limits_answered(&server->limits, reason);
-	ok = reason == PARTNER_API_REASON_NONE &&
-		server->provider->parse_list(&filter, response, 1, &page,
-									 &message);
+	ok = passes_test(server, &filter, response);
 
 	values[0] = BoolGetDatum(ok);
 	values[1] = Int32GetDatum(response->status);
 	nulls[1] = response->status == 0;
 	latency_us = partner_api_monotonic_us() - started;
 	values[2] = Float8GetDatum((double) latency_us / 1000.0);
-	values[3] = CStringGetTextDatum(test_detail(server, response, ok));
+	values[3] = CStringGetTextDatum(test_detail(server, &request, response,
+												ok));
 	return make_row(fcinfo, values, nulls);
 }
 

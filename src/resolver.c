@@ -218,7 +218,8 @@ conclude(PartnerApiTransfer *transfer, const PartnerApiLook *look,
 	const PartnerApiSighting *sighting = transfer->sighting;
 	PartnerApiEvidence evidence = {
 		.finding = partner_api_sighting_judge(transfer),
-		.whole = look->query == NULL,
+		.whole = look->query == NULL ||
+		partner_api_list_is_searched(look->list),
 		.last = partner_api_look_is_last(transfer->claim),
 		.shows_nonces = account->list_shows_nonces || sighting->nonce_seen,
 		.stranger = sighting->stranger

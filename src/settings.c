@@ -25,7 +25,8 @@
 	"api.z-api.io," \
 	" api.green-api.com, *.api.green-api.com," \
 	" api.greenapi.com, *.api.greenapi.com," \
-	" api.zsystems.com.br"
+	" api.zsystems.com.br," \
+	" api.asaas.com, api-sandbox.asaas.com"
 
 int			partner_api_after_promotion = PARTNER_API_AFTER_PROMOTION_CONTINUE;
 char	   *partner_api_allowed_hosts = NULL;

@@ -259,7 +259,7 @@ supports(PartnerApiKind kind, const char **hint)
 			*hint = "Use delete_instance() for each of them.";
 			break;
 		default:
-			*hint = "Plans, subscriptions and clients are at a server of provider \"zsystems\".";
+			*hint = "Plans, subscriptions and clients are at a server of provider \"zsystems\", customers and charges at one of \"asaas\".";
 			break;
 	}
 	return false;

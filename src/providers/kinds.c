@@ -189,6 +189,156 @@ static const PartnerApiKindTraits traits[PARTNER_API_KINDS] = {
 		.repeat = PARTNER_API_REPEAT_NEVER,
 		.event = "stored",
 		.id_argument = "client_id"
+	},
+	/* these carry our nonce in a field that is searched by */
+	[PARTNER_API_CREATE_CUSTOMER] = {
+		.name = "create_customer",
+		.object = PARTNER_API_CUSTOMER,
+		.list = PARTNER_API_LIST_CUSTOMERS,
+		.repeat = PARTNER_API_REPEAT_BY_NONCE,
+		.creates = true,
+		.event = "created"
+	},
+	[PARTNER_API_CHANGE_CUSTOMER] = {
+		.name = "change_customer",
+		.object = PARTNER_API_CUSTOMER,
+		.list = PARTNER_API_LIST_CUSTOMERS,
+		.repeat = PARTNER_API_REPEAT_FREELY,
+		.event = "changed",
+		.id_argument = "customer_id"
+	},
+	[PARTNER_API_DELETE_CUSTOMER] = {
+		.name = "delete_customer",
+		.object = PARTNER_API_CUSTOMER,
+		.list = PARTNER_API_LIST_CUSTOMERS,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.absence = true,
+		.event = "deleted",
+		.id_argument = "customer_id"
+	},
+	[PARTNER_API_RESTORE_CUSTOMER] = {
+		.name = "restore_customer",
+		.object = PARTNER_API_CUSTOMER,
+		.list = PARTNER_API_LIST_CUSTOMERS,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.event = "restored",
+		.id_argument = "customer_id"
+	},
+	[PARTNER_API_CREATE_CHARGE] = {
+		.name = "create_charge",
+		.object = PARTNER_API_CHARGE,
+		.list = PARTNER_API_LIST_CHARGES,
+		.repeat = PARTNER_API_REPEAT_BY_NONCE,
+		.creates = true,
+		.event = "created"
+	},
+	[PARTNER_API_CHANGE_CHARGE] = {
+		.name = "change_charge",
+		.object = PARTNER_API_CHARGE,
+		.list = PARTNER_API_LIST_CHARGES,
+		.repeat = PARTNER_API_REPEAT_FREELY,
+		.event = "changed",
+		.id_argument = "charge_id"
+	},
+	[PARTNER_API_DELETE_CHARGE] = {
+		.name = "delete_charge",
+		.object = PARTNER_API_CHARGE,
+		.list = PARTNER_API_LIST_CHARGES,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.absence = true,
+		.event = "deleted",
+		.id_argument = "charge_id"
+	},
+	[PARTNER_API_RESTORE_CHARGE] = {
+		.name = "restore_charge",
+		.object = PARTNER_API_CHARGE,
+		.list = PARTNER_API_LIST_CHARGES,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.event = "restored",
+		.id_argument = "charge_id"
+	},
+	/* a part of it can be given back twice */
+	[PARTNER_API_REFUND_CHARGE] = {
+		.name = "refund_charge",
+		.object = PARTNER_API_CHARGE,
+		.list = PARTNER_API_LIST_CHARGES,
+		.repeat = PARTNER_API_REPEAT_NEVER,
+		.event = "refunded",
+		.id_argument = "charge_id"
+	},
+	[PARTNER_API_RECEIVE_CHARGE] = {
+		.name = "receive_charge",
+		.object = PARTNER_API_CHARGE,
+		.list = PARTNER_API_LIST_CHARGES,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.event = "received",
+		.id_argument = "charge_id"
+	},
+	[PARTNER_API_UNDO_RECEIVE_CHARGE] = {
+		.name = "undo_receive_charge",
+		.object = PARTNER_API_CHARGE,
+		.list = PARTNER_API_LIST_CHARGES,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.event = "receipt_undone",
+		.id_argument = "charge_id"
+	},
+	[PARTNER_API_CREATE_RECURRENCE] = {
+		.name = "create_recurrence",
+		.object = PARTNER_API_RECURRENCE,
+		.list = PARTNER_API_LIST_RECURRENCES,
+		.repeat = PARTNER_API_REPEAT_BY_NONCE,
+		.creates = true,
+		.event = "created"
+	},
+	[PARTNER_API_CHANGE_RECURRENCE] = {
+		.name = "change_recurrence",
+		.object = PARTNER_API_RECURRENCE,
+		.list = PARTNER_API_LIST_RECURRENCES,
+		.repeat = PARTNER_API_REPEAT_FREELY,
+		.event = "changed",
+		.id_argument = "recurrence_id"
+	},
+	[PARTNER_API_DELETE_RECURRENCE] = {
+		.name = "delete_recurrence",
+		.object = PARTNER_API_RECURRENCE,
+		.list = PARTNER_API_LIST_RECURRENCES,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.absence = true,
+		.event = "deleted",
+		.id_argument = "recurrence_id"
+	},
+	[PARTNER_API_CHANGE_NOTIFICATIONS] = {
+		.name = "change_notifications",
+		.object = PARTNER_API_NOTIFICATION,
+		.list = PARTNER_API_LIST_NOTIFICATIONS,
+		.repeat = PARTNER_API_REPEAT_FREELY,
+		.event = "changed",
+		.id_argument = "customer_id"
+	},
+	[PARTNER_API_CREATE_WEBHOOK] = {
+		.name = "create_webhook",
+		.object = PARTNER_API_WEBHOOK,
+		.list = PARTNER_API_LIST_WEBHOOKS,
+		.repeat = PARTNER_API_REPEAT_BY_NONCE,
+		.creates = true,
+		.event = "created"
+	},
+	[PARTNER_API_CHANGE_WEBHOOK] = {
+		.name = "change_webhook",
+		.object = PARTNER_API_WEBHOOK,
+		.list = PARTNER_API_LIST_WEBHOOKS,
+		.repeat = PARTNER_API_REPEAT_FREELY,
+		.event = "changed",
+		.id_argument = "webhook_id"
+	},
+	[PARTNER_API_DELETE_WEBHOOK] = {
+		.name = "delete_webhook",
+		.object = PARTNER_API_WEBHOOK,
+		.list = PARTNER_API_LIST_WEBHOOKS,
+		.repeat = PARTNER_API_REPEAT_PROVED,
+		.absence = true,
+		.event = "deleted",
+		.id_argument = "webhook_id"
 	}
 };
 
@@ -198,7 +348,12 @@ static const char *const object_names[PARTNER_API_OBJECTS] = {
 	[PARTNER_API_SUBSCRIPTION] = "subscription",
 	[PARTNER_API_CLIENT] = "client",
 	[PARTNER_API_CARD] = "card",
-	[PARTNER_API_INVOICE] = "invoice"
+	[PARTNER_API_INVOICE] = "invoice",
+	[PARTNER_API_CUSTOMER] = "customer",
+	[PARTNER_API_CHARGE] = "charge",
+	[PARTNER_API_RECURRENCE] = "recurrence",
+	[PARTNER_API_NOTIFICATION] = "notification",
+	[PARTNER_API_WEBHOOK] = "webhook"
 };
 
 static const char *const list_names[PARTNER_API_LISTS] = {
@@ -206,7 +361,12 @@ static const char *const list_names[PARTNER_API_LISTS] = {
 	[PARTNER_API_LIST_PLANS] = "plans",
 	[PARTNER_API_LIST_SUBSCRIPTIONS] = "subscriptions",
 	[PARTNER_API_LIST_CLIENTS] = "clients",
-	[PARTNER_API_LIST_INVOICES] = "invoices"
+	[PARTNER_API_LIST_INVOICES] = "invoices",
+	[PARTNER_API_LIST_CUSTOMERS] = "customers",
+	[PARTNER_API_LIST_CHARGES] = "charges",
+	[PARTNER_API_LIST_RECURRENCES] = "recurrences",
+	[PARTNER_API_LIST_NOTIFICATIONS] = "notifications",
+	[PARTNER_API_LIST_WEBHOOKS] = "webhooks"
 };
 
 /* What is to be known of a kind. */
@@ -271,7 +431,20 @@ bool
 partner_api_list_is_narrow(PartnerApiList list)
 {
 	return list == PARTNER_API_LIST_CLIENTS ||
-		list == PARTNER_API_LIST_INVOICES;
+		list == PARTNER_API_LIST_INVOICES ||
+		list == PARTNER_API_LIST_NOTIFICATIONS;
+}
+
+/*
+ * Is a search of the list, for an id or a nonce, documented to find whatever
+ * there is?  Then it proves as much as reading the list whole.
+ */
+bool
+partner_api_list_is_searched(PartnerApiList list)
+{
+	return list == PARTNER_API_LIST_CUSTOMERS ||
+		list == PARTNER_API_LIST_CHARGES ||
+		list == PARTNER_API_LIST_RECURRENCES;
 }
 
 /* The list of a name; false for a name that is none. */

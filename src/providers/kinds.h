@@ -21,10 +21,15 @@ typedef enum PartnerApiObject
 	PARTNER_API_SUBSCRIPTION,	/* a client's subscription to a plan */
 	PARTNER_API_CLIENT,
 	PARTNER_API_CARD,
-	PARTNER_API_INVOICE
+	PARTNER_API_INVOICE,
+	PARTNER_API_CUSTOMER,		/* who is charged by us */
+	PARTNER_API_CHARGE,			/* what a customer is to pay */
+	PARTNER_API_RECURRENCE,		/* charges that the provider makes by itself */
+	PARTNER_API_NOTIFICATION,	/* when and how a customer is told */
+	PARTNER_API_WEBHOOK
 } PartnerApiObject;
 
-#define PARTNER_API_OBJECTS (PARTNER_API_INVOICE + 1)
+#define PARTNER_API_OBJECTS (PARTNER_API_WEBHOOK + 1)
 
 /* The lists of a provider. */
 typedef enum PartnerApiList
@@ -33,10 +38,15 @@ typedef enum PartnerApiList
 	PARTNER_API_LIST_PLANS,
 	PARTNER_API_LIST_SUBSCRIPTIONS,
 	PARTNER_API_LIST_CLIENTS,	/* of one document */
-	PARTNER_API_LIST_INVOICES	/* of one subscription */
+	PARTNER_API_LIST_INVOICES,	/* of one subscription */
+	PARTNER_API_LIST_CUSTOMERS,
+	PARTNER_API_LIST_CHARGES,
+	PARTNER_API_LIST_RECURRENCES,
+	PARTNER_API_LIST_NOTIFICATIONS, /* of one customer */
+	PARTNER_API_LIST_WEBHOOKS
 } PartnerApiList;
 
-#define PARTNER_API_LISTS (PARTNER_API_LIST_INVOICES + 1)
+#define PARTNER_API_LISTS (PARTNER_API_LIST_WEBHOOKS + 1)
 
 typedef enum PartnerApiKind
 {
@@ -61,10 +71,28 @@ typedef enum PartnerApiKind
 	PARTNER_API_CANCEL_SUBSCRIPTION,
 	PARTNER_API_REFUND_INVOICE,
 	PARTNER_API_CREATE_CLIENT,
-	PARTNER_API_STORE_CARD
+	PARTNER_API_STORE_CARD,
+	PARTNER_API_CREATE_CUSTOMER,
+	PARTNER_API_CHANGE_CUSTOMER,
+	PARTNER_API_DELETE_CUSTOMER,
+	PARTNER_API_RESTORE_CUSTOMER,
+	PARTNER_API_CREATE_CHARGE,
+	PARTNER_API_CHANGE_CHARGE,
+	PARTNER_API_DELETE_CHARGE,
+	PARTNER_API_RESTORE_CHARGE,
+	PARTNER_API_REFUND_CHARGE,
+	PARTNER_API_RECEIVE_CHARGE, /* it was paid in cash */
+	PARTNER_API_UNDO_RECEIVE_CHARGE,
+	PARTNER_API_CREATE_RECURRENCE,
+	PARTNER_API_CHANGE_RECURRENCE,
+	PARTNER_API_DELETE_RECURRENCE,
+	PARTNER_API_CHANGE_NOTIFICATIONS,
+	PARTNER_API_CREATE_WEBHOOK,
+	PARTNER_API_CHANGE_WEBHOOK,
+	PARTNER_API_DELETE_WEBHOOK
 } PartnerApiKind;
 
-#define PARTNER_API_KINDS (PARTNER_API_STORE_CARD + 1)
+#define PARTNER_API_KINDS (PARTNER_API_DELETE_WEBHOOK + 1)
 
 /* What it takes to send a request again whose answer was lost. */
 typedef enum PartnerApiRepeat
@@ -98,6 +126,7 @@ extern bool partner_api_kind_parse(const char *name, PartnerApiKind *kind);
 extern const char *partner_api_object_name(PartnerApiObject object);
 extern const char *partner_api_list_name(PartnerApiList list);
 extern bool partner_api_list_is_narrow(PartnerApiList list);
+extern bool partner_api_list_is_searched(PartnerApiList list);
 extern bool partner_api_list_parse(const char *name, PartnerApiList *list);
 
 #endif							/* PARTNER_API_KINDS_H */

@@ -39,6 +39,7 @@
 #define ID_FORBIDDEN "/\\?#%\"'` \t\r\n\f\v"
 
 static const PartnerApiProvider *const providers[] = {
+	&partner_api_asaas,
 	&partner_api_greenapi,
 	&partner_api_zapi,
 	&partner_api_zsystems
@@ -143,6 +144,18 @@ partner_api_provider_reason(const PartnerApiProvider *provider,
 }
 
 /*
+ * An answer that is no success in words, never NULL.
+ */
+char *
+partner_api_provider_words(const PartnerApiProvider *provider,
+						   const PartnerApiResponse *response)
+{
+	if (provider->words == NULL || !response->complete)
+		return partner_api_response_words(response);
+	return provider->words(response);
+}
+
+/*
  * Decide what no body can change, and leave 2xx and the refusals to the
  * provider.
  */
@@ -185,7 +198,7 @@ judge(const PartnerApiProvider *provider, const PartnerApiAction *action,
 		case PARTNER_API_REASON_NOT_READY:
 			break;				/* no status says so */
 	}
-	verdict->message = partner_api_response_words(response);
+	verdict->message = partner_api_provider_words(provider, response);
 }
 
 /*
@@ -222,21 +235,21 @@ partner_api_text_has_control(const char *str)
 }
 
 /*
- * What is wrong with an instance id, or NULL.
+ * What is wrong with an id, as a sentence; NULL if nothing is.
  */
-static const char *
-instance_id_fault(const char *instance_id)
+const char *
+partner_api_id_fault(const char *id)
 {
-	if (instance_id == NULL || *instance_id == '\0')
+	if (id == NULL || *id == '\0')
 		return "The id is empty.";
-	if (strlen(instance_id) > ID_LIMIT)
+	if (strlen(id) > ID_LIMIT)
 		return "The id is longer than " CppAsString2(ID_LIMIT) " bytes.";
-	if (strcmp(instance_id, ".") == 0 || strcmp(instance_id, "..") == 0)
+	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
 		return "The id is a relative path.";
-	if (strpbrk(instance_id, ID_FORBIDDEN) != NULL)
+	if (strpbrk(id, ID_FORBIDDEN) != NULL)
 		return "The id contains a slash, a quote, a blank, a line break "
 			"or one of ? # %.";
-	if (partner_api_text_has_control(instance_id))
+	if (partner_api_text_has_control(id))
 		return "The id contains a control character.";
 	return NULL;
 }
@@ -249,7 +262,7 @@ instance_id_fault(const char *instance_id)
 void
 partner_api_check_instance_id(const char *instance_id)
 {
-	const char *fault = instance_id_fault(instance_id);
+	const char *fault = partner_api_id_fault(instance_id);
 
 	if (fault != NULL)
 		ereport(ERROR,

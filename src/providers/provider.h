@@ -37,10 +37,19 @@ typedef enum PartnerApiRead
 	PARTNER_API_READ_PHONE_CODE,
 	PARTNER_API_READ_SETTINGS,
 	PARTNER_API_READ_PLAN,
-	PARTNER_API_READ_SUBSCRIPTION
+	PARTNER_API_READ_SUBSCRIPTION,
+	PARTNER_API_READ_CUSTOMER,
+	PARTNER_API_READ_CHARGE,
+	PARTNER_API_READ_RECURRENCE,
+	PARTNER_API_READ_BOLETO,	/* digits to pay a charge by */
+	PARTNER_API_READ_PIX,		/* the same as code and image */
+	PARTNER_API_READ_VIEWS,		/* when a charge was looked at */
+	PARTNER_API_READ_BALANCE,	/* of the account, as all below */
+	PARTNER_API_READ_ACCOUNT,
+	PARTNER_API_READ_CHARGE_LIMIT
 } PartnerApiRead;
 
-#define PARTNER_API_READS (PARTNER_API_READ_SUBSCRIPTION + 1)
+#define PARTNER_API_READS (PARTNER_API_READ_CHARGE_LIMIT + 1)
 
 /* What a provider is asked to act with; tokens are NUL-terminated text. */
 typedef struct PartnerApiCredential
@@ -234,7 +243,10 @@ typedef struct PartnerApiFilter
 	PartnerApiList list;
 	const char *query;			/* what to search for, or NULL: a name or id;
 								 * of clients the document, of invoices the
-								 * subscription */
+								 * subscription, of notifications the
+								 * customer; of lists that are searched by
+								 * several terms "name=value&...",
+								 * percent-encoded */
 	const char *middleware;		/* "web", "mobile" or NULL for all */
 	int			page_size;		/* rows a page; 0 for the default */
 } PartnerApiFilter;
@@ -265,8 +277,12 @@ typedef struct PartnerApiProvider
 	bool		removes_surplus;
 	/* a deleted instance leaves its phone linked? */
 	bool		disconnects_first;
+	/* what carries a nonce shows it as it was sent, by its documentation? */
+	bool		keeps_nonces;
 	/* its instances are reached at hosts of their own? */
 	bool		own_hosts;
+	/* what a connection test reads; NULL: a row of the main list */
+	const PartnerApiRead *test_read;
 	/* of times without a zone; NULL: it writes none, or in UTC */
 	const char *time_zone;
 
@@ -277,6 +293,13 @@ typedef struct PartnerApiProvider
 
 	/* Does a request of this kind carry the token of its instance? */
 	bool		(*needs_token) (PartnerApiKind kind);
+
+	/*
+	 * Why a credential cannot be one for this base URL, as a sentence; NULL
+	 * if nothing shows before a request.  The hook may be NULL.
+	 */
+	const char *(*credential_fault) (const PartnerApiCredential *credential,
+									 const char *base_url);
 
 	/* Raise ERROR for arguments that must not be sent. */
 	void		(*check) (const PartnerApiAction *action);
@@ -290,6 +313,12 @@ typedef struct PartnerApiProvider
 	 * too; REASON_NONE: it is none.  NULL: its status decides.
 	 */
 	PartnerApiReason (*reason) (const PartnerApiResponse *response);
+
+	/*
+	 * An answer that is no success in words, never NULL.  NULL: by the shared
+	 * rules.
+	 */
+	char	   *(*words) (const PartnerApiResponse *response);
 
 	/* Judge a complete answer that the shared rules leave to the provider. */
 	void		(*judge) (const PartnerApiAction *action,
@@ -349,6 +378,9 @@ extern PartnerApiReason partner_api_status_reason(int status);
 extern PartnerApiReason partner_api_response_reason(const PartnerApiResponse *response);
 extern PartnerApiReason partner_api_provider_reason(const PartnerApiProvider *provider,
 													const PartnerApiResponse *response);
+extern char *partner_api_provider_words(const PartnerApiProvider *provider,
+										const PartnerApiResponse *response);
+extern const char *partner_api_id_fault(const char *id);
 extern void partner_api_check_instance_id(const char *instance_id);
 extern void partner_api_check_instance_name(const char *name);
 extern char *partner_api_name_with_nonce(const char *name, const char *nonce);
@@ -358,6 +390,7 @@ extern bool partner_api_text_has_control(const char *text);
 extern char *partner_api_error_words(const json_t *root);
 extern char *partner_api_response_words(const PartnerApiResponse *response);
 
+extern const PartnerApiProvider partner_api_asaas;
 extern const PartnerApiProvider partner_api_greenapi;
 extern const PartnerApiProvider partner_api_zapi;
 extern const PartnerApiProvider partner_api_zsystems;

@@ -200,7 +200,7 @@ static bool
 supports(PartnerApiKind kind, const char **hint)
 {
 	*hint = partner_api_kind_of_instance(kind) ? NULL :
-		"Plans and what belongs to them are on a server of provider \"zsystems\".";
+		"Plans and what belongs to them are on a server of provider \"zsystems\", customers and charges on one of \"asaas\".";
 	return routes[kind].method != NULL;
 }
 

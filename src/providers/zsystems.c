@@ -163,9 +163,13 @@ supports(PartnerApiKind kind, const char **hint)
 		*hint = "The provider documents no deletion of plans; let the plan "
 			"expire with change_plan(..., has_expiration => true, "
 			"plan_expiration_date => ...).";
-	else
+	else if (partner_api_kind_of_instance(kind))
 		*hint = "The provider has no instances; use create_plan() and "
 			"create_subscription(), or a server of another provider.";
+	else
+		*hint = "The provider has plans and who subscribes to them; use "
+			"create_client() and create_subscription(), or a server of "
+			"provider \"asaas\".";
 	return false;
 }
 

@@ -37,9 +37,7 @@ require_sound(PartnerApiRead asked, const PartnerApiReadResult *result)
 		case PARTNER_API_READ_PHONE_CODE:
 			require(*result->text != '\0' && result->bytes == NULL);
 			return;
-		case PARTNER_API_READ_SETTINGS:
-		case PARTNER_API_READ_PLAN:
-		case PARTNER_API_READ_SUBSCRIPTION:
+		default:
 			break;
 	}
 	object = partner_api_json_parse(result->text, strlen(result->text),

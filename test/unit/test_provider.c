@@ -19,10 +19,11 @@ test_find(const void *unused)
 					 &partner_api_greenapi);
 	assert_ptr_equal(partner_api_provider_find("zsystems"),
 					 &partner_api_zsystems);
+	assert_ptr_equal(partner_api_provider_find("asaas"), &partner_api_asaas);
 	assert_null(partner_api_provider_find("ZAPI"));
 	assert_null(partner_api_provider_find("zap"));
 	assert_null(partner_api_provider_find(""));
-	assert_text(partner_api_provider_names(), "greenapi, zapi, zsystems");
+	assert_text(partner_api_provider_names(), "asaas, greenapi, zapi, zsystems");
 }
 
 static void
