@@ -200,7 +200,10 @@ static const SandboxRoute routes[] = {
 	READ(ACCOUNT_DATA, ACCOUNT, account_number,
 		 "myAccount", "accountNumber"),
 	READ(ACCOUNT_DATA, ACCOUNT, account_info,
+		 "myAccount", "commercialInfo"),
+	READ(ACCOUNT_DATA, ACCOUNT, account_info,
 		 "myAccount", "commercialInfo", ""),
+	READ(ACCOUNT_DATA, ACCOUNT, account_fees, "myAccount", "fees"),
 	READ(ACCOUNT_DATA, ACCOUNT, account_fees, "myAccount", "fees", ""),
 
 	WRITE(SANDBOX_HELPER, "POST", PAYMENT, BODY_OPTIONAL, payment_confirm,

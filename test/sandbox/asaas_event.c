@@ -38,6 +38,7 @@ typedef struct SandboxAsaasDelivery
 	SandboxAsaas *event;
 	SandboxAsaas *webhook;
 	unsigned	attempts;		/* that have failed */
+	int64_t		queued_at;
 	int64_t		due;			/* of the next one */
 	bool		flying;
 } SandboxAsaasDelivery;
@@ -52,7 +53,8 @@ append(SandboxAsaas *webhook, SandboxAsaas *event)
 
 	delivery->event = event;
 	delivery->webhook = webhook;
-	delivery->due = sandbox_clock_now();
+	delivery->queued_at = sandbox_clock_now();
+	delivery->due = delivery->queued_at;
 	webhook->queue = sandbox_realloc(webhook->queue, (webhook->queued + 1) *
 									 sizeof(SandboxAsaasDelivery *));
 	webhook->queue[webhook->queued++] = delivery;
@@ -201,7 +203,10 @@ send_event(SandboxAsaasDelivery *delivery)
 	free(body);
 }
 
-/* Events are not kept for ever. */
+/*
+ * Events are not kept for ever.  What happened while the clock was turned
+ * far ahead is as old as the turn.
+ */
 static void
 drop_old(SandboxAsaas *webhook)
 {
@@ -211,7 +216,7 @@ drop_old(SandboxAsaas *webhook)
 	while (i-- > 0)
 	{
 		if (!webhook->queue[i]->flying &&
-			webhook->queue[i]->event->created_at < oldest)
+			webhook->queue[i]->queued_at < oldest)
 			drop(webhook, i);
 	}
 }

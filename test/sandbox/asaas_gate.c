@@ -96,13 +96,17 @@ check_permission(SandboxRequest *request, int access)
 								" realizar esta operação");
 }
 
-/* Count a request; false if the window has no room for it. */
+/*
+ * Count a request; false if the window has no room for it.  One that ends
+ * too late is left from before the clock was turned back.
+ */
 static bool
 take_place(Window *window, long room, long seconds)
 {
 	int64_t		now = sandbox_clock_now();
 
-	if (window->ends_at <= now)
+	if (window->ends_at <= now ||
+		window->ends_at > now + seconds * MS_PER_SECOND)
 	{
 		window->ends_at = now + seconds * MS_PER_SECOND;
 		window->used = 0;

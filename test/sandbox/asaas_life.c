@@ -147,7 +147,7 @@ credit(SandboxAsaas *payment)
 	sandbox_asaas_put(payment, "estimatedCreditDate",
 					  sandbox_asaas_day_json(today));
 	book(payment, "PAYMENT_RECEIVED",
-		 sandbox_asaas_number(payment, "netValue"));
+		 sandbox_asaas_number(payment, "netValue") - payment->refunded);
 	sandbox_asaas_enter_status(payment, "RECEIVED", "PAYMENT_RECEIVED");
 	if (strcmp(payment->method, "CREDIT_CARD") != 0)
 		sandbox_asaas_notify(payment, "PAYMENT_RECEIVED");
@@ -241,8 +241,11 @@ sandbox_asaas_give_back(SandboxAsaas *payment, json_int_t cents,
 									"status", "PENDING", "value", cents,
 									"description", description));
 	payment->refunded += cents;
-	payment->credit_at = SANDBOX_NEVER;
-	book(payment, "PAYMENT_REVERSAL", -cents);
+	/* what has not been credited yet is credited as what is left of it */
+	if (payment->credit_at == SANDBOX_NEVER)
+		book(payment, "PAYMENT_REVERSAL", -cents);
+	if (payment->refunded >= sandbox_asaas_number(payment, "value"))
+		payment->credit_at = SANDBOX_NEVER;
 	if (seconds == 0)
 	{
 		end_refund(payment);

@@ -707,7 +707,20 @@ check_asaas_gate()
 	check "rate limit" '429 RateLimit-Reset: 60' \
 		"$(curl -s -o /dev/null -D - -w '%{http_code}' -H 'access_token: $aact_hmlg_sandbox-partner-token' \
 			"$S/v3/finance/balance" | tr -d '\r' | sed -n 's/.* \(429\).*/\1/p;/-Reset/p' | paste -sd' ')"
-	control config . -d '{"asaas_rate_limit":0,"asaas_window_requests":0}' >/dev/null
+	control config . -d '{"asaas_rate_limit":0,"asaas_concurrent_gets":1,"asaas_account_approved":false}' >/dev/null
+	fault '{"operation":"read_balance","type":"withhold"}'
+	asaas GET /finance/balance >/dev/null &
+	for _ in $(seq 100); do
+		[ "$(control faults '.faults[0].hits')" = 1 ] && break
+		sleep 0.05
+	done
+	check "one GET too many on the way" 429 "$(asaas GET /payments | cut -c1-3)"
+	control release . -X POST >/dev/null
+	wait $!
+	check "account that is not approved" PENDING "$(asaas_body GET /myAccount/status .general)"
+	check "takes no cards" '400 invalid_billingType' "$(asaas_error POST /payments \
+		-d '{"customer":"'"$(asaas_customer)"'","billingType":"CREDIT_CARD","value":1,"dueDate":"2099-01-01"}')"
+	control config . -d '{"asaas_window_requests":0}' >/dev/null
 	check "window" 429 "$(asaas GET /finance/balance | cut -c1-3)"
 }
 
@@ -853,6 +866,15 @@ check_asaas_webhooks()
 	check "reversed and doubled" \
 		'["PAYMENT_DELETED","PAYMENT_CREATED","PAYMENT_DELETED","PAYMENT_CREATED"]' "$(inbox 4)"
 	check "under the same ids" 2 "$(control inbox '[.inbox[].body.id]|unique|length')"
+	asaas PUT "/webhooks/$id" -d '{"url":"http://127.0.0.1:1/"}' >/dev/null
+	asaas_charge "$customer" PIX 2099-01-01 >/dev/null
+	for _ in $(seq 100); do
+		[ "$(asaas_body GET "/webhooks/$id" .penalizedRequestsCount)" = 1 ] && break
+		sleep 0.05
+	done
+	check "nobody there" 0 "$(control 'state?kind=asaas_events' '.asaas_events[-1].attempts[0].status')"
+	control clock . -d '{"advance_seconds":1296000}' >/dev/null
+	check "not kept for ever" 0 "$(control 'state?kind=asaas_webhooks' '.asaas_webhooks[0].queued')"
 }
 
 for group in create_and_list life instance_calls greenapi_partner \
