@@ -60,7 +60,7 @@ make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 
 /* ---- connection test ---- */
 
-/* The call of a request, to be named where a key may have some and not others. */
+/* The call of a request: a key may be good for some and not for others. */
 static char *
 call_name(const PartnerApiRequest *request)
 {
@@ -72,7 +72,7 @@ call_name(const PartnerApiRequest *request)
 	return name;
 }
 
-/* The words of an answer that is no success; a provider's own name the call. */
+/* An answer that is no success, in words; a provider's own name the call. */
 static char *
 failure_words(const PartnerApiServer *server,
 			  const PartnerApiRequest *request,

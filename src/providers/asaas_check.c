@@ -205,7 +205,8 @@ check_terms(const PartnerApiAsaasField *field, const json_t *terms)
 
 	if (!json_is_object(terms))
 		refuse_type(field->name, "a JSON object", terms);
-	if (fixed == part || (fixed && field->type == PARTNER_API_ASAAS_INTEREST) ||
+	if (fixed == part ||
+		(fixed && field->type == PARTNER_API_ASAAS_INTEREST) ||
 		(days && !discount) ||
 		json_object_size(terms) != (size_t) fixed + part + days)
 		partner_api_refuse(field->name, "an object of terms",
@@ -422,6 +423,17 @@ is_change(PartnerApiKind kind)
 	}
 }
 
+/* The first of the arguments that a change takes. */
+static const char *
+first_name(PartnerApiAsaasForm form)
+{
+	const PartnerApiAsaasField *field = form.fields;
+
+	while (field->use == PARTNER_API_ASAAS_NEW_REQUIRED)
+		field++;
+	return field->name;
+}
+
 /*
  * See provider.h.
  */
@@ -444,9 +456,7 @@ partner_api_asaas_check(const PartnerApiAction *action)
 		partner_api_asaas_check_id("customer_id",
 								   json_string_value(customer));
 	if (is_change(action->kind) && given == 0)
-		partner_api_refuse(form.fields[0].use == PARTNER_API_ASAAS_NEW_REQUIRED ?
-						   form.fields[1].name : form.fields[0].name,
-						   "given, or another field",
+		partner_api_refuse(first_name(form), "given, or another field",
 						   "There is nothing to change.",
 						   "Give what is to change.");
 }

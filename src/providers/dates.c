@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * dates.c
- *	  Days, and moments that are told by days, as Brazilian providers write them.
+ *	  Days, and moments that are told by days, as Brazilian providers
+ *	  write them.
  *
  * A day is text, "YYYY-MM-DD".  Where a moment is wanted it begins at midnight
  * in Brasilia, whose clocks have not been changed since 2019.
