@@ -234,7 +234,7 @@ check_text(const json_t *arguments, const PartnerApiAsaasField *field)
 	if (field->type == PARTNER_API_ASAAS_LONG_TEXT && !json_is_string(value))
 		refuse_type(field->name, "a string", value);
 	if (field->type == PARTNER_API_ASAAS_TEXT)
-		(void) partner_api_argument_text(arguments, NULL, field->name,
+		(void) partner_api_line_argument(arguments, NULL, field->name,
 										 field->use == PARTNER_API_ASAAS_REQUIRED);
 	check_length(field, value);
 }
@@ -243,7 +243,7 @@ check_text(const json_t *arguments, const PartnerApiAsaasField *field)
 static void
 check_document(const json_t *arguments, const PartnerApiAsaasField *field)
 {
-	const char *str = partner_api_argument_text(arguments, NULL, field->name,
+	const char *str = partner_api_line_argument(arguments, NULL, field->name,
 												true);
 
 	if (partner_api_document(str) == NULL &&

@@ -56,7 +56,7 @@ extern void partner_api_check_phone(const char *number);
 extern void partner_api_refuse(const char *argument, const char *must,
 							   const char *detail,
 							   const char *hint) pg_attribute_noreturn();
-extern const char *partner_api_argument_text(const json_t *object,
+extern const char *partner_api_line_argument(const json_t *object,
 											 const char *prefix,
 											 const char *name,
 											 bool required);

@@ -361,7 +361,7 @@ partner_api_refuse(const char *argument, const char *must,
  * where it is required also for none.
  */
 const char *
-partner_api_argument_text(const json_t *object, const char *prefix,
+partner_api_line_argument(const json_t *object, const char *prefix,
 						  const char *name, bool required)
 {
 	const json_t *value = json_object_get(object, name);

@@ -121,7 +121,7 @@ check_card_members(const json_t *card)
 						   "The data of a card is missing, or is "
 						   "something else.", CARD_HINT);
 	for (size_t i = 0; i < lengthof(card_members); i++)
-		(void) partner_api_argument_text(card, "card", card_members[i], true);
+		(void) partner_api_line_argument(card, "card", card_members[i], true);
 	if (json_object_size(card) != lengthof(card_members))
 		partner_api_refuse("card", "an object of four members",
 						   "It has a member that is not known.",

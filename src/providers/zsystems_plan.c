@@ -103,7 +103,7 @@ check_type(const PartnerApiAction *action, const Field *field)
 	switch (field->type)
 	{
 		case FIELD_TEXT:
-			(void) partner_api_argument_text(action->arguments, NULL,
+			(void) partner_api_line_argument(action->arguments, NULL,
 											 field->name, false);
 			return;
 		case FIELD_LONG_TEXT:
@@ -319,7 +319,7 @@ check_file(const PartnerApiAction *action)
 						   "A JSON body carries no file.",
 						   "Give format => 'multipart'.");
 	for (size_t i = 0; i < 2; i++)
-		(void) partner_api_argument_text(action->arguments, NULL, names[i],
+		(void) partner_api_line_argument(action->arguments, NULL, names[i],
 										 true);
 	if (content == NULL || partner_api_decode_base64(content) == NULL)
 		partner_api_refuse("file_content", "bytes in base64",
@@ -343,7 +343,7 @@ check_file(const PartnerApiAction *action)
 void
 partner_api_zsystems_check_plan(const PartnerApiAction *action)
 {
-	const char *format = partner_api_argument_text(action->arguments, NULL,
+	const char *format = partner_api_line_argument(action->arguments, NULL,
 												   "format", false);
 
 	if (format != NULL && strcmp(format, "json") != 0 &&

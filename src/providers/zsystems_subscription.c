@@ -64,7 +64,7 @@ check_members(const json_t *object, const char *argument,
 						   psprintf("Its members are: %s.", names));
 	for (size_t i = 0; i < count; i++)
 	{
-		(void) partner_api_argument_text(object, argument, members[i].name,
+		(void) partner_api_line_argument(object, argument, members[i].name,
 										 members[i].required);
 		if (json_object_get(object, members[i].name) != NULL)
 			known++;
@@ -82,9 +82,9 @@ check_members(const json_t *object, const char *argument,
 static void
 check_person(const json_t *client, const char *prefix)
 {
-	const char *document = partner_api_argument_text(client, prefix,
+	const char *document = partner_api_line_argument(client, prefix,
 													 "document", true);
-	const char *birth = partner_api_argument_text(client, prefix,
+	const char *birth = partner_api_line_argument(client, prefix,
 												  "birth_date", false);
 
 	if (partner_api_document(document) == NULL)
@@ -122,7 +122,7 @@ void
 partner_api_zsystems_check_client(const PartnerApiAction *action)
 {
 	for (size_t i = 0; i < lengthof(client_members); i++)
-		(void) partner_api_argument_text(action->arguments, NULL,
+		(void) partner_api_line_argument(action->arguments, NULL,
 										 client_members[i].name,
 										 client_members[i].required);
 	check_person(action->arguments, NULL);
@@ -144,11 +144,11 @@ has(const PartnerApiAction *action, const char *name)
 static void
 check_short_form(const PartnerApiAction *action)
 {
-	const char *id = partner_api_argument_text(action->arguments, NULL,
+	const char *id = partner_api_line_argument(action->arguments, NULL,
 											   "client_id", true);
 
 	partner_api_zsystems_check_id("client_id", id);
-	(void) partner_api_argument_text(action->arguments, NULL, "card_id",
+	(void) partner_api_line_argument(action->arguments, NULL, "card_id",
 									 false);
 	if (has(action, "address") || action->secret != NULL)
 		partner_api_refuse("client_id",
@@ -214,7 +214,7 @@ check_expiration(const PartnerApiAction *action)
 void
 partner_api_zsystems_check_subscription(const PartnerApiAction *action)
 {
-	const char *plan_id = partner_api_argument_text(action->arguments, NULL,
+	const char *plan_id = partner_api_line_argument(action->arguments, NULL,
 													"plan_id", true);
 
 	partner_api_zsystems_check_id("plan_id", plan_id);
