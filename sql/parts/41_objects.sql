@@ -63,7 +63,7 @@ CREATE TABLE plans (
 	subscription_duration	integer,
 	customer_ref			text,
 	origin					text		NOT NULL
-		CHECK (origin IN ('created', 'adopted', 'imported')),
+		CHECK (origin IN ('local', 'created', 'adopted', 'imported')),
 	created_at				timestamptz	NOT NULL,
 	action_id				bigint,
 	last_seen_at			timestamptz,
@@ -115,7 +115,7 @@ COMMENT ON COLUMN plans.subscription_duration IS
 COMMENT ON COLUMN plans.customer_ref IS
 'key of the business database''s own row';
 COMMENT ON COLUMN plans.origin IS
-'created here, adopted after a lost answer, or imported by sync_plans()';
+'local: registered here and known to no provider; created from here, adopted after a lost answer, or imported by sync_plans()';
 COMMENT ON COLUMN plans.created_at IS
 'when it was created or first seen, by clock()';
 COMMENT ON COLUMN plans.action_id IS
@@ -130,9 +130,12 @@ COMMENT ON COLUMN plans.details IS
 CREATE TABLE subscriptions (
 	server			name		NOT NULL,
 	subscription_id	text		NOT NULL,
+	plan_server		name,
 	plan_id			text,
 	client_id		text,
 	customer_ref	text,
+	instance_server	name,
+	instance_id		text,
 	status			text		NOT NULL
 		CHECK (status IN ('waiting', 'trial', 'active', 'paid', 'past_due',
 						  'suspended', 'cancelled', 'expired', 'unknown')),
@@ -141,12 +144,15 @@ CREATE TABLE subscriptions (
 	currency		text,
 	payment_method	text,
 	due_on			date,
+	starts_on		date,
+	ends_on			date,
+	invoiced_until	date,
 	expires_at		timestamptz,
 	created_at		timestamptz	NOT NULL,
 	suspended_at	timestamptz,
 	cancelled_at	timestamptz,
 	origin			text		NOT NULL
-		CHECK (origin IN ('created', 'adopted', 'imported')),
+		CHECK (origin IN ('local', 'created', 'adopted', 'imported')),
 	action_id		bigint,
 	last_seen_at	timestamptz,
 	missing_since	timestamptz,
@@ -157,30 +163,48 @@ CREATE INDEX subscriptions_plan ON subscriptions (server, plan_id);
 CREATE INDEX subscriptions_client ON subscriptions (server, client_id);
 CREATE INDEX subscriptions_customer_ref ON subscriptions (customer_ref)
 	WHERE customer_ref IS NOT NULL;
+CREATE INDEX subscriptions_instance
+	ON subscriptions (instance_server, instance_id)
+	WHERE instance_id IS NOT NULL;
+/* what generate_invoices() has to look at, the next period first */
+CREATE INDEX subscriptions_to_invoice ON subscriptions (invoiced_until)
+	WHERE origin = 'local';
 COMMENT ON TABLE subscriptions IS
 'clients'' subscriptions to plans as far as they are known here';
 COMMENT ON COLUMN subscriptions.server IS
 'foreign server: the provider account';
 COMMENT ON COLUMN subscriptions.subscription_id IS
 'the provider''s id, opaque';
+COMMENT ON COLUMN subscriptions.plan_server IS
+'foreign server of the plan, of one of our own; null: that of the subscription';
 COMMENT ON COLUMN subscriptions.plan_id IS
 'see plans';
 COMMENT ON COLUMN subscriptions.client_id IS
 'the provider''s id of the client';
 COMMENT ON COLUMN subscriptions.customer_ref IS
 'key of the business database''s own row';
+COMMENT ON COLUMN subscriptions.instance_server IS
+'foreign server of the instance that it is for, of one of our own';
+COMMENT ON COLUMN subscriptions.instance_id IS
+'the instance that it is for; null: all instances of the customer';
 COMMENT ON COLUMN subscriptions.status IS
 'waiting, trial, active, paid, past_due, suspended, cancelled, expired or unknown: by the provider''s title, or by what was done here';
 COMMENT ON COLUMN subscriptions.status_id IS
 'the provider''s number of the state, whose meaning is not published';
 COMMENT ON COLUMN subscriptions.amount_cents IS
-'charged at each recurrence; the provider writes decimal reais here';
+'charged at each recurrence (the provider writes decimal reais here); of one of our own a price other than the plan''s, null: the plan''s';
 COMMENT ON COLUMN subscriptions.currency IS
 'BRL';
 COMMENT ON COLUMN subscriptions.payment_method IS
 'the provider''s literal';
 COMMENT ON COLUMN subscriptions.due_on IS
 'when the next payment is due';
+COMMENT ON COLUMN subscriptions.starts_on IS
+'first day of the first period, of one of our own';
+COMMENT ON COLUMN subscriptions.ends_on IS
+'last day of one of our own; null: it goes on';
+COMMENT ON COLUMN subscriptions.invoiced_until IS
+'last day of the last period that has an invoice, of one of our own';
 COMMENT ON COLUMN subscriptions.expires_at IS
 'when it expires';
 COMMENT ON COLUMN subscriptions.created_at IS
@@ -190,7 +214,7 @@ COMMENT ON COLUMN subscriptions.suspended_at IS
 COMMENT ON COLUMN subscriptions.cancelled_at IS
 'when it was cancelled from here';
 COMMENT ON COLUMN subscriptions.origin IS
-'created here, adopted after a lost answer, or imported by sync_subscriptions()';
+'local: registered here and known to no provider; created from here, adopted after a lost answer, or imported by sync_subscriptions()';
 COMMENT ON COLUMN subscriptions.action_id IS
 'action that created it';
 COMMENT ON COLUMN subscriptions.last_seen_at IS

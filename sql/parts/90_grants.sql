@@ -9,7 +9,9 @@ GRANT partner_api_reader TO partner_api_operator;
 GRANT partner_api_operator TO partner_api_admin;
 
 GRANT SELECT ON instances, instance_events, plans, subscriptions, clients,
-	cards, object_events, pending_actions, action_history,
+	cards, object_events, customers, plan_terms, invoices, invoice_lines,
+	payments, payment_events, dunning_steps, message_templates,
+	pending_actions, action_history,
 	action_attempts, mirror_backlog, worker_status, stalled_actions,
 	trials_at_risk, token_usage, token_quotas, cap_alerts, spend_caps,
 	unmatched_instances, server_surveys, server_pauses, server_health,
