@@ -54,6 +54,7 @@ typedef struct SandboxAsaas
 	int			paid_day;
 	int			noticed_day;	/* day whose notices are out */
 	json_int_t	refunded;		/* cents */
+	json_int_t	paid_cents;		/* 0: its value */
 
 	/* of subscriptions */
 	int			charges;
@@ -239,6 +240,8 @@ extern void sandbox_asaas_pay(SandboxAsaas *payment, const char *method,
 extern void sandbox_asaas_give_back(SandboxAsaas *payment, json_int_t cents,
 									const char *description);
 extern void sandbox_asaas_remove(SandboxAsaas *payment);
+extern void sandbox_asaas_recover(SandboxAsaas *payment);
+extern void sandbox_asaas_uphold(SandboxAsaas *payment, const char *event);
 extern void sandbox_asaas_payment_wake(SandboxAsaas *payment);
 extern json_int_t sandbox_asaas_balance(void);
 extern void sandbox_asaas_life_reset(void);
@@ -261,6 +264,8 @@ extern void sandbox_asaas_webhook_read(SandboxRequest *request);
 extern void sandbox_asaas_webhook_change(SandboxRequest *request);
 extern void sandbox_asaas_webhook_delete(SandboxRequest *request);
 extern void sandbox_asaas_webhook_resume(SandboxRequest *request);
+extern SandboxAsaas *sandbox_asaas_webhook_enter(const json_t *body,
+												 SandboxToken *maker);
 
 /* asaas_event.c: events, and their queues */
 extern void sandbox_asaas_event(const char *event, const char *member,
@@ -285,8 +290,11 @@ extern bool sandbox_asaas_kind_parse(const char *name,
 extern void sandbox_asaas_state(SandboxRequest *request,
 								SandboxAsaasKind kind);
 extern bool sandbox_asaas_objects(SandboxRequest *request);
-extern void sandbox_asaas_charge_control(SandboxRequest *request);
+extern json_t *sandbox_asaas_record_json(const SandboxAsaas *record);
 extern void sandbox_asaas_inbox(SandboxRequest *request);
 extern void sandbox_asaas_inbox_reset(void);
+
+/* asaas_deed.c: the control API's calls of payers, banks and Asaas */
+extern void sandbox_asaas_charge_control(SandboxRequest *request);
 
 #endif							/* SANDBOX_ASAAS_H */

@@ -18,35 +18,6 @@
 
 #define MAX_SEEDED 1000000
 
-/* What a payer, a bank or Asaas may do to a payment */
-static const struct
-{
-	const char *verb;
-	const char *status;			/* NULL: as it was */
-	const char *event;
-}			deeds[] =
-
-{
-	{"fail", NULL, "PAYMENT_CREDIT_CARD_CAPTURE_REFUSED"},
-	{"authorize", "AUTHORIZED", "PAYMENT_AUTHORIZED"},
-	{"analyse", "AWAITING_RISK_ANALYSIS", "PAYMENT_AWAITING_RISK_ANALYSIS"},
-	{"approve", "CONFIRMED", "PAYMENT_APPROVED_BY_RISK_ANALYSIS"},
-	{"reprove", "PENDING", "PAYMENT_REPROVED_BY_RISK_ANALYSIS"},
-	{"chargeback", "CHARGEBACK_REQUESTED", "PAYMENT_CHARGEBACK_REQUESTED"},
-	{"dispute", "CHARGEBACK_DISPUTE", "PAYMENT_CHARGEBACK_DISPUTE"},
-	{"chargeback_won", "AWAITING_CHARGEBACK_REVERSAL",
-	"PAYMENT_AWAITING_CHARGEBACK_REVERSAL"},
-	{"chargeback_reversed", "RECEIVED", "PAYMENT_RECEIVED"},
-	{"chargeback_lost", "REFUNDED", "PAYMENT_REFUNDED"},
-	{"request_refund", "REFUND_REQUESTED", NULL},
-	{"deny_refund", "RECEIVED", "PAYMENT_REFUND_DENIED"},
-	{"request_dunning", "DUNNING_REQUESTED", "PAYMENT_DUNNING_REQUESTED"},
-	{"recover", "DUNNING_RECEIVED", "PAYMENT_DUNNING_RECEIVED"},
-	{"anticipate", NULL, "PAYMENT_ANTICIPATED"},
-	{"view", NULL, "PAYMENT_CHECKOUT_VIEWED"},
-	{"view_slip", NULL, "PAYMENT_BANK_SLIP_VIEWED"}
-};
-
 /* What was posted to the sandbox's own receiver */
 static json_t *inbox = NULL;
 
@@ -67,8 +38,8 @@ sandbox_asaas_kind_parse(const char *name, SandboxAsaasKind *kind)
 }
 
 /* Everything about one record; money is in cents. */
-static json_t *
-record_json(const SandboxAsaas *record)
+json_t *
+sandbox_asaas_record_json(const SandboxAsaas *record)
 {
 	int			maker = sandbox_config_token_position(record->maker);
 	json_t	   *result =
@@ -86,13 +57,18 @@ record_json(const SandboxAsaas *record)
 	return result;
 }
 
-/* Is a query parameter absent, or the value of this field? */
+/*
+ * Is a query parameter absent, or the value of this field?  An event bears
+ * the whole of what it is about.
+ */
 static bool
 passes(const SandboxRequest *request, const SandboxAsaas *record,
 	   const char *key)
 {
 	char	   *wanted = sandbox_query_value(request, key);
-	const char *text = sandbox_asaas_text(record, key);
+	const json_t *value = json_object_get(record->fields, key);
+	const char *text = json_string_value(json_is_object(value) ?
+										 json_object_get(value, "id") : value);
 	bool		result = wanted == NULL ||
 	(text != NULL && strcmp(text, wanted) == 0);
 
@@ -144,7 +120,7 @@ sandbox_asaas_state(SandboxRequest *request, SandboxAsaasKind kind)
 			continue;
 		if (total > 1)
 			sandbox_buffer_text(out, ",");
-		sandbox_buffer_json(out, record_json(record));
+		sandbox_buffer_json(out, sandbox_asaas_record_json(record));
 	}
 	snprintf(tail, sizeof(tail), "],\"total\":%ld}", total);
 	sandbox_buffer_text(out, tail);
@@ -185,6 +161,8 @@ seed(SandboxAsaasKind kind, json_t *body)
 
 	if (kind == SANDBOX_ASAAS_PAYMENTS)
 		return seed_payment(body);
+	if (kind == SANDBOX_ASAAS_WEBHOOKS)
+		return sandbox_asaas_webhook_enter(body, NULL);
 	if (kind != SANDBOX_ASAAS_CUSTOMERS)
 		return NULL;
 	defaults = json_pack("{s:s, s:s}", "name", "seeded",
@@ -223,7 +201,7 @@ seed_records(SandboxRequest *request, SandboxAsaasKind kind)
 		sandbox_reply_error(&request->reply, 400, "cannot be seeded so");
 	else
 		sandbox_reply_json(&request->reply, 201, count == 0 ?
-						   record_json(record) :
+						   sandbox_asaas_record_json(record) :
 						   json_pack("{s:I}", "seeded", count));
 }
 
@@ -276,96 +254,9 @@ sandbox_asaas_objects(SandboxRequest *request)
 			json_object_update(record->fields, request->json);
 		else
 			remove_record(record);
-		sandbox_reply_json(&request->reply, 200, record_json(record));
+		sandbox_reply_json(&request->reply, 200, sandbox_asaas_record_json(record));
 	}
 	return true;
-}
-
-/* The method that a word names, or NULL. */
-static const char *
-method_of(const char *word)
-{
-	static const char *const methods[] = {"PIX", "BOLETO", "CREDIT_CARD"};
-	size_t		i;
-
-	for (i = 0; word != NULL && i < lengthof(methods); i++)
-	{
-		if (strcmp(methods[i], word) == 0)
-			return methods[i];
-	}
-	return NULL;
-}
-
-/* Let the payer pay, now or at another time; what is wrong, or NULL. */
-static const char *
-pay(SandboxAsaas *payment, const json_t *body)
-{
-	const json_t *at = json_object_get(body, "at");
-	const char *type = sandbox_asaas_text(payment, "billingType");
-	const char *word = json_string_value(json_object_get(body, "method"));
-	const char *method = method_of(word != NULL ? word : type);
-	int64_t		when = sandbox_asaas_now();
-
-	if (!sandbox_asaas_is_open(payment))
-		return "not to be paid";
-	if (method == NULL)
-		return "want a method";
-	if (at != NULL && !sandbox_parse_time(at, &when))
-		return "bad time";
-	sandbox_asaas_pay(payment, method, when);
-	return NULL;
-}
-
-/* Give back as by hand in the panel; what is wrong, or NULL. */
-static const char *
-refund(SandboxAsaas *payment, const json_t *body)
-{
-	json_t	   *cents = json_object_get(body, "value_cents");
-
-	sandbox_asaas_give_back(payment, json_is_integer(cents) ?
-							json_integer_value(cents) :
-							sandbox_asaas_number(payment, "value") -
-							payment->refunded, NULL);
-	return NULL;
-}
-
-/* Do what a verb says; what is wrong, or NULL. */
-static const char *
-do_deed(SandboxAsaas *payment, const char *verb, const json_t *body)
-{
-	size_t		i;
-
-	if (verb != NULL && strcmp(verb, "pay") == 0)
-		return pay(payment, body);
-	if (verb != NULL && strcmp(verb, "refund") == 0)
-		return refund(payment, body);
-	for (i = 0; verb != NULL && i < lengthof(deeds); i++)
-	{
-		if (strcmp(deeds[i].verb, verb) != 0)
-			continue;
-		sandbox_asaas_enter_status(payment, deeds[i].status, deeds[i].event);
-		return NULL;
-	}
-	return "no such verb";
-}
-
-/* POST /charges/{id} {"do": verb, ...} */
-void
-sandbox_asaas_charge_control(SandboxRequest *request)
-{
-	SandboxAsaas *payment = sandbox_asaas_find(SANDBOX_ASAAS_PAYMENTS,
-											   request->parameter);
-	const char *error = "no such charge";
-
-	if (payment != NULL)
-		error = do_deed(payment,
-						json_string_value(json_object_get(request->json,
-														  "do")),
-						request->json);
-	if (error != NULL)
-		sandbox_reply_error(&request->reply, 400, error);
-	else
-		sandbox_reply_json(&request->reply, 200, record_json(payment));
 }
 
 /* Keep what has come, with those headers that matter. */
@@ -388,8 +279,10 @@ receive(SandboxRequest *request)
 	if (inbox == NULL)
 		inbox = json_array();
 	json_array_append_new(inbox,
-						  json_pack("{s:o, s:O}", "headers", kept,
-									"body", request->json));
+						  json_pack("{s:o, s:O, s:s%}", "headers", kept,
+									"body", request->json,
+									"raw", request->body.data,
+									request->body.len));
 	sandbox_reply_json(&request->reply,
 					   (unsigned) sandbox_config.inbox_status, json_object());
 }

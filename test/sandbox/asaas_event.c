@@ -308,7 +308,29 @@ let_go(const char *order, json_int_t copies)
 	}
 }
 
-/* POST /_sandbox/events: hold, release in an order, or send one again */
+/* Lose what waits, as what nobody took in time is lost. */
+static void
+discard(void)
+{
+	size_t		i;
+
+	for (i = 0; i < sandbox_asaas_count(SANDBOX_ASAAS_WEBHOOKS); i++)
+	{
+		SandboxAsaas *webhook = sandbox_asaas_get(SANDBOX_ASAAS_WEBHOOKS, i);
+		size_t		place = webhook->queued;
+
+		while (place-- > 0)
+		{
+			if (!webhook->queue[place]->flying)
+				drop(webhook, place);
+		}
+	}
+}
+
+/*
+ * POST /_sandbox/events: hold, lose what waits, release in an order, send one
+ * again, or tell of something that has not happened
+ */
 void
 sandbox_asaas_event_control(SandboxRequest *request)
 {
@@ -318,17 +340,25 @@ sandbox_asaas_event_control(SandboxRequest *request)
 	SandboxAsaas *again =
 	sandbox_asaas_find(SANDBOX_ASAAS_EVENTS,
 					   json_string_value(json_object_get(body, "resend")));
+	const char *name = json_string_value(json_object_get(body, "tell"));
+	SandboxAsaas *payment =
+	sandbox_asaas_find(SANDBOX_ASAAS_PAYMENTS,
+					   json_string_value(json_object_get(body, "payment")));
 
 	if (json_is_true(json_object_get(body, "hold")))
 		on_hold = true;
 	else if (order != NULL && json_integer_value(copies) <= MAX_COPIES)
 		let_go(order, json_integer_value(copies));
+	else if (json_is_true(json_object_get(body, "discard")))
+		discard();
 	else if (again != NULL)
 		queue_event(again);
+	else if (name != NULL && payment != NULL)
+		sandbox_asaas_event(name, "payment", payment);
 	else
 	{
 		sandbox_reply_error(&request->reply, 400,
-							"want hold, release or resend");
+							"want hold, discard, release, resend or tell");
 		return;
 	}
 	sandbox_reply_json(&request->reply, 200, json_pack("{s:b}", "on_hold",

@@ -70,6 +70,8 @@ check_key(SandboxRequest *request)
 		token = sandbox_config_token(key);
 		if (token == NULL && starts_with(key, prefix(false)))
 			token = sandbox_config_token(key + strlen(prefix(false)));
+		if (token != NULL && token->expires_at <= sandbox_clock_now())
+			token = NULL;
 		if (!starts_with(key, KEY_PREFIX))
 			code = "invalid_access_token_format";
 	}

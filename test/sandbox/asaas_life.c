@@ -73,13 +73,22 @@ sooner(int64_t one, int64_t other)
 	return one < other ? one : other;
 }
 
+/* May what was paid be credited?  A dispute holds it up. */
+static bool
+is_creditable(const SandboxAsaas *payment)
+{
+	return sandbox_asaas_is_open(payment) ||
+		sandbox_asaas_is_status(payment, "CONFIRMED");
+}
+
 /* Look at the payment again when the next thing is to happen. */
 static void
 reschedule(SandboxAsaas *payment)
 {
-	int64_t		next = sooner(payment->refund_at,
-							  sooner(payment->pay_at, payment->credit_at));
+	int64_t		next = sooner(payment->refund_at, payment->pay_at);
 
+	if (is_creditable(payment))
+		next = sooner(next, payment->credit_at);
 	if (sandbox_asaas_is_open(payment))
 		next = sooner(next,
 					  sandbox_asaas_day_start(sandbox_asaas_today() + 1));
@@ -133,24 +142,78 @@ sandbox_asaas_begin(SandboxAsaas *payment)
 	sandbox_asaas_notify(payment, "PAYMENT_CREATED");
 }
 
-/* The money is there. */
+/* Take over what was paid, if that is not what was asked for. */
+static void
+take_value(SandboxAsaas *payment)
+{
+	json_int_t	asked = sandbox_asaas_number(payment, "value");
+	json_int_t	paid = payment->paid_cents;
+
+	payment->paid_cents = 0;
+	if (paid == 0 || paid == asked)
+		return;
+	sandbox_asaas_put(payment, "originalValue", json_integer(asked));
+	sandbox_asaas_put(payment, "value", json_integer(paid));
+	sandbox_asaas_put(payment, "netValue",
+					  json_integer(paid - sandbox_config.asaas_fee_cents));
+	if (paid > asked)
+		sandbox_asaas_put(payment, "interestValue",
+						  json_integer(paid - asked));
+}
+
+/* The money is there, and is booked as of a day. */
+static void
+receive(SandboxAsaas *payment, int day, const char *status, const char *event)
+{
+	payment->credit_at = SANDBOX_NEVER;
+	take_value(payment);
+	sandbox_asaas_put(payment, "paymentDate", sandbox_asaas_day_json(day));
+	sandbox_asaas_put(payment, "clientPaymentDate",
+					  sandbox_asaas_day_json(payment->paid_day));
+	sandbox_asaas_put(payment, "creditDate", sandbox_asaas_day_json(day));
+	sandbox_asaas_put(payment, "estimatedCreditDate",
+					  sandbox_asaas_day_json(day));
+	sandbox_asaas_put(payment, "transactionReceiptUrl",
+					  json_sprintf("https://sandbox.asaas.com/comprovantes/%s",
+								   payment->id + strlen("pay_")));
+	book(payment, "PAYMENT_RECEIVED",
+		 sandbox_asaas_number(payment, "netValue") - payment->refunded);
+	sandbox_asaas_enter_status(payment, status, event);
+}
+
+/* What was paid is credited; a Pix on the day on which it was paid. */
 static void
 credit(SandboxAsaas *payment)
 {
-	int			today = sandbox_asaas_today();
-
-	payment->credit_at = SANDBOX_NEVER;
-	sandbox_asaas_put(payment, "paymentDate", sandbox_asaas_day_json(today));
-	sandbox_asaas_put(payment, "clientPaymentDate",
-					  sandbox_asaas_day_json(payment->paid_day));
-	sandbox_asaas_put(payment, "creditDate", sandbox_asaas_day_json(today));
-	sandbox_asaas_put(payment, "estimatedCreditDate",
-					  sandbox_asaas_day_json(today));
-	book(payment, "PAYMENT_RECEIVED",
-		 sandbox_asaas_number(payment, "netValue") - payment->refunded);
-	sandbox_asaas_enter_status(payment, "RECEIVED", "PAYMENT_RECEIVED");
+	receive(payment, strcmp(payment->method, "PIX") == 0 ?
+			payment->paid_day : sandbox_asaas_today(),
+			"RECEIVED", "PAYMENT_RECEIVED");
 	if (strcmp(payment->method, "CREDIT_CARD") != 0)
 		sandbox_asaas_notify(payment, "PAYMENT_RECEIVED");
+}
+
+/* It is paid after all, to those who collect debts. */
+void
+sandbox_asaas_recover(SandboxAsaas *payment)
+{
+	payment->paid_day = sandbox_asaas_today();
+	receive(payment, payment->paid_day, "DUNNING_RECEIVED",
+			"PAYMENT_DUNNING_RECEIVED");
+}
+
+/*
+ * A dispute is over: the payment is where it was before.  Without an event,
+ * that of its status is told.
+ */
+void
+sandbox_asaas_uphold(SandboxAsaas *payment, const char *event)
+{
+	bool		credited = sandbox_asaas_text(payment, "creditDate") != NULL;
+
+	if (event == NULL)
+		event = credited ? "PAYMENT_RECEIVED" : "PAYMENT_CONFIRMED";
+	sandbox_asaas_enter_status(payment, credited ? "RECEIVED" : "CONFIRMED",
+							   event);
 }
 
 /* The payer has paid, but the money comes on a later day. */
@@ -159,6 +222,7 @@ confirm(SandboxAsaas *payment, int credit_day)
 {
 	json_t	   *day = sandbox_asaas_day_json(payment->paid_day);
 
+	take_value(payment);
 	sandbox_asaas_put(payment, "clientPaymentDate", json_incref(day));
 	sandbox_asaas_put(payment, "confirmedDate", day);
 	sandbox_asaas_put(payment, "estimatedCreditDate",
@@ -291,7 +355,7 @@ sandbox_asaas_payment_wake(SandboxAsaas *payment)
 
 	if (payment->pay_at <= now && sandbox_asaas_is_open(payment))
 		settle(payment);
-	if (payment->credit_at <= now)
+	if (payment->credit_at <= now && is_creditable(payment))
 		credit(payment);
 	if (payment->refund_at <= now)
 		end_refund(payment);

@@ -9,6 +9,7 @@
  */
 #include "asaas.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,17 +37,27 @@ is_equal(const json_t *value, const char *wanted)
 		strcmp(json_string_value(value), wanted) == 0;
 }
 
+/* The next digit of a text at or after a place, or its end. */
+static const char *
+next_digit(const char *place)
+{
+	while (*place != '\0' && !isdigit((unsigned char) *place))
+		place++;
+	return place;
+}
+
 /* Do two texts have the same digits? */
 static bool
 same_digits(const char *one, const char *other)
 {
-	char	   *left = sandbox_asaas_digits(one);
-	char	   *right = sandbox_asaas_digits(other);
-	bool		result = strcmp(left, right) == 0;
-
-	free(left);
-	free(right);
-	return result;
+	one = next_digit(one);
+	other = next_digit(other);
+	while (*one == *other && *one != '\0')
+	{
+		one = next_digit(one + 1);
+		other = next_digit(other + 1);
+	}
+	return *one == *other;
 }
 
 /* Days as text sort as they follow each other. */

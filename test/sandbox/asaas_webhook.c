@@ -80,6 +80,22 @@ take(SandboxAsaas *webhook, const json_t *body)
 					  json_boolean(token != NULL && *token != '\0'));
 }
 
+/* Keep a new webhook. */
+SandboxAsaas *
+sandbox_asaas_webhook_enter(const json_t *body, SandboxToken *maker)
+{
+	SandboxAsaas *webhook =
+	sandbox_asaas_add(SANDBOX_ASAAS_WEBHOOKS,
+					  json_pack("{s:b, s:b, s:i, s:i, s:b, s:s, s:s, s:[]}",
+								"enabled", 1, "interrupted", 0,
+								"apiVersion", 3, "penalizedRequestsCount", 0,
+								"deleted", 0, "url", "", "sendType",
+								"SEQUENTIALLY", "events"), maker);
+
+	take(webhook, body);
+	return webhook;
+}
+
 /* POST /webhooks */
 void
 sandbox_asaas_webhook_create(SandboxRequest *request)
@@ -107,14 +123,7 @@ sandbox_asaas_webhook_create(SandboxRequest *request)
 								 " atingido.");
 		return;
 	}
-	webhook = sandbox_asaas_add(SANDBOX_ASAAS_WEBHOOKS,
-								json_pack("{s:b, s:b, s:i, s:i, s:b}",
-										  "enabled", 1, "interrupted", 0,
-										  "apiVersion", 3,
-										  "penalizedRequestsCount", 0,
-										  "deleted", 0),
-								request->partner);
-	take(webhook, request->json);
+	webhook = sandbox_asaas_webhook_enter(request->json, request->partner);
 	request->effects++;
 	sandbox_asaas_reply(request, webhook);
 }

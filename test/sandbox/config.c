@@ -177,8 +177,8 @@ sandbox_config_token_position(const SandboxToken *token)
 }
 
 /* Accept text; one that was known before keeps its counts. */
-static void
-activate_token(const char *text, long quota, json_t *permissions)
+static SandboxToken *
+activate_token(const char *text)
 {
 	SandboxToken *token = NULL;
 	int			i;
@@ -197,55 +197,68 @@ activate_token(const char *text, long quota, json_t *permissions)
 		tokens[token_count++] = token;
 	}
 	token->active = true;
-	token->quota = quota;
+	token->quota = SANDBOX_UNLIMITED;
+	token->expires_at = SANDBOX_NO_EXPIRY;
 	json_decref(token->permissions);
-	token->permissions = json_incref(permissions);
+	token->permissions = NULL;
+	return token;
 }
 
-/* Read "T" or {"token": "T", "quota": N or null, "permissions": {}}. */
+/*
+ * Read "T" or {"token": "T", "quota": N or null, "permissions": {},
+ * "expires_at": time}; what is read is borrowed from value.
+ */
 static bool
-read_token(const json_t *value, const char **text, long *quota)
+read_token(json_t *value, SandboxToken *form)
 {
 	const json_t *limit = json_object_get(value, "quota");
-	const json_t *permissions = json_object_get(value, "permissions");
+	const json_t *expiry = json_object_get(value, "expires_at");
 
-	*quota = SANDBOX_UNLIMITED;
-	*text = json_string_value(json_is_object(value) ?
-							  json_object_get(value, "token") : value);
+	memset(form, 0, sizeof(*form));
+	form->quota = SANDBOX_UNLIMITED;
+	form->expires_at = SANDBOX_NO_EXPIRY;
+	form->permissions = json_object_get(value, "permissions");
+	form->text =
+		(char *) json_string_value(json_is_object(value) ?
+								   json_object_get(value, "token") : value);
 	if (limit != NULL && !json_is_null(limit))
 	{
 		if (!json_is_integer(limit) || json_integer_value(limit) < 0)
 			return false;
-		*quota = (long) json_integer_value(limit);
+		form->quota = (long) json_integer_value(limit);
 	}
-	if (permissions != NULL && !json_is_object(permissions))
+	if (expiry != NULL && !sandbox_parse_time(expiry, &form->expires_at))
 		return false;
-	return *text != NULL && **text != '\0';
+	if (form->permissions != NULL && !json_is_object(form->permissions))
+		return false;
+	return form->text != NULL && *form->text != '\0';
 }
 
 /* Replace the accepted tokens; false if the list is not one. */
 static bool
 change_tokens(const json_t *list)
 {
-	const char *text;
-	long		quota;
+	SandboxToken form;
 	size_t		i;
 
 	if (!json_is_array(list) || json_array_size(list) == 0)
 		return false;
 	for (i = 0; i < json_array_size(list); i++)
 	{
-		if (!read_token(json_array_get(list, i), &text, &quota))
+		if (!read_token(json_array_get(list, i), &form))
 			return false;
 	}
 	for (i = 0; i < (size_t) token_count; i++)
 		tokens[i]->active = false;
 	for (i = 0; i < json_array_size(list); i++)
 	{
-		read_token(json_array_get(list, i), &text, &quota);
-		activate_token(text, quota,
-					   json_object_get(json_array_get(list, i),
-									   "permissions"));
+		SandboxToken *token;
+
+		read_token(json_array_get(list, i), &form);
+		token = activate_token(form.text);
+		token->quota = form.quota;
+		token->permissions = json_incref(form.permissions);
+		token->expires_at = form.expires_at;
 	}
 	return true;
 }
@@ -482,7 +495,7 @@ sandbox_config_reset(void)
 	sandbox_config.greenapi_restart_seconds = 20;
 	sandbox_config.greenapi_utc_offset_hours = 3;
 	for (i = 0; i < initial_token_count; i++)
-		activate_token(initial_tokens[i], SANDBOX_UNLIMITED, NULL);
+		activate_token(initial_tokens[i]);
 }
 
 /* Both arguments must live as long as the process. */

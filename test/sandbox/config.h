@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #define SANDBOX_UNLIMITED (-1)
+#define SANDBOX_NO_EXPIRY INT64_MAX
 
 /* A partner token.  Never freed before a reset: instances point to it. */
 typedef struct SandboxToken
@@ -27,6 +28,7 @@ typedef struct SandboxToken
 	bool		active;			/* accepted at present */
 	long		quota;			/* or SANDBOX_UNLIMITED */
 	json_t	   *permissions;	/* of Asaas, by name; NULL: all */
+	int64_t		expires_at;		/* of Asaas; SANDBOX_NO_EXPIRY: never */
 	long		created;		/* instances made with it, ever */
 	long		alive;			/* of these, not gone yet */
 } SandboxToken;

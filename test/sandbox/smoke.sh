@@ -702,9 +702,18 @@ check_asaas_gate()
 	check "permission" '403 insufficient_permission' "$(asaas_error GET /finance/balance)"
 	check "may read" 200 "$(asaas GET /payments | cut -c1-3)"
 	check "may not write" 403 "$(asaas POST /payments -d '{}' | cut -c1-3)"
+	control config . -d '{"tokens":[{"token":"sandbox-partner-token","expires_at":"2026-03-01T00:00:00Z"}]}' >/dev/null
+	control clock . -d '{"set":"2026-02-28T23:59:00Z"}' >/dev/null
+	check "a key that will expire" 200 "$(asaas GET /finance/balance | cut -c1-3)"
+	control clock . -d '{"advance_seconds":60}' >/dev/null
+	check "an expired key" '401 invalid_access_token' "$(asaas_error GET /finance/balance)"
 	control config . -d '{"tokens":["sandbox-partner-token"],"asaas_rate_limit":1}' >/dev/null
 	asaas GET /finance/balance >/dev/null
 	check "rate limit" '429 RateLimit-Reset: 60' \
+		"$(curl -s -o /dev/null -D - -w '%{http_code}' -H 'access_token: $aact_hmlg_sandbox-partner-token' \
+			"$S/v3/finance/balance" | tr -d '\r' | sed -n 's/.* \(429\).*/\1/p;/-Reset/p' | paste -sd' ')"
+	control config . -d '{"asaas_rate_headers":false}' >/dev/null
+	check "or without telling" '429' \
 		"$(curl -s -o /dev/null -D - -w '%{http_code}' -H 'access_token: $aact_hmlg_sandbox-partner-token' \
 			"$S/v3/finance/balance" | tr -d '\r' | sed -n 's/.* \(429\).*/\1/p;/-Reset/p' | paste -sd' ')"
 	control config . -d '{"asaas_rate_limit":0,"asaas_concurrent_gets":1,"asaas_account_approved":false}' >/dev/null
@@ -720,8 +729,13 @@ check_asaas_gate()
 	check "account that is not approved" PENDING "$(asaas_body GET /myAccount/status .general)"
 	check "takes no cards" '400 invalid_billingType' "$(asaas_error POST /payments \
 		-d '{"customer":"'"$(asaas_customer)"'","billingType":"CREDIT_CARD","value":1,"dueDate":"2099-01-01"}')"
-	control config . -d '{"asaas_window_requests":0}' >/dev/null
-	check "window" 429 "$(asaas GET /finance/balance | cut -c1-3)"
+	control clock . -d '{"advance_seconds":43200}' >/dev/null
+	control config . -d '{"asaas_window_requests":2,"asaas_concurrent_gets":50}' >/dev/null
+	check "window" '200 200 429' "$(for _ in 1 2 3; do asaas GET /finance/balance | cut -c1-3; done | paste -sd' ')"
+	control clock . -d '{"advance_seconds":43199}' >/dev/null
+	check "not over yet" 429 "$(asaas GET /finance/balance | cut -c1-3)"
+	control clock . -d '{"advance_seconds":1}' >/dev/null
+	check "the next one" 200 "$(asaas GET /finance/balance | cut -c1-3)"
 }
 
 check_asaas_customers()
@@ -796,8 +810,65 @@ check_asaas_charges()
 		-d '{"value":10.5,"dueDate":"2026-06-20"}')"
 	check "listed late" 4 "$(control config . -d '{"list_lag_seconds":60}' >/dev/null
 		asaas_charge "$customer" PIX 2026-06-10 >/dev/null; asaas_body GET /payments .totalCount)"
+	control config . -d '{"asaas_daily_charges":1}' >/dev/null
+	check "one a day" '400 invalid_action true' "$(asaas_error POST /payments \
+		-d '{"customer":"'"$customer"'","billingType":"PIX","value":1,"dueDate":"2099-01-01"}') $(
+		asaas_body GET /payments/limits .creation.daily.wasReached)"
+	control clock . -d '{"advance_seconds":86400}' >/dev/null
+	check "and one the next day" 200 "$(asaas POST /payments \
+		-d '{"customer":"'"$customer"'","billingType":"PIX","value":1,"dueDate":"2099-01-01"}' | cut -c1-3)"
 	check "limits" 3 "$(control clock . -d '{"advance_seconds":1}' >/dev/null
 		asaas_body GET /payments/limits '.creation.daily|length')"
+}
+
+# Let a payer, a bank or Asaas do something to CHARGE: DEED [FIELDS]
+deed()
+{
+	control "charges/$1" .fields.status -d '{"do":"'"$2"'"'"${3:-}}"
+}
+
+check_asaas_disputes()
+{
+	local customer card boleto pix
+	control clock . -d '{"set":"2026-05-01T15:00:00Z"}' >/dev/null	# a Friday
+	customer=$(asaas_customer)
+	card=$(asaas_charge "$customer" CREDIT_CARD 2026-05-10)
+	check "looked at" AWAITING_RISK_ANALYSIS "$(deed "$card" analyse)"
+	check "found good" CONFIRMED "$(deed "$card" approve)"
+	check "disputed" CHARGEBACK_REQUESTED "$(deed "$card" chargeback)"
+	control clock . -d '{"advance_seconds":3456000}' >/dev/null
+	check "nothing comes meanwhile" 'CHARGEBACK_REQUESTED 0' \
+		"$(asaas_body GET "/payments/$card/status" .status) $(asaas_body GET /finance/balance .balance)"
+	deed "$card" chargeback_reversed >/dev/null
+	check "the money comes when it is over" 'RECEIVED 96.02' \
+		"$(asaas_body GET "/payments/$card/status" .status) $(asaas_body GET /finance/balance .balance)"
+	check "lost" 'REFUNDED' "$(deed "$card" chargeback >/dev/null; deed "$card" chargeback_lost)"
+	check "all is taken back" -1.99 "$(asaas_body GET /finance/balance .balance)"
+	control clock . -d '{"set":"2026-06-12T15:00:00Z"}' >/dev/null	# a Friday
+	pix=$(asaas_charge "$customer" UNDEFINED 2026-06-15)
+	check "paid late, with interest" RECEIVED \
+		"$(deed "$pix" pay ',"method":"PIX","value_cents":10000')"
+	check "both values are told" '[100,98.01,1.99]' \
+		"$(asaas_body GET "/payments/$pix" '[.value,.originalValue,.interestValue]')"
+	check "a refund is asked for" REFUND_REQUESTED "$(deed "$pix" request_refund)"
+	check "and denied" RECEIVED "$(deed "$pix" deny_refund)"
+	boleto=$(asaas_charge "$customer" BOLETO 2026-06-15)
+	deed "$boleto" pay >/dev/null
+	check "cash while the slip is on its way" RECEIVED_IN_CASH \
+		"$(asaas_body POST "/payments/$boleto/receiveInCash" .status -d '{"paymentDate":"2026-06-12","value":98.01}')"
+	control clock . -d '{"set":"2026-06-16T15:00:00Z"}' >/dev/null
+	check "stays cash" RECEIVED_IN_CASH "$(asaas_body GET "/payments/$boleto/status" .status)"
+	asaas POST "/payments/$boleto/undoReceivedInCash" >/dev/null
+	check "undone, the slip counts" RECEIVED "$(asaas_body GET "/payments/$boleto/status" .status)"
+	boleto=$(asaas_charge "$customer" BOLETO 2026-06-16)
+	control clock . -d '{"advance_seconds":86400}' >/dev/null
+	check "for collection" DUNNING_REQUESTED "$(deed "$boleto" request_dunning)"
+	check "recovered" DUNNING_RECEIVED "$(deed "$boleto" recover)"
+	check "on a day" 2026-06-17 "$(asaas_body GET "/payments/$boleto" .paymentDate)"
+	check "looked at by the payer" 1 "$(deed "$boleto" view >/dev/null
+		asaas_body GET "/payments/$boleto/viewingInfo" .invoiceViewedDate | grep -c ^2026-06-17)"
+	check "what happened to one" '["PAYMENT_CREATED","PAYMENT_RECEIVED","PAYMENT_REFUND_DENIED"]' \
+		"$(control "state?kind=asaas_events&payment=$pix" '[.asaas_events[].fields.event]')"
 }
 
 check_asaas_recurrences()
@@ -866,6 +937,16 @@ check_asaas_webhooks()
 	check "reversed and doubled" \
 		'["PAYMENT_DELETED","PAYMENT_CREATED","PAYMENT_DELETED","PAYMENT_CREATED"]' "$(inbox 4)"
 	check "under the same ids" 2 "$(control inbox '[.inbox[].body.id]|unique|length')"
+	control inbox . -X DELETE >/dev/null
+	control events . -d '{"hold":true}' >/dev/null
+	charge=$(asaas_charge "$customer" PIX 2099-01-01)
+	control events . -d '{"discard":true}' >/dev/null
+	control events . -d '{"tell":"PAYMENT_RECEIVED","payment":"'"$charge"'"}' >/dev/null
+	control events . -d '{"release":"in_order"}' >/dev/null
+	check "one lost, one invented" '["PAYMENT_RECEIVED"]' "$(inbox 1)"
+	check "as it was sent" "$charge" "$(control inbox '.inbox[0].raw|fromjson.payment.id')"
+	check "a seeded webhook" 201 "$(plain_call POST /_sandbox/objects/asaas_webhooks \
+		-d '{"url":"'"$S"'/_sandbox/inbox","events":["PAYMENT_OVERDUE"]}' | cut -c1-3)"
 	asaas PUT "/webhooks/$id" -d '{"url":"http://127.0.0.1:1/"}' >/dev/null
 	asaas_charge "$customer" PIX 2099-01-01 >/dev/null
 	for _ in $(seq 100); do
@@ -879,7 +960,7 @@ check_asaas_webhooks()
 
 for group in create_and_list life instance_calls greenapi_partner \
 	greenapi_config greenapi_instance config faults close_reused withhold \
-	plans subscriptions asaas_gate asaas_customers asaas_charges \
+	plans subscriptions asaas_gate asaas_customers asaas_charges asaas_disputes \
 	asaas_recurrences asaas_webhooks tls; do
 	"check_$group"
 	reset

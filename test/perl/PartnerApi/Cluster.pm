@@ -113,19 +113,25 @@ sub _options
 }
 
 # Make the sandbox a server, usable by all: "name" (zapi), "token" and
-# "client_token" are ours, other parameters are options of the server.
+# "client_token" are ours, other parameters are options of the server.  One of
+# Asaas gets its version's path and a key.
 sub create_server
 {
 	my ($self, $sandbox, %options) = @_;
 	my $name = delete $options{name} // 'zapi';
 	my $database = delete $options{database} // $DATABASE;
+	my $asaas = ($options{provider} // '') eq 'asaas';
 	my %mapping = (
 		token_file => $self->secret_file("$name.token",
-			delete $options{token} // $PartnerApi::Sandbox::TOKEN),
+			delete $options{token}
+			  // ($asaas ? $sandbox->asaas_key : $PartnerApi::Sandbox::TOKEN)),
 		client_token_file => $self->secret_file("$name.client_token",
 			delete $options{client_token}
 			  // $PartnerApi::Sandbox::CLIENT_TOKEN));
-	my %server = (provider => 'zapi', base_url => $sandbox->url, %options);
+	my %server = (
+		provider => 'zapi',
+		base_url => $sandbox->url . ($asaas ? '/v3' : ''),
+		%options);
 
 	$self->sql("CREATE SERVER $name FOREIGN DATA WRAPPER partner_api"
 		  . ' OPTIONS (' . _options(%server) . ');'

@@ -22,6 +22,17 @@ use Test::More;
 
 our $TOKEN = 'sandbox-partner-token';
 our $CLIENT_TOKEN = 'sandbox-client-token';
+our $WEBHOOK_TOKEN = 'sandbox-webhook-token';
+
+# Of charges, all that Asaas tells of
+our @PAYMENT_EVENTS = map { "PAYMENT_$_" } qw(
+  CREATED AWAITING_RISK_ANALYSIS APPROVED_BY_RISK_ANALYSIS
+  REPROVED_BY_RISK_ANALYSIS AUTHORIZED UPDATED CONFIRMED RECEIVED
+  CREDIT_CARD_CAPTURE_REFUSED ANTICIPATED OVERDUE DELETED RESTORED REFUNDED
+  PARTIALLY_REFUNDED REFUND_IN_PROGRESS REFUND_DENIED RECEIVED_IN_CASH_UNDONE
+  CHARGEBACK_REQUESTED CHARGEBACK_DISPUTE AWAITING_CHARGEBACK_REVERSAL
+  DUNNING_RECEIVED DUNNING_REQUESTED BANK_SLIP_VIEWED BANK_SLIP_CANCELLED
+  CHECKOUT_VIEWED);
 
 # Between two looks of a poll; a test never depends on its length.
 my $POLL_SECONDS = 0.02;
@@ -221,6 +232,27 @@ sub charge
 	return $self->control("charges/$id", { do => $verb, %options });
 }
 
+# A payer pays a charge: how => 'PIX', 'BOLETO' or 'CREDIT_CARD' (by default
+# what the charge is of), at => time, value_cents => what is paid, if it is not
+# what was asked for.
+sub pay_charge
+{
+	my ($self, $id, %options) = @_;
+	my $how = delete $options{how};
+
+	$options{method} = $how if defined $how;
+	return $self->charge($id, 'pay', %options);
+}
+
+# All of a charge, or so many cents, are given back.
+sub refund_charge
+{
+	my ($self, $id, $cents) = @_;
+
+	return $self->charge($id, 'refund',
+		defined $cents ? (value_cents => $cents) : ());
+}
+
 # Keep events of Asaas back, to let them go in another order.
 sub hold_events
 {
@@ -246,6 +278,48 @@ sub resend_event
 	return $self->control('events', { resend => $id });
 }
 
+# Lose the events that wait: nobody took them in time.
+sub discard_events
+{
+	my ($self) = @_;
+
+	return $self->control('events', { discard => JSON::PP::true });
+}
+
+# Deliver these events and no others, in this order; an id may come twice.
+# Those that were held back are lost.
+sub deliver_events
+{
+	my ($self, @ids) = @_;
+
+	$self->hold_events;
+	$self->discard_events;
+	$self->resend_event($_) foreach @ids;
+	return $self->release_events('in_order');
+}
+
+# Tell of something that has not happened to a charge, under any name.
+sub tell_event
+{
+	my ($self, $name, $charge) = @_;
+
+	return $self->control('events', { tell => $name, payment => $charge });
+}
+
+# Register a receiver of all events of charges, as in the provider's panel;
+# its URL is the sandbox's own unless another is given.
+sub add_webhook
+{
+	my ($self, %fields) = @_;
+
+	return $self->seed_object(
+		'asaas_webhooks',
+		url => $self->inbox_url,
+		authToken => $WEBHOOK_TOKEN,
+		events => [@PAYMENT_EVENTS],
+		%fields);
+}
+
 # Where the sandbox receives webhooks itself.
 sub inbox_url
 {
@@ -254,12 +328,24 @@ sub inbox_url
 	return "$self->{url}/_sandbox/inbox";
 }
 
-# What has come there, oldest first: headers and body of each.
+# What has come there, oldest first: "headers", "body", and its text as "raw".
 sub inbox
 {
 	my ($self) = @_;
 
 	return @{ $self->control('inbox')->{inbox} };
+}
+
+# Wait until so many have come there; returns them, and forgets them.
+sub take_inbox
+{
+	my ($self, $count) = @_;
+	my @come;
+
+	$self->wait_until("$count events were delivered",
+		sub { @come = $self->inbox; @come >= $count });
+	$self->control('inbox', undef, 'DELETE');
+	return @come;
 }
 
 # Make a plan, or what else zsystems or Asaas keeps, that the extension did not.
@@ -352,6 +438,59 @@ sub object
 	return $found[0];
 }
 
+# The fields of all of a kind of Asaas, money in cents.
+sub _fields
+{
+	my ($self, $kind, %filter) = @_;
+
+	return map { $_->{fields} } $self->objects($kind, %filter);
+}
+
+# Every charge of Asaas there ever was, oldest first, as it is now: what the
+# extension has to arrive at.  Money is in cents.
+sub charges
+{
+	my ($self, %filter) = @_;
+
+	return $self->_fields('asaas_payments', %filter);
+}
+
+# The same of one charge.
+sub charge_fields
+{
+	my ($self, $id) = @_;
+
+	return $self->object('asaas_payments', $id)->{fields};
+}
+
+# Every customer of Asaas there ever was.
+sub customers
+{
+	my ($self, %filter) = @_;
+
+	return $self->_fields('asaas_customers', %filter);
+}
+
+# Every event of Asaas that there was, whether a webhook wanted it or not,
+# oldest first: the bodies that receivers get.  Filters: event, payment.
+sub events
+{
+	my ($self, %filter) = @_;
+
+	return $self->_fields('asaas_events', %filter);
+}
+
+# What the notifications of Asaas sent: filters are event, channel ('email',
+# 'sms', 'whatsapp', 'voice'), customer and payment.  In scalar context, how
+# many.
+sub messages
+{
+	my ($self, %filter) = @_;
+	my @messages = $self->_fields('asaas_messages', %filter);
+
+	return @messages;
+}
+
 # The last requests, oldest first, also those that had no effect.
 sub requests
 {
@@ -366,6 +505,16 @@ sub counters
 	my ($self, $operation) = @_;
 
 	return $self->control('counters?names=false')->{operations}{$operation};
+}
+
+# How many requests of each operation arrived, of those that did at all.
+sub request_counts
+{
+	my ($self) = @_;
+	my $operations = $self->control('counters?names=false')->{operations};
+
+	return map { $_ => $operations->{$_}{requests} }
+	  grep { $operations->{$_}{requests} > 0 } keys %$operations;
 }
 
 # How often an operation changed something.
