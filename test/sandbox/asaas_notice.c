@@ -228,7 +228,7 @@ sandbox_asaas_notification_batch(SandboxRequest *request)
 		json_array_append_new(changed,
 							  sandbox_asaas_shown(notification, false));
 	}
-	request->effects += (unsigned) json_array_size(changed);
+	request->effects++;
 	sandbox_reply_json(&request->reply, 200,
 					   json_pack("{s:o}", "notifications", changed));
 }
