@@ -417,7 +417,7 @@ lacks(const PartnerApiProvider *provider, const PartnerApiOption *option)
 				"It has no instances with hosts of their own.";
 		case PARTNER_API_NEEDS_LOCAL_TIMES:
 			return provider->time_zone != NULL ? NULL :
-				"None of its times is read in that zone.";
+				"None of its days or times is read in that zone.";
 	}
 	return NULL;
 }

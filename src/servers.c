@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(partner_api_server_deadlines_sql);
+PG_FUNCTION_INFO_V1(partner_api_server_zone);
 
 static const char *const cap_names[PARTNER_API_CAPS] = {
 	[PARTNER_API_MAX_INSTANCES] = "max_instances",
@@ -380,6 +381,21 @@ partner_api_server_deadlines_sql(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values,
 											 nulls));
+}
+
+/* SQL: server_zone(server): its time_zone; null if there is no such server. */
+Datum
+partner_api_server_zone(PG_FUNCTION_ARGS)
+{
+	ForeignServer *foreign =
+	GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), true);
+	pg_tz	   *zone;
+
+	if (foreign == NULL || !is_ours(foreign))
+		PG_RETURN_NULL();
+	zone = partner_api_option_zone(foreign->options,
+								   partner_api_server_provider(foreign->serverid));
+	PG_RETURN_TEXT_P(cstring_to_text(pg_get_timezone_name(zone)));
 }
 
 /* The owner of a server, by name, palloc'd. */

@@ -22,3 +22,25 @@ CREATE FOREIGN DATA WRAPPER partner_api
 	HANDLER partner_api_handler VALIDATOR partner_api_validator;
 COMMENT ON FOREIGN DATA WRAPPER partner_api IS
 'accounts at partner, plan and billing providers';
+
+/* Days are those of the server's zone: of the provider's business. */
+CREATE FUNCTION server_zone(server name) RETURNS text
+AS 'MODULE_PATHNAME', 'partner_api_server_zone'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION server_zone(name) IS
+'the zone of a server''s days, its option time_zone; null if there is no such server';
+REVOKE ALL ON FUNCTION server_zone(name) FROM PUBLIC;
+
+CREATE FUNCTION server_day(server name,
+	moment timestamptz DEFAULT partner_api.clock())
+RETURNS date
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (moment AT TIME ZONE partner_api.server_zone(server))::date;
+END
+$$;
+COMMENT ON FUNCTION server_day(name, timestamptz) IS
+'the day at a server, in its zone; today by default';
+REVOKE ALL ON FUNCTION server_day(name, timestamptz) FROM PUBLIC;

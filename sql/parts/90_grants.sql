@@ -119,6 +119,8 @@ GRANT INSERT, UPDATE, DELETE ON billing_rules, billing_bands, billing_prices
 GRANT EXECUTE ON FUNCTION set_price(name, bigint, integer, date),
 	confirm_identity(text) TO partner_api_admin;
 GRANT EXECUTE ON FUNCTION identity_change() TO partner_api_reader;
+GRANT EXECUTE ON FUNCTION server_zone(name), server_day(name, timestamptz)
+	TO partner_api_reader;
 /* the view stalled_actions calls it with the reader's rights */
 GRANT EXECUTE ON FUNCTION acted_on(text) TO partner_api_reader;
 GRANT EXECUTE ON PROCEDURE

@@ -190,6 +190,7 @@ const PartnerApiProvider partner_api_asaas = {
 	.page_rows = 100,
 	.keeps_nonces = true,
 	.test_read = &test_read,
+	.time_zone = "America/Sao_Paulo",
 	.supports = supports,
 	.supports_read = partner_api_asaas_supports_read,
 	.supports_list = partner_api_asaas_supports_list,

@@ -283,7 +283,7 @@ typedef struct PartnerApiProvider
 	bool		own_hosts;
 	/* what a connection test reads; NULL: a row of the main list */
 	const PartnerApiRead *test_read;
-	/* of times without a zone; NULL: it writes none, or in UTC */
+	/* of days, and times without a zone; NULL: it writes none, or in UTC */
 	const char *time_zone;
 
 	/* Can the provider do this?  hint (may be NULL) says what to use. */

@@ -183,6 +183,20 @@ SELECT refused_server($$time_zone 'UTC'$$, 'greenapi');
 SELECT refused_server($$time_zone 'Brazil/Nowhere'$$, 'greenapi');
 SELECT refused_server($$time_zone 'UTC+3'$$, 'greenapi');
 SELECT refused_server($$time_zone 'gmt-3'$$, 'greenapi');
+-- days are those of the zone, by the option or by the provider
+CREATE SERVER days FOREIGN DATA WRAPPER partner_api OPTIONS (provider 'asaas');
+CREATE FUNCTION day_at(moment text) RETURNS text LANGUAGE sql AS $$
+	SELECT to_char(partner_api.server_day('days', moment::timestamptz),
+				   'YYYY-MM-DD') || ' in ' || partner_api.server_zone('days')
+$$;
+SELECT day_at('2027-01-01 02:59+00'), day_at('2027-01-01 03:00+00');
+ALTER SERVER days OPTIONS (time_zone 'Asia/Tokyo');
+SELECT day_at('2027-01-01 14:59+00'), day_at('2027-01-01 15:00+00');
+SELECT partner_api.server_day('days')
+	   = (partner_api.clock() AT TIME ZONE 'Asia/Tokyo')::date AS today,
+	   partner_api.server_zone('none') IS NULL AS none,
+	   partner_api.server_day('none') IS NULL AS none;
+DROP SERVER days;
 -- hosts of instances are hosts of tokens
 SELECT refused_server($$instance_base_url 'https://evil.example'$$, 'greenapi');
 SELECT refused_server($$instance_base_url 'https://7107.api.greenapi.com'$$, 'greenapi');
