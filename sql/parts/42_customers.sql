@@ -116,6 +116,9 @@ CREATE TABLE plan_terms (
 	dunning			text		NOT NULL DEFAULT 'notify'
 		CHECK (dunning IN ('none', 'notify', 'stop_signing',
 						   'cancel_instance', 'delete_instance')),
+	resume			text		NOT NULL DEFAULT 'notify'
+		CHECK (resume IN ('notify', 'sign')),
+	max_overdue		integer		CHECK (max_overdue >= 0),
 	PRIMARY KEY (server, plan_id)
 );
 COMMENT ON TABLE plan_terms IS
@@ -140,6 +143,10 @@ COMMENT ON COLUMN plan_terms.interest_percent IS
 'of a month, added to what is paid late; null: nothing';
 COMMENT ON COLUMN plan_terms.dunning IS
 'what follows when an invoice is overdue for longer than the plan tolerates: none, notify, stop_signing, cancel_instance or, which nothing undoes, delete_instance';
+COMMENT ON COLUMN plan_terms.resume IS
+'what a payment does with an instance that was cancelled for it and still runs: notify (somebody has to sign it again), or sign, which costs money';
+COMMENT ON COLUMN plan_terms.max_overdue IS
+'a customer with more overdue invoices than this gets no new ones; null: no limit';
 
 SELECT pg_catalog.pg_extension_config_dump('customers', '');
 SELECT pg_catalog.pg_extension_config_dump('plan_terms', '');

@@ -288,9 +288,9 @@ CREATE TABLE dunning_steps (
 	step_id			bigint		GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	invoice_id		bigint		NOT NULL REFERENCES invoices
 		ON DELETE CASCADE,
-	policy			text		NOT NULL
-		CHECK (policy IN ('notify', 'stop_signing', 'cancel_instance',
-						  'delete_instance')),
+	step			text		NOT NULL
+		CHECK (step IN ('notify', 'stop_signing', 'cancel_instance',
+						'delete_instance')),
 	instance_server	name,
 	instance_id		text,
 	action_id		bigint,
@@ -300,7 +300,7 @@ CREATE TABLE dunning_steps (
 	reason			text
 );
 CREATE UNIQUE INDEX dunning_steps_once
-	ON dunning_steps (invoice_id, policy, coalesce(instance_server, ''),
+	ON dunning_steps (invoice_id, step, coalesce(instance_server, ''),
 					  coalesce(instance_id, ''))
 	WHERE undone_at IS NULL;
 COMMENT ON TABLE dunning_steps IS
@@ -309,8 +309,8 @@ COMMENT ON COLUMN dunning_steps.step_id IS
 'order of recording';
 COMMENT ON COLUMN dunning_steps.invoice_id IS
 'the invoice that was overdue';
-COMMENT ON COLUMN dunning_steps.policy IS
-'what the plan''s terms said: see plan_terms';
+COMMENT ON COLUMN dunning_steps.step IS
+'what was to be done: notify, stop_signing, cancel_instance or delete_instance';
 COMMENT ON COLUMN dunning_steps.instance_server IS
 'foreign server of the instance that it struck';
 COMMENT ON COLUMN dunning_steps.instance_id IS
