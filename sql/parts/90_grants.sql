@@ -131,3 +131,5 @@ GRANT EXECUTE ON FUNCTION
 	prune_actions(timestamptz, integer),
 	prune_attempts(timestamptz, integer)
 	TO partner_api_admin;
+
+GRANT EXECUTE ON FUNCTION next_run(text, timestamptz) TO partner_api_reader;
