@@ -3,11 +3,12 @@
  * circuits.c
  *	  What the worker does about providers that are not reached.
  *
- * When a circuit opens or closes, it says so.  While one is open, a probe
- * asks now and then: one page of the list with one row, which costs nothing
- * and changes nothing, since a create whose answer is lost would be one more
- * unknown outcome.  When it closes, what waits only for the pause after a
- * failure falls due, so that the end of an outage is used at once.
+ * When a circuit opens or closes, it says so, as it does when the requests of
+ * a window are used up.  While a circuit is open, a probe asks now and then:
+ * one page of the list with one row, which costs nothing and changes nothing,
+ * since a create whose answer is lost would be one more unknown outcome.  When
+ * it closes, what waits only for the pause after a failure falls due, so that
+ * the end of an outage is used at once.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -86,7 +87,7 @@ typedef struct Announcement
 	TimestampTz now;
 } Announcement;
 
-/* Work for partner_api_try(): say that a circuit has opened or closed. */
+/* Work for partner_api_try(): say what has changed. */
 static void
 announce(void *arg)
 {
@@ -94,21 +95,34 @@ announce(void *arg)
 	const PartnerApiTransition *transition = announcement->transition;
 	ForeignServer *server = GetForeignServerExtended(transition->server,
 													 FSV_MISSING_OK);
+	TimestampTz until = announcement->now + transition->wait_us;
 
 	if (server == NULL)
 		return;
-	if (transition->open)
-		partner_api_announce(WARNING, "circuit_open", server->servername, 0,
-							 NULL,
-							 psprintf("does not reach server \"%s\": %d requests in a row failed, the last with: %s",
-									  server->servername, transition->failures,
-									  transition->last_error));
-	else
+	switch (transition->change)
 	{
-		partner_api_announce(LOG, "circuit_closed", server->servername, 0,
-							 NULL, psprintf("reaches server \"%s\" again",
-											server->servername));
-		hurry(server->servername, announcement->now);
+		case PARTNER_API_CIRCUIT_HAS_OPENED:
+			partner_api_announce(WARNING, "circuit_open", server->servername,
+								 0, NULL,
+								 psprintf("does not reach server \"%s\": %d requests in a row failed, the last with: %s",
+										  server->servername,
+										  transition->failures,
+										  transition->last_error));
+			break;
+		case PARTNER_API_CIRCUIT_HAS_CLOSED:
+			partner_api_announce(LOG, "circuit_closed", server->servername, 0,
+								 NULL, psprintf("reaches server \"%s\" again",
+												server->servername));
+			hurry(server->servername, announcement->now);
+			break;
+		case PARTNER_API_QUOTA_USED_UP:
+			partner_api_announce(WARNING, "quota_used_up", server->servername,
+								 0, NULL,
+								 psprintf("has used up the %d requests of server \"%s\"; what is due waits until %s",
+										  transition->quota,
+										  server->servername,
+										  timestamptz_to_str(until)));
+			break;
 	}
 }
 

@@ -196,8 +196,8 @@ partner_api_due_anything(void)
 }
 
 /* Actions without a deadline have come that are due from run_at on. */
-void
-partner_api_due_new(TimestampTz run_at)
+static void
+come_due(TimestampTz run_at)
 {
 	ListCell   *lc;
 
@@ -237,7 +237,7 @@ partner_api_due_next(void)
 
 /*
  * A pass begins.  woken_for: DT_NOEND if no commit has told of actions,
- * DT_NOBEGIN if of anything, else as in partner_api_due_new().
+ * DT_NOBEGIN if of anything, else as in come_due().
  */
 void
 partner_api_due_begin_pass(TimestampTz woken_for)
@@ -247,7 +247,7 @@ partner_api_due_begin_pass(TimestampTz woken_for)
 		(left_out && pass_began_us >= look_again_us))
 		partner_api_due_anything();
 	else if (woken_for != DT_NOEND)
-		partner_api_due_new(woken_for);
+		come_due(woken_for);
 }
 
 /* A pass is about to commit: what is due next, and was something left out? */

@@ -17,7 +17,6 @@
 #include "nodes/pg_list.h"
 
 extern void partner_api_due_anything(void);
-extern void partner_api_due_new(TimestampTz run_at);
 extern void partner_api_due_at(TimestampTz at, TimestampTz now);
 
 extern void partner_api_due_begin_pass(TimestampTz woken_for);

@@ -3,10 +3,11 @@
  * gate.c
  *	  How many requests a credential may start now: pure rules.
  *
- * Four things shut a gate: lanes (requests in flight), our own rate (a bucket
- * of tokens), the provider's word (Retry-After and the like), and a circuit
- * that opens when the provider is not reached any more.  Nothing here knows
- * where a gate is kept, which clock tells the time, or what a request is.
+ * Five things shut a gate: lanes (requests in flight), our own rate (a bucket
+ * of tokens), a quota for a stretch of time (window.c), the provider's word
+ * (Retry-After and the like), and a circuit that opens when the provider is
+ * not reached any more.  Nothing here knows where a gate is kept, which clock
+ * tells the time, or what a request is.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -24,6 +25,10 @@
 /* Nobody is sent away for longer than a day. */
 #define MOST_HOLD_US (86400 * US_PER_SECOND)
 
+/* Too many requests, but until when?  For so long, doubling so often. */
+#define FIRST_BUSY_US US_PER_SECOND
+#define MOST_BUSY_DOUBLINGS 6
+
 /*
  * One lane and one token are kept for requests with a deadline, where there
  * is more than one.
@@ -31,7 +36,8 @@
 static bool
 leaves_room(PartnerApiUrgency urgency)
 {
-	return urgency == PARTNER_API_ORDINARY || urgency == PARTNER_API_PROBE;
+	return urgency != PARTNER_API_URGENT &&
+		urgency != PARTNER_API_LAST_CHANCE;
 }
 
 /* ---- rate ---- */
@@ -82,8 +88,7 @@ may_probe(const PartnerApiGate *gate, PartnerApiUrgency urgency, int64 now)
 		return false;
 	if (urgency == PARTNER_API_PROBE)
 		return true;
-	return urgency == PARTNER_API_ORDINARY &&
-		now >= gate->probe_at + PROBE_GRACE_US;
+	return leaves_room(urgency) && now >= gate->probe_at + PROBE_GRACE_US;
 }
 
 /* Lanes that are left to a request of this urgency. */
@@ -96,6 +101,15 @@ lanes_left(const PartnerApiGate *gate, const PartnerApiGateRules *rules,
 	if (lanes > 1 && leaves_room(urgency))
 		lanes--;
 	return Max(lanes - gate->in_flight, 0);
+}
+
+/* Requests of this urgency that the window still takes. */
+static int
+quota_left(const PartnerApiGate *gate, const PartnerApiGateRules *rules,
+		   PartnerApiUrgency urgency, int64 now)
+{
+	return partner_api_window_room(&gate->window, &rules->window,
+								   urgency == PARTNER_API_POLL, now);
 }
 
 /* Is it shut by what only time ends?  Sets when that is. */
@@ -112,6 +126,16 @@ shut_for_a_time(const PartnerApiGate *gate, const PartnerApiGateRules *rules,
 	{
 		*opens_at = next_token_at(gate, rules, urgency, now);
 		return PARTNER_API_SHUT_RATE;
+	}
+	if (quota_left(gate, rules, urgency, now) == 0)
+	{
+		*opens_at = rules->window.length_us +
+			(partner_api_window_is_open(&gate->window,
+										rules->window.length_us, now) ?
+			 gate->window.opened_at : now);
+		return partner_api_window_is_used_up(&gate->window, &rules->window,
+											 now) ?
+			PARTNER_API_SHUT_QUOTA : PARTNER_API_SHUT_POLLS;
 	}
 	return PARTNER_API_NOT_SHUT;
 }
@@ -143,10 +167,23 @@ partner_api_gate_room(PartnerApiGate *gate, const PartnerApiGateRules *rules,
 			return 0;
 		if (rules->rate > 0)
 			lanes = Min(lanes, (int) tokens_left(gate, rules, urgency));
+		lanes = Min(lanes, quota_left(gate, rules, urgency, now));
 	}
 	if (lanes == 0)
 		*shut = PARTNER_API_SHUT_LANES;
 	return lanes;
+}
+
+/*
+ * How many more requests for polling may go out before the window closes; none
+ * while the provider wants to be left alone.
+ */
+int
+partner_api_gate_polls_left(const PartnerApiGate *gate,
+							const PartnerApiGateRules *rules, int64 now)
+{
+	return now < gate->held_until ? 0 :
+		quota_left(gate, rules, PARTNER_API_POLL, now);
 }
 
 /* ---- coming and going ---- */
@@ -154,10 +191,10 @@ partner_api_gate_room(PartnerApiGate *gate, const PartnerApiGateRules *rules,
 /* A request starts, for which there was room. */
 void
 partner_api_gate_enter(PartnerApiGate *gate, const PartnerApiGateRules *rules,
-					   PartnerApiUrgency urgency)
+					   PartnerApiUrgency urgency, int64 now)
 {
 	gate->in_flight++;
-	partner_api_gate_again(gate, rules);
+	partner_api_gate_again(gate, rules, urgency, now);
 	if (gate->circuit == PARTNER_API_CIRCUIT_OPEN &&
 		urgency != PARTNER_API_LAST_CHANCE)
 		gate->circuit = PARTNER_API_CIRCUIT_PROBING;
@@ -169,19 +206,23 @@ partner_api_gate_enter(PartnerApiGate *gate, const PartnerApiGateRules *rules,
  * takes of the rate is owed.
  */
 void
-partner_api_gate_again(PartnerApiGate *gate, const PartnerApiGateRules *rules)
+partner_api_gate_again(PartnerApiGate *gate, const PartnerApiGateRules *rules,
+					   PartnerApiUrgency urgency, int64 now)
 {
 	if (rules->rate > 0)
 		gate->tokens -= 1.0;
+	partner_api_window_count(&gate->window, &rules->window,
+							 urgency == PARTNER_API_POLL, now);
 }
 
 /* A request that has entered was not sent after all. */
 void
 partner_api_gate_back_out(PartnerApiGate *gate,
-						  const PartnerApiGateRules *rules, bool probe,
-						  int64 now)
+						  const PartnerApiGateRules *rules,
+						  PartnerApiUrgency urgency, bool probe, int64 now)
 {
 	gate->in_flight--;
+	partner_api_window_uncount(&gate->window, urgency == PARTNER_API_POLL);
 	if (rules->rate > 0)
 		gate->tokens = Min(gate->tokens + 1.0, (double) rules->burst);
 	if (probe && gate->circuit == PARTNER_API_CIRCUIT_PROBING)
@@ -216,6 +257,34 @@ count_failure(PartnerApiGate *gate, const PartnerApiGateRules *rules,
 }
 
 /*
+ * Stay away for as long as the provider asked; if it did not say for how
+ * long, for longer each time.  Answers to what was sent together count as one.
+ */
+static void
+take_hold(PartnerApiGate *gate, const PartnerApiGateNews *news, int64 now)
+{
+	int64		hold_us = Min(news->hold_us, MOST_HOLD_US);
+
+	if (news->hold == PARTNER_API_NOT_SHUT)
+	{
+		gate->busy = news->reached ? 0 : gate->busy;
+		return;
+	}
+	if (news->hold == PARTNER_API_SHUT_BUSY)
+	{
+		if (now < gate->held_until)
+			return;
+		hold_us = FIRST_BUSY_US << Min(gate->busy, MOST_BUSY_DOUBLINGS);
+		gate->busy++;
+	}
+	if (now + hold_us > gate->held_until)
+	{
+		gate->held_until = now + hold_us;
+		gate->held_by = news->hold;
+	}
+}
+
+/*
  * Take in what a request has told; "probe": it was the one that was to find
  * out.  Returns whether the circuit has opened or closed by it.
  */
@@ -225,13 +294,8 @@ partner_api_gate_learn(PartnerApiGate *gate, const PartnerApiGateRules *rules,
 {
 	bool		was_closed = gate->circuit == PARTNER_API_CIRCUIT_CLOSED;
 	bool		is_closed;
-	int64		until = now + Min(news->hold_us, MOST_HOLD_US);
 
-	if (news->hold != PARTNER_API_NOT_SHUT && until > gate->held_until)
-	{
-		gate->held_until = until;
-		gate->held_by = news->hold;
-	}
+	take_hold(gate, news, now);
 	if (news->reached)
 	{
 		gate->failures = 0;
@@ -255,6 +319,7 @@ partner_api_gate_turn(PartnerApiGate *gate, int64 ahead)
 {
 	gate->held_until -= ahead;
 	gate->probe_at -= ahead;
+	gate->window.opened_at -= ahead;
 	if (gate->filled_at != 0)
 		gate->filled_at -= ahead;
 }

@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include "window.h"
+
 /* What the server's options say. */
 typedef struct PartnerApiGateRules
 {
@@ -20,12 +22,14 @@ typedef struct PartnerApiGateRules
 	int			burst;			/* of them at once */
 	int			circuit_failures;	/* that open the circuit; 0: none do */
 	int64		circuit_pause_us;	/* until a probe */
+	PartnerApiWindowRules window;	/* requests in a stretch of time */
 } PartnerApiGateRules;
 
 /* What a request may claim for itself. */
 typedef enum PartnerApiUrgency
 {
 	PARTNER_API_ORDINARY,		/* leaves room to those with a deadline */
+	PARTNER_API_POLL,			/* the same, and no action waits for it */
 	PARTNER_API_URGENT,			/* has a deadline */
 	PARTNER_API_LAST_CHANCE,	/* is too late otherwise */
 	PARTNER_API_PROBE			/* asks whether the provider is back */
@@ -44,6 +48,8 @@ typedef enum PartnerApiShut
 	PARTNER_API_NOT_SHUT,
 	PARTNER_API_SHUT_LANES,		/* as many in flight as may be */
 	PARTNER_API_SHUT_RATE,		/* our own rate_limit */
+	PARTNER_API_SHUT_QUOTA,		/* request_quota */
+	PARTNER_API_SHUT_POLLS,		/* the part of it that is for polling */
 	PARTNER_API_SHUT_RETRY_AFTER,
 	PARTNER_API_SHUT_USED_UP,	/* the provider's rate limit */
 	PARTNER_API_SHUT_BUSY,		/* 429 that says no more than that */
@@ -57,7 +63,7 @@ typedef struct PartnerApiGateNews
 	bool		reached;		/* it answered */
 	bool		unreached;		/* no answer; neither: nothing is known */
 	PartnerApiShut hold;		/* it asked to be left alone ... */
-	int64		hold_us;		/* ... for so long */
+	int64		hold_us;		/* ... for so long; SHUT_BUSY names none */
 } PartnerApiGateNews;
 
 /* Times are of one monotonic clock, in microseconds. */
@@ -66,8 +72,10 @@ typedef struct PartnerApiGate
 	int			in_flight;
 	double		tokens;			/* of the rate; below zero: owed */
 	int64		filled_at;		/* when tokens were counted; 0: never */
+	PartnerApiWindow window;
 	int64		held_until;
 	PartnerApiShut held_by;
+	int			busy;			/* answers in a row that named no time */
 	PartnerApiCircuit circuit;
 	int			failures;		/* in a row */
 	int64		probe_at;
@@ -77,14 +85,19 @@ extern int	partner_api_gate_room(PartnerApiGate *gate,
 								  const PartnerApiGateRules *rules,
 								  PartnerApiUrgency urgency, int64 now,
 								  PartnerApiShut *shut, int64 *opens_at);
+extern int	partner_api_gate_polls_left(const PartnerApiGate *gate,
+										const PartnerApiGateRules *rules,
+										int64 now);
 extern void partner_api_gate_enter(PartnerApiGate *gate,
 								   const PartnerApiGateRules *rules,
-								   PartnerApiUrgency urgency);
+								   PartnerApiUrgency urgency, int64 now);
 extern void partner_api_gate_again(PartnerApiGate *gate,
-								   const PartnerApiGateRules *rules);
+								   const PartnerApiGateRules *rules,
+								   PartnerApiUrgency urgency, int64 now);
 extern void partner_api_gate_back_out(PartnerApiGate *gate,
 									  const PartnerApiGateRules *rules,
-									  bool probe, int64 now);
+									  PartnerApiUrgency urgency, bool probe,
+									  int64 now);
 extern void partner_api_gate_leave(PartnerApiGate *gate);
 extern bool partner_api_gate_learn(PartnerApiGate *gate,
 								   const PartnerApiGateRules *rules,

@@ -445,8 +445,8 @@ note_limits(PartnerApiCall *call, curl_off_t retry_after)
 
 	response->retry_after_ms = retry_after > 0 ?
 		Min(retry_after, MOST_RETRY_AFTER_S) * 1000 : -1;
-	if (response->retry_after_ms < 0 && response->status == 429)
-		response->retry_after_ms = reset_ms;
+	if (response->status == 429)
+		response->retry_after_ms = Max(response->retry_after_ms, reset_ms);
 	response->used_up_ms =
 		partner_api_headers_used_up(&call->rate_limit) ? reset_ms : -1;
 }

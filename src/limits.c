@@ -30,9 +30,6 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-/* An answer 429 that does not say for how long. */
-#define BUSY_HOLD_US INT64CONST(1000000)
-
 Limits	   *partner_api_limits = NULL;
 
 /* What this process holds of each entry, and which it probes. */
@@ -59,6 +56,7 @@ partner_api_limits_startup(void)
 	if (found)
 		return;
 	memset(partner_api_limits, 0, sizeof(Limits));
+	partner_api_limits->set_up_at = GetCurrentTimestamp();
 	partner_api_limits->lock = &(GetNamedLWLockTranche("partner_api") + 1)->lock;
 	if (!pg_strong_random(&partner_api_limits->seed,
 						  sizeof(partner_api_limits->seed)))
@@ -69,14 +67,15 @@ partner_api_limits_startup(void)
 		ConditionVariableInit(&partner_api_limits->entries[i].freed);
 }
 
-/* What stands for a token here. */
+/* What stands for a token here; never 0, which stands for none. */
 uint64
 partner_api_limits_hash(const char *token)
 {
 	if (partner_api_limits == NULL)
-		return 0;
+		return 1;
 	return hash_bytes_extended((const unsigned char *) token,
-							   (int) strlen(token), partner_api_limits->seed);
+							   (int) strlen(token),
+							   partner_api_limits->seed) | 1;
 }
 
 /* ---- entries; the lock is held ---- */
@@ -114,8 +113,11 @@ is_idle(const Entry *entry, int64 now)
 {
 	return entry->gate.in_flight == 0 && entry->gate.held_until <= now &&
 		entry->refused_until <= now &&
+		!partner_api_window_is_open(&entry->gate.window,
+									entry->rules.window.length_us, now) &&
 		entry->gate.circuit == PARTNER_API_CIRCUIT_CLOSED &&
-		!entry->announced_open;
+		!entry->announced_open &&
+		entry->used_up == entry->announced_used_up;
 }
 
 /* An entry to be used anew: a free one, or the one idle longest; or NULL. */
@@ -142,21 +144,49 @@ free_entry(int64 now)
 
 /* Give an entry to a credential. */
 static void
-fill_entry(Entry *entry, const PartnerApiLimits *limits,
+fill_entry(Entry *entry, const PartnerApiCredentialKey *key,
 		   const char *fingerprint)
 {
 	entry->used = true;
 	entry->database = MyDatabaseId;
-	entry->key = limits->key;
+	entry->key = *key;
 	strlcpy(entry->fingerprint, fingerprint, sizeof(entry->fingerprint));
+	memset(&entry->rules, 0, sizeof(entry->rules));
 	memset(&entry->gate, 0, sizeof(entry->gate));
 	entry->waiting_worker = 0;
 	entry->announced_open = false;
+	entry->used_up = false;
+	entry->announced_used_up = false;
+	entry->recorded = 0;
 	partner_api_limits_forget_refusal(entry);
 	entry->last_success_at = 0;
 	entry->last_failure_at = 0;
 	entry->circuit_since = 0;
 	entry->last_error[0] = '\0';
+}
+
+/*
+ * The entry of a token that is known by its fingerprint, made if it has none;
+ * NULL if there is no room.  Then its token is 0 until it is used.
+ */
+Entry *
+partner_api_limits_entry_of(Oid server, const char *fingerprint, int64 now)
+{
+	PartnerApiCredentialKey key = {.server = server};
+	Entry	   *entry;
+
+	for (int i = 0; i < partner_api_limits->highest; i++)
+	{
+		entry = &partner_api_limits->entries[i];
+		if (entry->used && entry->database == MyDatabaseId &&
+			entry->key.server == server &&
+			strcmp(entry->fingerprint, fingerprint) == 0)
+			return entry;
+	}
+	entry = free_entry(now);
+	if (entry != NULL)
+		fill_entry(entry, &key, fingerprint);
+	return entry;
 }
 
 /*
@@ -176,15 +206,13 @@ lock_entry(const PartnerApiLimits *limits, int64 now)
 		LWLockRelease(partner_api_limits->lock);
 		fingerprint = partner_api_token_fingerprint(limits->token);
 		LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
-		entry = find_entry(&limits->key);
-		if (entry == NULL)
-			entry = free_entry(now);
-		if (entry != NULL && !is_entry_of(entry, &limits->key))
-			fill_entry(entry, limits, fingerprint);
+		entry = partner_api_limits_entry_of(limits->key.server, fingerprint,
+											now);
 		pfree(fingerprint);
 	}
 	if (entry != NULL)
 	{
+		entry->key = limits->key;
 		entry->used_at = now;
 		entry->role = limits->role;
 		entry->rules = limits->rules;
@@ -279,6 +307,37 @@ let_go(PartnerApiPermit *permit)
 	return worker_waits(&partner_api_limits->entries[permit->entry]);
 }
 
+/* ---- quotas ---- */
+
+/* No more requests go out in the window, which is to be announced once. */
+static void
+note_used_up(Entry *entry)
+{
+	int64		ends_at = entry->gate.window.opened_at +
+	entry->rules.window.length_us;
+
+	partner_api_limits->used_up_until = Max(partner_api_limits->used_up_until,
+											ends_at);
+	if (!entry->used_up)
+		partner_api_limits->changes++;
+	entry->used_up = true;
+}
+
+/* A request was counted: it may have opened a window, or used it up. */
+static void
+note_count(Entry *entry, int64 now)
+{
+	if (entry->gate.window.used == 1)
+	{
+		entry->used_up = false;
+		entry->announced_used_up = false;
+		entry->recorded = 0;
+	}
+	if (partner_api_window_is_used_up(&entry->gate.window,
+									  &entry->rules.window, now))
+		note_used_up(entry);
+}
+
 /* ---- asking ---- */
 
 /* Say why there is no room; entry: NULL if the table is full. */
@@ -319,6 +378,8 @@ room_at(Entry *entry, const PartnerApiLimits *limits,
 	if (shut == PARTNER_API_SHUT_LANES && entry != NULL &&
 		MyBgworkerEntry != NULL)
 		entry->waiting_worker = MyProcPid;
+	if (shut == PARTNER_API_SHUT_QUOTA)
+		note_used_up(entry);
 	explain(entry, shut, opens_at, now, refusal);
 	return 0;
 }
@@ -346,6 +407,26 @@ partner_api_limits_room(const PartnerApiLimits *limits,
 }
 
 /*
+ * How many more requests for polling the credential takes now, or
+ * PARTNER_API_NO_QUOTA.
+ */
+int
+partner_api_limits_polls_left(const PartnerApiLimits *limits)
+{
+	int64		now = partner_api_monotonic_us();
+	const Entry *entry;
+	int			left = 0;
+
+	if (partner_api_limits == NULL || limits->rules.window.quota == 0)
+		return PARTNER_API_NO_QUOTA;
+	entry = lock_entry(limits, now);
+	if (entry != NULL)
+		left = partner_api_gate_polls_left(&entry->gate, &limits->rules, now);
+	LWLockRelease(partner_api_limits->lock);
+	return left;
+}
+
+/*
  * Take a place for a request, which must be given back by
  * partner_api_limits_leave() or ..._back_out(); the end of the process does
  * the latter.  False if there is no room; then "refusal" says why.
@@ -367,9 +448,11 @@ partner_api_limits_enter(const PartnerApiLimits *limits,
 	if (entered)
 	{
 		permit->rules = limits->rules;
+		permit->urgency = urgency;
 		permit->probe = urgency != PARTNER_API_LAST_CHANCE &&
 			entry->gate.circuit == PARTNER_API_CIRCUIT_OPEN;
-		partner_api_gate_enter(&entry->gate, &limits->rules, urgency);
+		partner_api_gate_enter(&entry->gate, &limits->rules, urgency, now);
+		note_count(entry, now);
 		hold(permit, (int) (entry - partner_api_limits->entries));
 	}
 	LWLockRelease(partner_api_limits->lock);
@@ -398,8 +481,8 @@ partner_api_limits_back_out(PartnerApiPermit *permit)
 		return;
 	entry = &partner_api_limits->entries[permit->entry];
 	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
-	partner_api_gate_back_out(&entry->gate, &permit->rules, permit->probe,
-							  partner_api_monotonic_us());
+	partner_api_gate_back_out(&entry->gate, &permit->rules, permit->urgency,
+							  permit->probe, partner_api_monotonic_us());
 	wanted = let_go(permit);
 	LWLockRelease(partner_api_limits->lock);
 	wake_waiters(permit->entry, wanted);
@@ -413,7 +496,7 @@ read_news(const PartnerApiResponse *response)
 	int			status = response->status;
 	bool		gateway = status == 502 || status == 503 || status == 504;
 	bool		asked = (status == 429 || status == 503) &&
-	response->retry_after_ms >= 0;
+	response->retry_after_ms > 0;
 
 	/* an answer that breaks off, or is too large, did come from there */
 	news.unreached = (status == 0 && !response->complete) ||
@@ -424,16 +507,13 @@ read_news(const PartnerApiResponse *response)
 		news.hold = PARTNER_API_SHUT_RETRY_AFTER;
 		news.hold_us = response->retry_after_ms * 1000;
 	}
-	else if (response->used_up_ms >= 0)
+	else if (response->used_up_ms > 0)
 	{
 		news.hold = PARTNER_API_SHUT_USED_UP;
 		news.hold_us = response->used_up_ms * 1000;
 	}
 	else if (status == 429)
-	{
 		news.hold = PARTNER_API_SHUT_BUSY;
-		news.hold_us = BUSY_HOLD_US;
-	}
 	return news;
 }
 
@@ -505,14 +585,18 @@ void
 partner_api_limits_go_on(PartnerApiPermit *permit,
 						 const PartnerApiResponse *response)
 {
+	int64		now = partner_api_monotonic_us();
+	Entry	   *entry;
 	bool		changed;
 
 	if (!permit->held)
 		return;
+	entry = &partner_api_limits->entries[permit->entry];
 	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
 	changed = learn(permit, response);
-	partner_api_gate_again(&partner_api_limits->entries[permit->entry].gate,
-						   &permit->rules);
+	partner_api_gate_again(&entry->gate, &permit->rules, permit->urgency,
+						   now);
+	note_count(entry, now);
 	LWLockRelease(partner_api_limits->lock);
 	if (changed)
 		partner_api_wake_worker_for(MyDatabaseId, DT_NOEND);

@@ -29,7 +29,7 @@ typedef struct Entry
 	ConditionVariable freed;	/* never set up anew: it has no owner */
 	bool		used;
 	Oid			database;
-	PartnerApiCredentialKey key;
+	PartnerApiCredentialKey key;	/* token 0: see limits_windows.c */
 	Oid			role;			/* who used it last, for probes */
 	char		fingerprint[FINGERPRINT_BYTES];
 	PartnerApiGateRules rules;	/* as of the last use */
@@ -37,6 +37,9 @@ typedef struct Entry
 	int64		used_at;		/* monotonic */
 	int			waiting_worker; /* process that wants to hear of a free lane */
 	bool		announced_open;
+	bool		used_up;		/* the quota of the window */
+	bool		announced_used_up;
+	int			recorded;		/* requests of the window, in its row */
 	int			refusals;		/* in a row, as far as they matter */
 	int64		refused_until;	/* monotonic */
 	TimestampTz refused_since;	/* real time; 0: it is not refused */
@@ -53,7 +56,9 @@ typedef struct Limits
 	uint64		seed;			/* of token hashes */
 	int			highest;		/* entries beyond this were never used */
 	int			open;			/* circuits that are not closed */
-	int64		changes;		/* of circuits so far */
+	int64		changes;		/* to be announced so far */
+	int64		used_up_until;	/* monotonic: no quota is from then on */
+	TimestampTz set_up_at;		/* real time: counts begin at nothing */
 	int			refused;		/* credentials that the provider refuses */
 	Entry		entries[MOST_CREDENTIALS];
 } Limits;
@@ -61,6 +66,9 @@ typedef struct Limits
 /* NULL where the library is not preloaded: then nothing is limited */
 extern Limits *partner_api_limits;
 
+/* these need the lock */
+extern Entry *partner_api_limits_entry_of(Oid server, const char *fingerprint,
+										  int64 now);
 extern void partner_api_limits_circuit_changed(Entry *entry);
 extern void partner_api_limits_forget_refusal(Entry *entry);
 

@@ -40,6 +40,7 @@ typedef struct PartnerApiPermit
 {
 	bool		held;
 	bool		probe;
+	PartnerApiUrgency urgency;
 	int			entry;
 	PartnerApiCredentialKey key;
 	PartnerApiGateRules rules;
@@ -58,11 +59,21 @@ typedef struct PartnerApiRefusal
 	char		last_error[PARTNER_API_LIMITS_ERROR_BYTES];
 } PartnerApiRefusal;
 
-/* A circuit that is not as it was last announced. */
+/* What there is to be announced of a credential. */
+typedef enum PartnerApiChange
+{
+	PARTNER_API_CIRCUIT_HAS_OPENED,
+	PARTNER_API_CIRCUIT_HAS_CLOSED,
+	PARTNER_API_QUOTA_USED_UP
+} PartnerApiChange;
+
+/* A credential that is not as it was last announced. */
 typedef struct PartnerApiTransition
 {
 	Oid			server;
-	bool		open;
+	PartnerApiChange change;
+	int			quota;
+	int64		wait_us;		/* until there is another window */
 	int			failures;
 	char		last_error[PARTNER_API_LIMITS_ERROR_BYTES];
 } PartnerApiTransition;
@@ -85,6 +96,7 @@ extern bool partner_api_limits_enter(const PartnerApiLimits *limits,
 									 PartnerApiUrgency urgency,
 									 PartnerApiPermit *permit,
 									 PartnerApiRefusal *refusal);
+extern int	partner_api_limits_polls_left(const PartnerApiLimits *limits);
 extern void partner_api_limits_back_out(PartnerApiPermit *permit);
 extern void partner_api_limits_leave(PartnerApiPermit *permit,
 									 const PartnerApiResponse *response);
@@ -101,6 +113,7 @@ extern int	partner_api_limits_unrefused(const PartnerApiLimits *limits,
 
 /* limits_worker.c */
 extern bool partner_api_limits_any_open(void);
+extern bool partner_api_limits_any_used_up(void);
 extern List *partner_api_limits_transitions(void);
 extern void partner_api_limits_announced(void);
 extern List *partner_api_limits_probes_due(int64 *next_at);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * limits_status.c
- *	  SQL: server_limits(), the limits as server_health shows them.
+ *	  SQL: server_limits(), the limits as server_health shows them, and
+ *	  poll_budget().
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -13,13 +14,15 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "limits_internal.h"
+#include "live.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(partner_api_server_limits);
+PG_FUNCTION_INFO_V1(partner_api_poll_budget);
 
-#define COLUMNS 18
+#define COLUMNS 23
 
 /* The circuit's state as the view shows it. */
 static const char *
@@ -45,6 +48,8 @@ shut_name(PartnerApiShut shut)
 	{
 		case PARTNER_API_SHUT_RATE:
 			return "rate_limit";
+		case PARTNER_API_SHUT_QUOTA:
+			return "request_quota";
 		case PARTNER_API_SHUT_RETRY_AFTER:
 			return "retry-after";
 		case PARTNER_API_SHUT_USED_UP:
@@ -108,6 +113,25 @@ put_circuit(Datum *values, bool *nulls, const Entry *entry)
 	values[12] = Int32GetDatum(entry->gate.failures);
 }
 
+/* Columns of the window; one that is known from a row has no rules yet. */
+static void
+put_window(Datum *values, bool *nulls, const Entry *entry)
+{
+	const PartnerApiWindowRules *rules = &entry->rules.window;
+	const PartnerApiWindow *window = &entry->gate.window;
+	bool		open = partner_api_window_is_open(window, rules->length_us,
+												  partner_api_monotonic_us());
+
+	values[18] = Int32GetDatum(rules->quota);
+	values[19] = Int32GetDatum(open ? window->used : 0);
+	values[20] = Int32GetDatum(rules->polls);
+	values[21] = Int32GetDatum(open ? window->polled : 0);
+	nulls[18] = nulls[20] = rules->quota == 0;
+	nulls[19] = nulls[21] = rules->quota == 0 && !open;
+	set_time(values, nulls, 22,
+			 open ? real_time(window->opened_at + rules->length_us) : 0);
+}
+
 /* One row: a copy of an entry. */
 static void
 put_entry(ReturnSetInfo *rsinfo, Entry *entry)
@@ -128,6 +152,7 @@ put_entry(ReturnSetInfo *rsinfo, Entry *entry)
 	set_time(values, nulls, 16, entry->refused_since);
 	set_time(values, nulls, 17, entry->refused_since == 0 ? 0 :
 			 real_time(entry->refused_until));
+	put_window(values, nulls, entry);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -155,4 +180,20 @@ partner_api_server_limits(PG_FUNCTION_ARGS)
 			put_entry(rsinfo, &entries[i]);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * SQL: poll_budget(server) -> how many more reads may go out now; null if
+ * nothing limits them.
+ */
+Datum
+partner_api_poll_budget(PG_FUNCTION_ARGS)
+{
+	const PartnerApiServer *server =
+	partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	int			left = partner_api_limits_polls_left(&server->limits);
+
+	if (left == PARTNER_API_NO_QUOTA)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(left);
 }

@@ -2,7 +2,8 @@
  *
  * limits_worker.c
  *	  What the worker of a database asks of the limits: circuits that have
- *	  changed, probes that are due, and a test clock that is turned.
+ *	  changed, quotas that are used up, probes that are due, and a test clock
+ *	  that is turned.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -14,14 +15,17 @@
 #include "limits_internal.h"
 #include "miscadmin.h"
 
-/* Changes of circuits that this worker has announced, or is announcing. */
+/* Changes that this worker has announced, or is announcing. */
 static int64 announced = -1;
 static int64 announcing = -1;
-static char told[MOST_CREDENTIALS]; /* what it is telling of each entry */
 
-#define TOLD_NOTHING 0
-#define TOLD_OPEN 1
-#define TOLD_CLOSED 2
+/* What it is telling of each entry. */
+static struct
+{
+	bool		circuit;
+	bool		open;
+	bool		used_up;
+}			told[MOST_CREDENTIALS];
 
 /* Is the entry one of this database? */
 static bool
@@ -46,20 +50,52 @@ partner_api_limits_any_open(void)
 	return partner_api_limits->open > 0;
 }
 
-/* What is to be announced of one entry; the lock is held. */
+/* Is any quota used up?  The same; it may be over by now. */
+bool
+partner_api_limits_any_used_up(void)
+{
+	return partner_api_monotonic_us() < partner_api_limits->used_up_until;
+}
+
+/* A change of one entry that is to be announced; the lock is held. */
 static void
-describe(const Entry *entry, PartnerApiTransition *transition)
+describe(const Entry *entry, PartnerApiChange change,
+		 PartnerApiTransition *transition)
 {
 	transition->server = entry->key.server;
-	transition->open = is_open(entry);
+	transition->change = change;
+	transition->quota = entry->rules.window.quota;
+	transition->wait_us = entry->gate.window.opened_at +
+		entry->rules.window.length_us - partner_api_monotonic_us();
 	transition->failures = entry->gate.failures;
 	strlcpy(transition->last_error, entry->last_error,
 			sizeof(transition->last_error));
 }
 
 /*
- * The circuits of this database that are not as they were last announced,
- * palloc'd.  One that opened and closed meanwhile is left out.
+ * What is to be announced of one entry, two changes at most; the lock is held.
+ * Returns how many.
+ */
+static int
+describe_changes(int index, PartnerApiTransition *transitions)
+{
+	const Entry *entry = &partner_api_limits->entries[index];
+	int			count = 0;
+
+	told[index].open = is_open(entry);
+	told[index].circuit = entry->announced_open != is_open(entry);
+	told[index].used_up = entry->used_up && !entry->announced_used_up;
+	if (told[index].circuit)
+		describe(entry, is_open(entry) ? PARTNER_API_CIRCUIT_HAS_OPENED :
+				 PARTNER_API_CIRCUIT_HAS_CLOSED, &transitions[count++]);
+	if (told[index].used_up)
+		describe(entry, PARTNER_API_QUOTA_USED_UP, &transitions[count++]);
+	return count;
+}
+
+/*
+ * The credentials of this database that are not as they were last announced,
+ * palloc'd.  A circuit that opened and closed meanwhile is left out.
  */
 List *
 partner_api_limits_transitions(void)
@@ -70,18 +106,14 @@ partner_api_limits_transitions(void)
 
 	if (announced == partner_api_limits->changes)
 		return NIL;
-	found = palloc(sizeof(PartnerApiTransition) * MOST_CREDENTIALS);
+	found = palloc(sizeof(PartnerApiTransition) * 2 * MOST_CREDENTIALS);
 	LWLockAcquire(partner_api_limits->lock, LW_SHARED);
 	announcing = partner_api_limits->changes;
-	memset(told, TOLD_NOTHING, sizeof(told));
+	memset(told, 0, sizeof(told));
 	for (int i = 0; i < partner_api_limits->highest; i++)
 	{
-		const Entry *entry = &partner_api_limits->entries[i];
-
-		if (!is_ours(entry) || entry->announced_open == is_open(entry))
-			continue;
-		told[i] = is_open(entry) ? TOLD_OPEN : TOLD_CLOSED;
-		describe(entry, &found[count++]);
+		if (is_ours(&partner_api_limits->entries[i]))
+			count += describe_changes(i, &found[count]);
 	}
 	LWLockRelease(partner_api_limits->lock);
 	for (int i = 0; i < count; i++)
@@ -89,7 +121,10 @@ partner_api_limits_transitions(void)
 	return transitions;
 }
 
-/* The announcements of partner_api_limits_transitions() are committed. */
+/*
+ * The announcements of partner_api_limits_transitions() are committed.  An
+ * entry that differs from its announcement keeps its credential.
+ */
 void
 partner_api_limits_announced(void)
 {
@@ -98,10 +133,12 @@ partner_api_limits_announced(void)
 	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < partner_api_limits->highest; i++)
 	{
-		/* an entry that differs from its announcement keeps its credential */
-		if (told[i] != TOLD_NOTHING)
-			partner_api_limits->entries[i].announced_open =
-				told[i] == TOLD_OPEN;
+		Entry	   *entry = &partner_api_limits->entries[i];
+
+		if (told[i].circuit)
+			entry->announced_open = told[i].open;
+		if (told[i].used_up)
+			entry->announced_used_up = true;
 	}
 	LWLockRelease(partner_api_limits->lock);
 	announced = announcing;

@@ -64,6 +64,10 @@ shut_words(PartnerApiShut shut)
 			return "The provider said that there are too many requests.";
 		case PARTNER_API_SHUT_RATE:
 			return "The server's rate_limit is used up.";
+		case PARTNER_API_SHUT_QUOTA:
+			return "The server's request_quota is used up.";
+		case PARTNER_API_SHUT_POLLS:
+			return "The poll_share of the server's request_quota is used up.";
 		default:
 			return "As many requests are in flight as max_concurrency allows.";
 	}
@@ -189,12 +193,15 @@ status_words(const PartnerApiResponse *response)
 	return psprintf("The provider answered with status %d.", response->status);
 }
 
+static void refuse_answer(const PartnerApiServer *server,
+						  const char *instance_token,
+						  const PartnerApiResponse *response,
+						  const char *message) pg_attribute_noreturn();
+
 /* Raise ERROR for a complete answer that is not what was asked for. */
-void
-partner_api_live_refused(const PartnerApiServer *server,
-						 const char *instance_token,
-						 const PartnerApiResponse *response,
-						 const char *message)
+static void
+refuse_answer(const PartnerApiServer *server, const char *instance_token,
+			  const PartnerApiResponse *response, const char *message)
 {
 	char	   *words =
 	partner_api_redact(message, partner_api_server_secrets(server,
@@ -230,10 +237,9 @@ read_hint(const PartnerApiServer *server, const char *instance_token,
 }
 
 /* Raise ERROR unless the answer is complete and no refusal. */
-void
-partner_api_live_check(const PartnerApiServer *server,
-					   const char *instance_token,
-					   const PartnerApiResponse *response)
+static void
+check_answer(const PartnerApiServer *server, const char *instance_token,
+			 const PartnerApiResponse *response)
 {
 	PartnerApiReason reason = partner_api_provider_reason(server->provider,
 														  response);
@@ -297,10 +303,10 @@ partner_api_live_read(const PartnerApiServer *server, PartnerApiRead read,
 
 	server->provider->build_read(read, target, parameter,
 								 &server->credential, &request);
-	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
-	partner_api_live_check(server, target->token, response);
+	response = partner_api_live_fetch(server, PARTNER_API_POLL, &request);
+	check_answer(server, target->token, response);
 	if (!server->provider->parse_read(read, response, result, &message))
-		partner_api_live_refused(server, target->token, response, message);
+		refuse_answer(server, target->token, response, message);
 	if (result->text != NULL)
 		result->text = partner_api_redact_whole(result->text, secrets);
 }
@@ -332,17 +338,17 @@ partner_api_live_page(const PartnerApiServer *server,
 	MemoryContextSwitchTo(call_context);
 	server->provider->build_list(filter, number, &server->credential,
 								 &request);
-	response = partner_api_live_fetch(server, PARTNER_API_ORDINARY, &request);
+	response = partner_api_live_fetch(server, PARTNER_API_POLL, &request);
 	/* of one thing "not found" may be what its list is: empty */
 	if (!partner_api_list_is_narrow(filter->list) || response->status != 404)
-		partner_api_live_check(server, NULL, response);
+		check_answer(server, NULL, response);
 	MemoryContextSwitchTo(rows_context);
 	readable = server->provider->parse_list(filter, response, number, page,
 											&message);
 	if (!readable)
 	{
-		partner_api_live_check(server, NULL, response);
-		partner_api_live_refused(server, NULL, response, message);
+		check_answer(server, NULL, response);
+		refuse_answer(server, NULL, response, message);
 	}
 	page->rows = partner_api_listing_add(listing, page);
 	MemoryContextDelete(call_context);

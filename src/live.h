@@ -23,13 +23,6 @@ extern PartnerApiServer *partner_api_live_server(const char *name);
 extern const PartnerApiResponse *partner_api_live_fetch(const PartnerApiServer *server,
 														PartnerApiUrgency urgency,
 														const PartnerApiRequest *request);
-extern void partner_api_live_check(const PartnerApiServer *server,
-								   const char *instance_token,
-								   const PartnerApiResponse *response);
-extern void partner_api_live_refused(const PartnerApiServer *server,
-									 const char *instance_token,
-									 const PartnerApiResponse *response,
-									 const char *message) pg_attribute_noreturn();
 extern void partner_api_live_check_read(const PartnerApiServer *server,
 										PartnerApiRead read,
 										const char *parameter);

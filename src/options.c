@@ -54,6 +54,10 @@ PG_FUNCTION_INFO_V1(partner_api_validator);
 #define DURATION(name, fallback, need) \
 	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 0, 0, \
 	NULL, PARTNER_API_NEEDS_##need}
+/* one that means nothing if it is 0 */
+#define STRETCH(name, fallback) \
+	{name, SERVER, PARTNER_API_OPTION_INTERVAL, false, fallback, 1, 0, \
+	NULL, PARTNER_API_NEEDS_NOTHING}
 #define CHOICE(name, fallback, choices, need) \
 	{name, SERVER, PARTNER_API_OPTION_CHOICE, false, fallback, 0, 0, \
 	choices, PARTNER_API_NEEDS_##need}
@@ -87,9 +91,12 @@ static const PartnerApiOption options_table[] = {
 	INTEGER("max_response_bytes", "16777216", 1024, 1073741823),
 	CHOICE("mode", "live", "live,dry_run", NOTHING),
 	CHOICE("name_nonce", "on", "on,off", NOTHING),
+	RATE("poll_share", "0.5", 1),
 	SPECIAL("provider", PARTNER_API_OPTION_PROVIDER, NOTHING),
 	CHOICE("quota_counts", "created", "created,running", INSTANCES),
 	RATE("rate_limit", "0", 100000),
+	INTEGER("request_quota", NULL, 0, INT_MAX),
+	STRETCH("request_window", "12 h"),
 	DURATION("sign_lead", "6 h", TRIALS),
 	SPECIAL("time_zone", PARTNER_API_OPTION_ZONE, LOCAL_TIMES),
 	INTEGER("timeout_ms", "30000", 1, 3600000),
@@ -193,7 +200,10 @@ parse_rate(const PartnerApiOption *option, const char *value)
 	return result;
 }
 
-/* An interval in microseconds; months have no fixed length. */
+/*
+ * An interval in microseconds, of so many seconds at least; months have no
+ * fixed length.
+ */
 static int64
 parse_interval(const PartnerApiOption *option, const char *value)
 {
@@ -209,9 +219,12 @@ parse_interval(const PartnerApiOption *option, const char *value)
 		result = -1;
 	else
 		result = interval->time + interval->day * USECS_PER_DAY;
-	if (result < 0 || result > MOST_DAYS * USECS_PER_DAY)
+	if (result < option->min * USECS_PER_SEC ||
+		result > MOST_DAYS * USECS_PER_DAY)
 		bad_value(option,
-				  "It must be an interval from 0 to 365 days, without months.");
+				  psprintf("It must be an interval from %s to 365 days, without months.",
+						   option->min == 0 ? "0" :
+						   psprintf("%d s", option->min)));
 	return result;
 }
 
@@ -373,6 +386,22 @@ check_not_both(List *options, const char *one, const char *other)
 				errhint("Drop one of them; a file keeps the token out of catalogs, dumps and logs."));
 }
 
+/*
+ * Refuse more requests at a time than the provider takes: the rest would be
+ * turned away.
+ */
+static void
+check_concurrency(const PartnerApiProvider *provider, List *options)
+{
+	int			most = provider->most_requests;
+
+	if (most > 0 &&
+		partner_api_option_integer(options, "max_concurrency") > most)
+		bad_value(find_option("max_concurrency", SERVER),
+				  psprintf("Provider \"%s\" takes %d requests at a time.",
+						   provider->name, most));
+}
+
 /* Refuse an alarm that comes before its warning; 0 is none. */
 static void
 check_deadlines(List *options)
@@ -469,6 +498,7 @@ check_server(List *options)
 
 		check_meaning(provider, find_option(def->defname, SERVER));
 	}
+	check_concurrency(provider, options);
 	check_deadlines(options);
 }
 

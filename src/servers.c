@@ -108,9 +108,24 @@ prefers_repeat(List *options, const char *name)
 				  "prefer_repeat") == 0;
 }
 
+/* How many requests a window takes; a share is one at least. */
+static void
+load_window_rules(PartnerApiWindowRules *rules,
+				  const PartnerApiProvider *provider, List *options)
+{
+	double		share = partner_api_option_rate(options, "poll_share");
+
+	rules->quota = provider->request_quota;
+	if (partner_api_option_text(options, "request_quota") != NULL)
+		rules->quota = partner_api_option_integer(options, "request_quota");
+	rules->polls = (int) ceil(rules->quota * share);
+	rules->length_us = partner_api_option_interval(options, "request_window");
+}
+
 /* How many requests the server's options let through. */
 static void
-load_gate_rules(PartnerApiGateRules *rules, List *options)
+load_gate_rules(PartnerApiGateRules *rules,
+				const PartnerApiProvider *provider, List *options)
 {
 	rules->lanes = partner_api_option_integer(options, "max_concurrency");
 	rules->rate = partner_api_option_rate(options, "rate_limit");
@@ -122,6 +137,7 @@ load_gate_rules(PartnerApiGateRules *rules, List *options)
 		partner_api_option_integer(options, "circuit_failures");
 	rules->circuit_pause_us =
 		partner_api_option_integer(options, "circuit_pause_ms") * INT64CONST(1000);
+	load_window_rules(&rules->window, provider, options);
 }
 
 /* Does the server only show what it would send? */
@@ -192,7 +208,7 @@ partner_api_server_load(const char *name, Oid role)
 		partner_api_option_integer(options, "timeout_ms");
 	server->endpoint.max_response_bytes =
 		partner_api_option_integer(options, "max_response_bytes");
-	load_gate_rules(&server->limits.rules, options);
+	load_gate_rules(&server->limits.rules, server->provider, options);
 	server->list_lag = partner_api_option_interval(options, "list_lag");
 	server->sign_lead = partner_api_option_interval(options, "sign_lead");
 	server->trial_end = pstrdup(partner_api_option_text(options, "trial_end"));

@@ -5,7 +5,8 @@
  *	  that wait for them are told.
  *
  * A paused server, paid calls that are switched off, a provider that is not
- * reached: the action stays, the call ends.
+ * reached, or takes no more requests for hours: the action stays, the call
+ * ends.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -18,6 +19,9 @@
 #include "pauses.h"
 #include "settings.h"
 #include "stalled.h"
+
+/* A call waits for a window that closes this soon. */
+#define SOON_US (10 * USECS_PER_SEC)
 
 /* The server does not take changes now: words for the call. */
 static void
@@ -65,9 +69,52 @@ say_not_reached(PartnerApiAnswer *answer, const char *server,
 				 answer->action_id);
 }
 
+/* The same while the requests of a window are used up. */
+static void
+say_used_up(PartnerApiAnswer *answer, const char *server,
+			const PartnerApiRefusal *refusal)
+{
+	answer->sqlstate = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+	answer->message = psprintf("server \"%s\" takes no request now", server);
+	answer->detail =
+		psprintf("Its request_quota is used up.  Action " INT64_FORMAT " waits for the next window, in %d s.",
+				 answer->action_id,
+				 (int) (refusal->wait_us / USECS_PER_SEC) + 1);
+	answer->hint =
+		psprintf("See partner_api.server_health; withdraw the action with partner_api.cancel_action(" INT64_FORMAT ") if it is not to be sent then.",
+				 answer->action_id);
+}
+
+/* Do limits keep an action of an account for so long?  Fills the answer. */
+static bool
+is_kept(const PartnerApiAccount *account, PartnerApiAnswer *answer)
+{
+	PartnerApiRefusal refusal;
+
+	if (account->error != NULL ||
+		partner_api_limits_room(&account->server->limits,
+								PARTNER_API_ORDINARY, &refusal) > 0)
+		return false;
+	if (refusal.shut == PARTNER_API_SHUT_CIRCUIT)
+		say_not_reached(answer, account->server_name, &refusal);
+	else if (refusal.shut == PARTNER_API_SHUT_QUOTA &&
+			 refusal.wait_us > SOON_US)
+		say_used_up(answer, account->server_name, &refusal);
+	else
+		return false;
+	return true;
+}
+
+/* May a limit keep an action for so long?  A look without the lock. */
+static bool
+any_is_shut(void)
+{
+	return partner_api_limits_any_open() || partner_api_limits_any_used_up();
+}
+
 /*
- * Is there no telling how long an action would wait?  Fills the answer, which
- * has the action's number.  role: NULL if it is gone.
+ * Is there no telling how long an action would wait, or only that it is long?
+ * Fills the answer, which has the action's number.  role: NULL if it is gone.
  */
 bool
 partner_api_is_stalled(PartnerApiAccounts *accounts, const char *server,
@@ -75,25 +122,14 @@ partner_api_is_stalled(PartnerApiAccounts *accounts, const char *server,
 					   PartnerApiAnswer *answer)
 {
 	const PartnerApiPause *pause = partner_api_pause_of(server);
-	PartnerApiRefusal refusal;
-	const PartnerApiAccount *account;
 
 	if (pause != NULL)
 		say_paused(answer, pause);
 	else if (!partner_api_paid_calls && partner_api_kind_is_paid(kind))
 		say_switched_off(answer);
 	else
-	{
-		if (role == NULL || !partner_api_limits_any_open())
-			return false;
-		account = partner_api_account_get(accounts, server, role);
-		if (account->error != NULL ||
-			partner_api_limits_room(&account->server->limits,
-									PARTNER_API_ORDINARY, &refusal) > 0 ||
-			refusal.shut != PARTNER_API_SHUT_CIRCUIT)
-			return false;
-		say_not_reached(answer, server, &refusal);
-	}
+		return role != NULL && any_is_shut() &&
+			is_kept(partner_api_account_get(accounts, server, role), answer);
 	return true;
 }
 
@@ -113,8 +149,7 @@ partner_api_answer_of_stalled(PartnerApiAccounts *accounts, int64 action_id)
 	PartnerApiAnswer *answer;
 	PartnerApiKind kind;
 
-	if (!partner_api_pauses_any() && partner_api_paid_calls &&
-		!partner_api_limits_any_open())
+	if (!partner_api_pauses_any() && partner_api_paid_calls && !any_is_shut())
 		return NULL;
 	if (partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT) == 0 ||
 		!partner_api_kind_parse(partner_api_field_text(0, 2), &kind))

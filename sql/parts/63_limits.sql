@@ -45,7 +45,10 @@ CREATE FUNCTION server_limits(
 	OUT circuit_since timestamptz, OUT next_probe_at timestamptz,
 	OUT failures integer, OUT last_success_at timestamptz,
 	OUT last_failure_at timestamptz, OUT last_error text,
-	OUT refused_since timestamptz, OUT refused_until timestamptz)
+	OUT refused_since timestamptz, OUT refused_until timestamptz,
+	OUT request_quota integer, OUT requests_used integer,
+	OUT poll_quota integer, OUT requests_polled integer,
+	OUT window_ends_at timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'partner_api_server_limits'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
@@ -63,6 +66,8 @@ SELECT f.srvname AS server, l.token_fingerprint, p.server IS NOT NULL AS paused,
 	   l.last_error, l.refused_since, l.refused_until, l.blocked_until,
 	   l.blocked_by, l.in_flight,
 	   l.max_concurrency, l.rate_limit, l.burst, l.tokens_left,
+	   l.request_quota, l.requests_used, l.poll_quota, l.requests_polled,
+	   l.window_ends_at,
 	   a.waiting, a.held, a.sending, a.unknown, a.needs_attention,
 	   a.oldest_due_at
 FROM pg_catalog.pg_foreign_server f
@@ -83,3 +88,10 @@ CROSS JOIN LATERAL (
 WHERE w.fdwname = 'partner_api';
 COMMENT ON VIEW server_health IS
 'how each server is, one row for each token that is used with it: pauses, limits, reachability, open actions';
+
+CREATE FUNCTION poll_budget(server name) RETURNS bigint
+AS 'MODULE_PATHNAME', 'partner_api_poll_budget'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION poll_budget(name) IS
+'how many more requests that only read the server takes from the caller now; null: there is no limit';
+REVOKE ALL ON FUNCTION poll_budget(name) FROM PUBLIC;

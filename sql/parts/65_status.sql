@@ -91,6 +91,8 @@ FROM (
 				THEN 'the provider is not reached'
 		   WHEN p.server = ANY (c.refused)
 				THEN 'the provider refuses the token'
+		   WHEN p.server = ANY (c.used_up)
+				THEN 'the request_quota of the server is used up'
 		   WHEN EXISTS (
 				SELECT FROM server_surveys s
 				WHERE s.server = p.server AND s.listed_at IS NULL)
@@ -138,7 +140,14 @@ FROM (
 			   ARRAY(SELECT srvname FROM server_limits()
 					 JOIN pg_catalog.pg_foreign_server ON oid = server_oid
 					 GROUP BY srvname
-					 HAVING bool_and(refused_since IS NOT NULL)) AS refused
+					 HAVING bool_and(refused_since IS NOT NULL)) AS refused,
+			   ARRAY(SELECT srvname FROM server_limits()
+					 JOIN pg_catalog.pg_foreign_server ON oid = server_oid
+					 GROUP BY srvname
+					 HAVING bool_and(requests_used >= request_quota
+									 AND window_ends_at
+										 > pg_catalog.clock_timestamp()))
+			   AS used_up
 			   OFFSET 0) c
 	LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server) t
 LEFT JOIN LATERAL server_deadlines(t.server) d ON true

@@ -55,6 +55,7 @@ GRANT EXECUTE ON FUNCTION
 	pause(name, text),
 	resume(name),
 	test_connection(name),
+	poll_budget(name),
 	remote_instances(name, text, text),
 	sync_instances(name),
 	instance_status(name, text),

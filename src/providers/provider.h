@@ -271,6 +271,8 @@ typedef struct PartnerApiProvider
 	int64		ready_ms;		/* a new instance may take so long before it
 								 * answers; 0 if it answers at once */
 	int			page_rows;		/* rows that a page of its list holds */
+	int			most_requests;	/* it takes at a time; 0: it does not say */
+	int			request_quota;	/* default of that option; 0: no limit */
 	/* its list of instances can be searched: query and middleware */
 	bool		searches_list;
 	/* an instance too many costs money until it is deleted? */

@@ -210,6 +210,23 @@ SELECT refused_server($$instance_base_url 'https://a.example.com'$$, 'greenapi')
 SELECT refused_server($$instance_base_url 'https://example.com:8443'$$, 'greenapi');
 RESET partner_api.allowed_hosts;
 SELECT refused_server($$list_lag '30'$$);
+-- quotas of requests, and as many at a time as the provider takes
+SELECT refused_server($$request_quota '-1'$$);
+SELECT refused_server($$request_quota '2147483648'$$);
+SELECT refused_server($$request_window '0'$$);
+SELECT refused_server($$request_window '999 ms'$$);
+SELECT refused_server($$request_window '12'$$);
+SELECT refused_server($$request_window '366 days'$$);
+SELECT refused_server($$poll_share '1.01'$$);
+SELECT refused_server($$poll_share '50%'$$);
+SELECT refused_server($$poll_share '-0.5'$$);
+SELECT refused_server($$poll_share 'NaN'$$);
+SELECT refused_server($$request_quota '0', request_window '1 s',
+	poll_share '0'$$);
+SELECT refused_server($$request_quota '25000', request_window '12 h',
+	poll_share '1'$$);
+SELECT refused_server($$max_concurrency '51'$$, 'asaas');
+SELECT refused_server($$max_concurrency '50'$$, 'asaas');
 ALTER SERVER bounds OPTIONS (sign_lead '0', list_lag '365 days');
 ALTER SERVER bounds OPTIONS (SET sign_lead '1 day 02:03:04.5');
 

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * test_gate.c
- *	  Unit tests of gate.c: lanes, rate, the provider's word, the circuit.
+ *	  Unit tests of gate.c: lanes, rate, quota, the provider's word, the
+ *	  circuit.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -15,6 +16,7 @@
 #define NOW (1000 * SECOND)
 
 #define ORDINARY PARTNER_API_ORDINARY
+#define POLL PARTNER_API_POLL
 #define URGENT PARTNER_API_URGENT
 #define LAST_CHANCE PARTNER_API_LAST_CHANCE
 #define PROBE PARTNER_API_PROBE
@@ -46,7 +48,7 @@ fill(PartnerApiGate *gate, const PartnerApiGateRules *rules,
 
 	while (room(gate, rules, urgency, now) > 0)
 	{
-		partner_api_gate_enter(gate, rules, urgency);
+		partner_api_gate_enter(gate, rules, urgency, now);
 		count++;
 	}
 	return count;
@@ -114,8 +116,8 @@ test_debt(const void *unused)
 
 	rules.rate = 1;
 	assert_int_equal(fill(&gate, &rules, ORDINARY, NOW), 1);
-	partner_api_gate_again(&gate, &rules);
-	partner_api_gate_again(&gate, &rules);
+	partner_api_gate_again(&gate, &rules, ORDINARY, NOW);
+	partner_api_gate_again(&gate, &rules, ORDINARY, NOW);
 	assert_int_equal(room(&gate, &rules, URGENT, NOW), 0);
 	assert_int_equal(opens_at, NOW + 3 * SECOND + 1);
 	assert_int_equal(room(&gate, &rules, LAST_CHANCE, NOW), 3);
@@ -129,7 +131,7 @@ test_back_out(const void *unused)
 
 	rules.rate = 1;
 	assert_int_equal(fill(&gate, &rules, ORDINARY, NOW), 1);
-	partner_api_gate_back_out(&gate, &rules, false, NOW);
+	partner_api_gate_back_out(&gate, &rules, ORDINARY, false, NOW);
 	assert_int_equal(gate.in_flight, 0);
 	assert_int_equal(fill(&gate, &rules, ORDINARY, NOW), 1);
 }
@@ -160,6 +162,87 @@ test_hold(const void *unused)
 	news.hold_us = PG_INT64_MAX / 2;
 	(void) partner_api_gate_learn(&gate, &plain, &news, false, NOW);
 	assert_int_equal(gate.held_until, NOW + 86400 * SECOND);
+}
+
+/* Too many requests, and no word of when there may be more. */
+static void
+test_busy(const void *unused)
+{
+	PartnerApiGate gate = {0};
+	const PartnerApiGateNews busy = {.reached = true,
+		.hold = PARTNER_API_SHUT_BUSY
+	};
+	int64		now = NOW;
+
+	for (int i = 0; i < 10; i++)
+	{
+		int64		until = now + (SECOND << Min(i, 6));
+
+		(void) partner_api_gate_learn(&gate, &plain, &busy, false, now);
+		/* what was sent together with it is answered alike */
+		(void) partner_api_gate_learn(&gate, &plain, &busy, false,
+									  now + SECOND / 2);
+		assert_int_equal(room(&gate, &plain, URGENT, now), 0);
+		assert_int_equal(shut, PARTNER_API_SHUT_BUSY);
+		assert_int_equal(opens_at, until);
+		assert_int_equal(room(&gate, &plain, LAST_CHANCE, now), 4);
+		now = until;
+	}
+	(void) partner_api_gate_learn(&gate, &plain, &reached, false, now);
+	(void) partner_api_gate_learn(&gate, &plain, &busy, false, now);
+	assert_int_equal(gate.held_until, now + SECOND);
+}
+
+static void
+test_quota(const void *unused)
+{
+	PartnerApiGate gate = {0};
+	PartnerApiGateRules rules = plain;
+
+	rules.lanes = 1000;
+	rules.window.quota = 10;
+	rules.window.polls = 4;
+	rules.window.length_us = 100 * SECOND;
+	assert_int_equal(partner_api_gate_polls_left(&gate, &plain, NOW),
+					 PARTNER_API_NO_QUOTA);
+	assert_int_equal(partner_api_gate_polls_left(&gate, &rules, NOW), 4);
+	assert_int_equal(fill(&gate, &rules, POLL, NOW), 4);
+	assert_int_equal(shut, PARTNER_API_SHUT_POLLS);
+	assert_int_equal(opens_at, NOW + 100 * SECOND);
+	assert_int_equal(partner_api_gate_polls_left(&gate, &rules, NOW), 0);
+
+	/* the rest is for what acts; pages of its lists are not delayed */
+	assert_int_equal(room(&gate, &rules, ORDINARY, NOW + SECOND), 6);
+	partner_api_gate_again(&gate, &rules, ORDINARY, NOW + SECOND);
+	assert_int_equal(fill(&gate, &rules, URGENT, NOW + SECOND), 5);
+	assert_int_equal(shut, PARTNER_API_SHUT_QUOTA);
+	assert_int_equal(opens_at, NOW + 100 * SECOND);
+	assert_int_equal(room(&gate, &rules, POLL, NOW + SECOND), 0);
+	assert_int_equal(shut, PARTNER_API_SHUT_QUOTA);
+	assert_true(room(&gate, &rules, LAST_CHANCE, NOW + SECOND) > 0);
+	assert_int_equal(room(&gate, &rules, ORDINARY, NOW + 100 * SECOND), 10);
+
+	/* what was not sent is not counted */
+	partner_api_gate_back_out(&gate, &rules, POLL, false, NOW);
+	assert_int_equal(room(&gate, &rules, POLL, NOW + SECOND), 1);
+
+	/* nor does anything poll while the provider wants to be left alone */
+	gate.held_until = NOW + 2 * SECOND;
+	assert_int_equal(partner_api_gate_polls_left(&gate, &rules, NOW), 0);
+}
+
+/* A share of nothing is no wait of no time. */
+static void
+test_no_polls(const void *unused)
+{
+	PartnerApiGate gate = {0};
+	PartnerApiGateRules rules = plain;
+
+	rules.window.quota = 10;
+	rules.window.length_us = 100 * SECOND;
+	assert_int_equal(room(&gate, &rules, POLL, NOW), 0);
+	assert_int_equal(shut, PARTNER_API_SHUT_POLLS);
+	assert_int_equal(opens_at, NOW + 100 * SECOND);
 }
 
 /* A gate whose circuit has just opened. */
@@ -210,7 +293,7 @@ test_probe(const void *unused)
 	int64		later = NOW + 10 * SECOND;
 
 	assert_int_equal(room(&gate, &plain, PROBE, NOW), 1);
-	partner_api_gate_enter(&gate, &plain, PROBE);
+	partner_api_gate_enter(&gate, &plain, PROBE, later);
 	assert_int_equal(gate.circuit, PARTNER_API_CIRCUIT_PROBING);
 	assert_int_equal(room(&gate, &plain, PROBE, later), 0);
 	assert_int_equal(room(&gate, &plain, ORDINARY, later), 0);
@@ -228,7 +311,7 @@ test_probe(const void *unused)
 	assert_int_equal(gate.probe_at, later + 10 * SECOND);
 
 	assert_int_equal(room(&gate, &plain, PROBE, later), 1);
-	partner_api_gate_enter(&gate, &plain, PROBE);
+	partner_api_gate_enter(&gate, &plain, PROBE, later);
 	assert_true(partner_api_gate_learn(&gate, &plain, &reached, true, later));
 	partner_api_gate_leave(&gate);
 	assert_int_equal(room(&gate, &plain, ORDINARY, later), 3);
@@ -243,9 +326,10 @@ test_read_probes(const void *unused)
 	/* the worker has a second to be first */
 	assert_int_equal(room(&gate, &plain, ORDINARY, NOW + 10 * SECOND), 0);
 	assert_int_equal(room(&gate, &plain, ORDINARY, NOW + 11 * SECOND), 1);
-	partner_api_gate_enter(&gate, &plain, ORDINARY);
+	partner_api_gate_enter(&gate, &plain, ORDINARY, NOW + 11 * SECOND);
 	assert_int_equal(gate.circuit, PARTNER_API_CIRCUIT_PROBING);
-	partner_api_gate_back_out(&gate, &plain, true, NOW + 11 * SECOND);
+	partner_api_gate_back_out(&gate, &plain, ORDINARY, true,
+							  NOW + 11 * SECOND);
 	assert_int_equal(gate.circuit, PARTNER_API_CIRCUIT_OPEN);
 	assert_int_equal(gate.in_flight, 0);
 }
@@ -255,7 +339,7 @@ test_last_chance_closes(const void *unused)
 {
 	PartnerApiGate gate = open_circuit();
 
-	partner_api_gate_enter(&gate, &plain, LAST_CHANCE);
+	partner_api_gate_enter(&gate, &plain, LAST_CHANCE, NOW);
 	assert_int_equal(gate.circuit, PARTNER_API_CIRCUIT_OPEN);
 	assert_true(partner_api_gate_learn(&gate, &plain, &reached, false, NOW));
 	partner_api_gate_leave(&gate);
@@ -266,14 +350,16 @@ static void
 test_turn(const void *unused)
 {
 	PartnerApiGate gate = open_circuit();
-	PartnerApiGateNews news = {.hold = PARTNER_API_SHUT_BUSY,
+	PartnerApiGateNews news = {.hold = PARTNER_API_SHUT_USED_UP,
 		.hold_us = 60 * SECOND
 	};
 
 	(void) partner_api_gate_learn(&gate, &plain, &news, false, NOW);
+	gate.window.opened_at = NOW;
 	partner_api_gate_turn(&gate, 60 * SECOND);
 	assert_int_equal(gate.held_until, NOW);
 	assert_int_equal(gate.probe_at, NOW - 50 * SECOND);
+	assert_int_equal(gate.window.opened_at, NOW - 60 * SECOND);
 }
 
 int
@@ -285,6 +371,9 @@ main(void)
 	add_test("pages of a list are owed", test_debt);
 	add_test("what was not sent is given back", test_back_out);
 	add_test("the provider's word", test_hold);
+	add_test("the provider's word, without a time", test_busy);
+	add_test("a quota, and a share of it", test_quota);
+	add_test("a share of nothing", test_no_polls);
 	add_test("failures in a row open the circuit", test_circuit_opens);
 	add_test("one probe at a time", test_probe);
 	add_test("a read that finds nobody probing", test_read_probes);
