@@ -86,8 +86,9 @@ check_instance_known(const PartnerApiServer *server,
 }
 
 /* Refuse an operation that the provider does not have. */
-static void
-check_supported(const PartnerApiServer *server, PartnerApiKind kind)
+void
+partner_api_action_check_supported(const PartnerApiServer *server,
+								   PartnerApiKind kind)
 {
 	const char *hint = NULL;
 
@@ -178,7 +179,7 @@ partner_api_action_check(PartnerApiNewAction *action)
 	json_t	   *arguments;
 
 	partner_api_server_load_credential(server, action->role);
-	check_supported(server, action->kind);
+	partner_api_action_check_supported(server, action->kind);
 	if (action->instance_id != NULL)
 		partner_api_check_instance_id(action->instance_id);
 	arguments = check_arguments(server, action);

@@ -45,6 +45,8 @@ typedef struct PartnerApiEnqueued
 	bool		is_preceded;	/* by another of ours, which is sent first */
 } PartnerApiEnqueued;
 
+extern void partner_api_action_check_supported(const PartnerApiServer *server,
+											   PartnerApiKind kind);
 extern PartnerApiServer *partner_api_action_check(PartnerApiNewAction *action);
 extern int64 partner_api_action_find(const PartnerApiNewAction *action);
 extern char *partner_api_make_nonce(int64 action_id);

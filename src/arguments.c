@@ -27,6 +27,7 @@
 #include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 /* Raise ERROR if an argument is null that must be given. */
@@ -126,6 +127,17 @@ check_finite(bool finite, const char *name)
 				errhint("Leave it out where there is no such time."));
 }
 
+/* An argument as its type writes it. */
+static char *
+argument_output(FunctionCallInfo fcinfo, int arg, Oid type)
+{
+	Oid			function;
+	bool		is_varlena;
+
+	getTypeOutputInfo(type, &function, &is_varlena);
+	return OidOutputFunctionCall(function, PG_GETARG_DATUM(arg));
+}
+
 /* Set a member to an argument, in the form that JSON has for its type. */
 static void
 put_argument(json_t *arguments, const char *name, FunctionCallInfo fcinfo,
@@ -146,8 +158,11 @@ put_argument(json_t *arguments, const char *name, FunctionCallInfo fcinfo,
 			partner_api_json_put_int64(arguments, name, PG_GETARG_INT64(arg));
 			break;
 		case TEXTOID:
+		case NAMEOID:
+		case NUMERICOID:
+		case DATERANGEOID:
 			partner_api_json_put_text(arguments, name,
-									  partner_api_text_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(arg))));
+									  partner_api_text_to_utf8(argument_output(fcinfo, arg, type)));
 			break;
 		case BYTEAOID:
 			partner_api_json_put_text(arguments, name,
@@ -198,6 +213,42 @@ fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
 		put_argument(arguments, name, fcinfo, arg, type);
 }
 
+/* The names and types of the running SQL function's arguments. */
+static char **
+look_up_arguments(FunctionCallInfo fcinfo, Oid **types)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID,
+										ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	char	  **names;
+	char	   *modes;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u",
+			 fcinfo->flinfo->fn_oid);
+	get_func_arg_info(tuple, types, &names, &modes);
+	ReleaseSysCache(tuple);
+	return names;
+}
+
+/*
+ * The arguments of the running SQL function as a JSON object, by their names,
+ * null being what is not given.
+ */
+char *
+partner_api_arguments_by_name(FunctionCallInfo fcinfo)
+{
+	json_t	   *arguments = partner_api_json_object();
+	Oid		   *types;
+	char	  **names = look_up_arguments(fcinfo, &types);
+
+	for (int arg = 0; arg < PG_NARGS(); arg++)
+	{
+		if (!PG_ARGISNULL(arg))
+			put_argument(arguments, names[arg], fcinfo, arg, types[arg]);
+	}
+	return partner_api_canonical_json(arguments);
+}
+
 /*
  * Fill an action from the arguments of the running SQL function.  The server
  * comes first; the id that the kind names, customer_ref and idempotency_key
@@ -208,18 +259,10 @@ fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
 int
 partner_api_fill_by_name(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 {
-	HeapTuple	tuple = SearchSysCache1(PROCOID,
-										ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
 	json_t	   *arguments = partner_api_json_object();
 	Oid		   *types;
-	char	  **names;
-	char	   *modes;
+	char	  **names = look_up_arguments(fcinfo, &types);
 
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u",
-			 fcinfo->flinfo->fn_oid);
-	get_func_arg_info(tuple, &types, &names, &modes);
-	ReleaseSysCache(tuple);
 	action->server = partner_api_argument_server(fcinfo);
 	for (int arg = 1; arg < PG_NARGS(); arg++)
 		fill_one(fcinfo, arg, names[arg], types[arg], action, arguments);

@@ -21,6 +21,7 @@ extern char *partner_api_argument_server(FunctionCallInfo fcinfo);
 extern char *partner_api_argument_required(FunctionCallInfo fcinfo, int arg,
 										   const char *name);
 extern char *partner_api_argument_text(FunctionCallInfo fcinfo, int arg);
+extern char *partner_api_arguments_by_name(FunctionCallInfo fcinfo);
 extern char *partner_api_canonical_json(json_t *value);
 extern json_t *partner_api_argument_json(FunctionCallInfo fcinfo, int arg,
 										 const char *name);

@@ -44,3 +44,15 @@ $$;
 COMMENT ON FUNCTION server_day(name, timestamptz) IS
 'the day at a server, in its zone; today by default';
 REVOKE ALL ON FUNCTION server_day(name, timestamptz) FROM PUBLIC;
+
+/*
+ * Functions that act for a caller who has no right on our tables: f(...) is
+ * C, and runs f_for(caller text, arguments jsonb) as the owner; see
+ * src/on_behalf.c.
+ */
+CREATE FUNCTION check_use(server name, caller text, kind text) RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_check_use'
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION check_use(name, text, text) IS
+'raises an error unless the caller may use the server, and its provider has the operation';
+REVOKE ALL ON FUNCTION check_use(name, text, text) FROM PUBLIC;

@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * on_behalf.c
+ *	  SQL functions that act on our tables for a caller who has no right on
+ *	  them, and are written in PL/pgSQL.
+ *
+ * A function with SECURITY DEFINER does not learn who called it: the session's
+ * role is not the caller where a business function has the rights of its own
+ * owner, and a superuser's session may run anybody's trigger.  So what callers
+ * see is a C function, which knows; "f(...)" runs "f_for(caller text,
+ * arguments jsonb)", as the owner.  The arguments are there by their names,
+ * without those that are null.  It is for that function to see to it that the
+ * caller may use the servers that it acts on: check_use() below.
+ *
+ * Copyright (c) 2026, the partner_api authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "actions.h"
+#include "arguments.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "servers.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(partner_api_check_use);
+PG_FUNCTION_INFO_V1(partner_api_on_behalf);
+
+/* What a function runs; kept for the session, as its plan is. */
+typedef struct Deed
+{
+	Oid			function;		/* hash key */
+	PartnerApiStatement statement;
+} Deed;
+
+/* The statement of a function: its rows, or its value. */
+static PartnerApiStatement *
+find_statement(Oid function, bool rows)
+{
+	static const Oid types[] = {TEXTOID, TEXTOID};
+	static HTAB *deeds = NULL;
+	Deed	   *deed;
+	bool		found;
+
+	if (deeds == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(Oid),
+		.entrysize = sizeof(Deed)};
+
+		deeds = hash_create("partner_api deeds", 32, &control,
+							HASH_ELEM | HASH_BLOBS);
+	}
+	deed = hash_search(deeds, &function, HASH_ENTER, &found);
+	if (!found)
+		deed->statement = (PartnerApiStatement) {.nargs = 2,.types = types};
+	if (deed->statement.sql == NULL)
+		deed->statement.sql =
+			MemoryContextStrdup(TopMemoryContext,
+								psprintf(rows ? "SELECT * FROM partner_api.%s_for($1, $2::pg_catalog.jsonb)" :
+										 "SELECT partner_api.%s_for($1, $2::pg_catalog.jsonb)",
+										 get_func_name(function)));
+	return &deed->statement;
+}
+
+/* Hand the rows of the last statement to the caller. */
+static void
+return_rows(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	for (uint64 row = 0; row < SPI_processed; row++)
+		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[row]);
+}
+
+/* Hand its value to the caller; to be called before owner end. */
+static Datum
+return_value(FunctionCallInfo fcinfo)
+{
+	int16		len;
+	bool		by_value;
+	Datum		value;
+
+	get_typlenbyval(get_func_rettype(fcinfo->flinfo->fn_oid), &len,
+					&by_value);
+	value = partner_api_field(0, 1, &fcinfo->isnull);
+	return fcinfo->isnull ? (Datum) 0 :
+		SPI_datumTransfer(value, by_value, len);
+}
+
+/*
+ * SQL: any function that is declared with this symbol; see above.
+ */
+Datum
+partner_api_on_behalf(PG_FUNCTION_ARGS)
+{
+	bool		rows = fcinfo->flinfo->fn_retset;
+	PartnerApiStatement *statement =
+	find_statement(fcinfo->flinfo->fn_oid, rows);
+	PartnerApiOwnerScope scope;
+	Datum		values[2];
+	Datum		result = (Datum) 0;
+
+	PreventCommandIfReadOnly(psprintf("%s()",
+									  get_func_name(fcinfo->flinfo->fn_oid)));
+	values[0] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	values[1] = CStringGetTextDatum(partner_api_arguments_by_name(fcinfo));
+	if (rows)
+		InitMaterializedSRF(fcinfo, 0);
+	partner_api_owner_begin(&scope);
+	partner_api_execute(statement, values, NULL, SPI_OK_SELECT);
+	if (rows)
+		return_rows(fcinfo);
+	else
+		result = return_value(fcinfo);
+	partner_api_owner_end(&scope);
+	return result;
+}
+
+/*
+ * SQL: check_use(server, caller, kind): raise ERROR unless there is such a
+ * server, the caller may use it, and its provider has the operation.
+ */
+Datum
+partner_api_check_use(PG_FUNCTION_ARGS)
+{
+	char	   *name = partner_api_argument_server(fcinfo);
+	char	   *caller = partner_api_argument_required(fcinfo, 1, "caller");
+	char	   *kind_name = partner_api_argument_required(fcinfo, 2, "kind");
+	PartnerApiKind kind;
+	PartnerApiServer *server;
+
+	if (!partner_api_kind_parse(kind_name, &kind))
+		elog(ERROR, "unknown operation \"%s\"", kind_name);
+	server = partner_api_server_load(name,
+									 get_role_oid(caller, false));
+	partner_api_action_check_supported(server, kind);
+	PG_RETURN_VOID();
+}
