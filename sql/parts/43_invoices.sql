@@ -124,6 +124,7 @@ CREATE TABLE payments (
 	net_value_cents		bigint,
 	original_value_cents	bigint,
 	interest_value_cents	bigint,
+	refunded_cents		bigint,
 	description			text,
 	due_on				date,
 	original_due_on		date,
@@ -143,8 +144,12 @@ CREATE TABLE payments (
 	pix_code			text,
 	pix_expires_at		timestamptz,
 	observed_at			timestamptz	NOT NULL,
+	observed_by			text
+		CHECK (observed_by IN ('answer', 'poll', 'webhook')),
+	learned_at			timestamptz	NOT NULL,
 	polled_at			timestamptz,
 	must_poll			boolean		NOT NULL DEFAULT false,
+	reminded_due_on		date,
 	origin				text		NOT NULL
 		CHECK (origin IN ('created', 'adopted', 'imported')),
 	action_id			bigint,
@@ -187,6 +192,8 @@ COMMENT ON COLUMN payments.original_value_cents IS
 'value before it was changed by a late or different payment';
 COMMENT ON COLUMN payments.interest_value_cents IS
 'fine and interest in it';
+COMMENT ON COLUMN payments.refunded_cents IS
+'what of it was given back, or is on its way';
 COMMENT ON COLUMN payments.description IS
 'text of the charge';
 COMMENT ON COLUMN payments.due_on IS
@@ -224,11 +231,17 @@ COMMENT ON COLUMN payments.pix_code IS
 COMMENT ON COLUMN payments.pix_expires_at IS
 'until when the Pix code can be used';
 COMMENT ON COLUMN payments.observed_at IS
-'when the provider showed what stands here';
+'when the provider showed what stands here, by its clock where that is known';
+COMMENT ON COLUMN payments.observed_by IS
+'what showed it: the answer to an action, a poll, or an event of a webhook';
+COMMENT ON COLUMN payments.learned_at IS
+'when it was taken in here, by clock()';
 COMMENT ON COLUMN payments.polled_at IS
 'when it was last asked for';
 COMMENT ON COLUMN payments.must_poll IS
 'an event came that cannot be put in order: the provider is to be asked';
+COMMENT ON COLUMN payments.reminded_due_on IS
+'the due day on which it was announced that it is still to be paid';
 COMMENT ON COLUMN payments.origin IS
 'created here, adopted after a lost answer, or imported: made by other means';
 COMMENT ON COLUMN payments.action_id IS
@@ -252,7 +265,8 @@ CREATE TABLE payment_events (
 	occurred_at		timestamptz,
 	received_at		timestamptz	NOT NULL,
 	outcome			text		NOT NULL
-		CHECK (outcome IN ('applied', 'nothing_new', 'late', 'unknown')),
+		CHECK (outcome IN ('applied', 'nothing_new', 'late', 'unclear',
+						   'unknown')),
 	body			jsonb,
 	UNIQUE (server, event_id)
 );
@@ -280,7 +294,7 @@ COMMENT ON COLUMN payment_events.occurred_at IS
 COMMENT ON COLUMN payment_events.received_at IS
 'when it was recorded, by clock()';
 COMMENT ON COLUMN payment_events.outcome IS
-'applied; nothing_new; late: something newer was known; unknown: kept, of a sort that is not acted on';
+'applied; nothing_new; late: something newer was known; unclear: which is newer cannot be told, so the provider is asked; unknown: kept, of a sort that is not acted on';
 COMMENT ON COLUMN payment_events.body IS
 'the event as it came';
 

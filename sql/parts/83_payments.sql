@@ -1,0 +1,560 @@
+/*
+ * What the provider tells of charges, and what follows.  It is told in three
+ * ways that overtake each other: the answers to our own actions, polls, and
+ * the events of webhooks, which come late, twice, in any order or not at all.
+ *
+ * observe_charge() is the one way in which payments change.  What it is told
+ * counts if it is newer than what stands here.  A request that was sent after
+ * the row was last changed tells something newer, whatever the clocks say; of
+ * an event only the provider's time is known.  Where that does not decide, a
+ * status may only go forward, and the provider is asked: a poll is the truth.
+ */
+
+/* ---- what a charge is to us ---- */
+
+/*
+ * A refund that was asked for may be denied, and the money is still here; one
+ * in progress will arrive.  A dispute that was won stays one until the money
+ * is back.
+ */
+CREATE FUNCTION payment_state(status text, deleted boolean) RETURNS text
+LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN deleted THEN 'deleted'
+		WHEN status IN ('PENDING', 'AWAITING_RISK_ANALYSIS', 'AUTHORIZED')
+			THEN 'open'
+		WHEN status IN ('OVERDUE', 'DUNNING_REQUESTED') THEN 'overdue'
+		WHEN status IN ('CONFIRMED', 'RECEIVED', 'RECEIVED_IN_CASH',
+						'DUNNING_RECEIVED', 'REFUND_REQUESTED') THEN 'paid'
+		WHEN status IN ('REFUND_IN_PROGRESS', 'REFUNDED') THEN 'refunded'
+		WHEN status IN ('CHARGEBACK_REQUESTED', 'CHARGEBACK_DISPUTE',
+						'AWAITING_CHARGEBACK_REVERSAL') THEN 'disputed'
+		ELSE 'unknown' END
+$$;
+COMMENT ON FUNCTION payment_state(text, boolean) IS
+'what a charge is to us: open, overdue, paid, refunded, disputed, deleted, or unknown for a word of the provider that is not known here';
+REVOKE ALL ON FUNCTION payment_state(text, boolean) FROM PUBLIC;
+
+/*
+ * How far a charge has come.  Time brings it forward; what brings it back (a
+ * restored charge, a payment in cash that is undone, a dispute that was won)
+ * must be known to be newer.
+ */
+CREATE FUNCTION charge_progress(status text, deleted boolean) RETURNS integer
+LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN deleted THEN 4
+		WHEN status IN ('PENDING', 'AWAITING_RISK_ANALYSIS') THEN 1
+		WHEN status IN ('OVERDUE', 'AUTHORIZED') THEN 2
+		WHEN status = 'DUNNING_REQUESTED' THEN 3
+		WHEN status = 'CONFIRMED' THEN 5
+		WHEN status IN ('RECEIVED', 'RECEIVED_IN_CASH', 'DUNNING_RECEIVED')
+			THEN 6
+		WHEN status IN ('REFUND_REQUESTED', 'CHARGEBACK_REQUESTED') THEN 7
+		WHEN status IN ('REFUND_IN_PROGRESS', 'CHARGEBACK_DISPUTE') THEN 8
+		WHEN status = 'AWAITING_CHARGEBACK_REVERSAL' THEN 9
+		WHEN status = 'REFUNDED' THEN 10 END
+$$;
+COMMENT ON FUNCTION charge_progress(text, boolean) IS
+'how far a charge has come; null of a status that is not known here';
+REVOKE ALL ON FUNCTION charge_progress(text, boolean) FROM PUBLIC;
+
+CREATE FUNCTION is_charge_event(event text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT event = ANY ('{PAYMENT_CREATED, PAYMENT_AWAITING_RISK_ANALYSIS,
+		PAYMENT_APPROVED_BY_RISK_ANALYSIS, PAYMENT_REPROVED_BY_RISK_ANALYSIS,
+		PAYMENT_AUTHORIZED, PAYMENT_UPDATED, PAYMENT_CONFIRMED,
+		PAYMENT_RECEIVED, PAYMENT_CREDIT_CARD_CAPTURE_REFUSED,
+		PAYMENT_ANTICIPATED, PAYMENT_OVERDUE, PAYMENT_DELETED,
+		PAYMENT_RESTORED, PAYMENT_REFUNDED, PAYMENT_PARTIALLY_REFUNDED,
+		PAYMENT_REFUND_IN_PROGRESS, PAYMENT_REFUND_DENIED,
+		PAYMENT_RECEIVED_IN_CASH_UNDONE, PAYMENT_CHARGEBACK_REQUESTED,
+		PAYMENT_CHARGEBACK_DISPUTE, PAYMENT_AWAITING_CHARGEBACK_REVERSAL,
+		PAYMENT_DUNNING_RECEIVED, PAYMENT_DUNNING_REQUESTED,
+		PAYMENT_BANK_SLIP_VIEWED, PAYMENT_BANK_SLIP_CANCELLED,
+		PAYMENT_CHECKOUT_VIEWED}'::text[])
+		OR starts_with(event, 'PAYMENT_SPLIT_')
+$$;
+COMMENT ON FUNCTION is_charge_event(text) IS
+'is it an event of a charge that is known here, and shows the charge as it is?';
+REVOKE ALL ON FUNCTION is_charge_event(text) FROM PUBLIC;
+
+/* ---- what is newer ---- */
+
+/* The provider's events and answers may come from clocks two minutes apart. */
+CREATE FUNCTION compare_observation(known payments, observed_at timestamptz,
+	source text, since timestamptz)
+RETURNS text
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN known.observed_by IS NULL THEN 'newer'
+		/* a clock that was set back proves nothing of what came before */
+		WHEN source <> 'webhook'
+			 AND (since >= known.learned_at
+				  OR known.learned_at > partner_api.clock()
+										+ interval '1 hour') THEN 'newer'
+		/* one action at a time: their answers come in order */
+		WHEN source = 'answer' AND known.observed_by = 'answer'
+			 AND observed_at >= known.observed_at THEN 'newer'
+		WHEN source <> 'webhook' OR observed_at IS NULL
+			 OR observed_at > partner_api.clock() + interval '2 minutes'
+			THEN 'unclear'
+		WHEN observed_at > known.observed_at + t.apart THEN 'newer'
+		WHEN observed_at < known.observed_at - t.apart THEN 'older'
+		ELSE 'unclear' END
+	FROM (SELECT CASE known.observed_by WHEN 'webhook' THEN interval '0'
+				 ELSE interval '2 minutes' END AS apart) t
+$$;
+COMMENT ON FUNCTION compare_observation(payments, timestamptz, text,
+	timestamptz) IS
+'is what is told of a charge newer or older than what is known of it, or unclear?';
+REVOKE ALL ON FUNCTION compare_observation(payments, timestamptz, text,
+	timestamptz) FROM PUBLIC;
+
+/* ---- what it says ---- */
+
+/* The columns that only the provider's word can change. */
+CREATE FUNCTION charge_facts(payment payments) RETURNS jsonb
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT to_jsonb(payment) - ARRAY['server', 'charge_id', 'invoice_id',
+		'boleto_line', 'pix_code', 'pix_expires_at', 'observed_at',
+		'observed_by', 'learned_at', 'polled_at', 'must_poll',
+		'reminded_due_on', 'origin', 'action_id', 'last_seen_at',
+		'missing_since', 'details']
+$$;
+COMMENT ON FUNCTION charge_facts(payments) IS
+'what the provider tells of a charge, by column';
+REVOKE ALL ON FUNCTION charge_facts(payments) FROM PUBLIC;
+
+/*
+ * A whole charge is told with its status: what it lacks is not so any more.
+ * An answer may tell less.  The codes to pay by are those of what was to be
+ * paid then.
+ */
+CREATE FUNCTION told_payment(known payments, fields jsonb) RETURNS payments
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	told partner_api.payments := known;
+	facts jsonb := partner_api.charge_facts(known);
+	columns text[] := ARRAY(SELECT jsonb_object_keys(facts))
+		|| ARRAY['details'];
+BEGIN
+	IF fields->>'status' IS NOT NULL THEN
+		facts := (SELECT jsonb_object_agg(c, NULL) FROM unnest(columns) c)
+				 || '{"deleted": false}';
+	END IF;
+	told := jsonb_populate_record(told, facts || coalesce((
+		SELECT jsonb_object_agg(f.key, f.value)
+		FROM jsonb_each(jsonb_strip_nulls(fields)) f
+		WHERE f.key = ANY (columns)), '{}'));
+	IF (told.value_cents, told.due_on, told.billing_type)
+	   IS DISTINCT FROM (known.value_cents, known.due_on, known.billing_type)
+	THEN
+		told.boleto_line := NULL;
+		told.pix_code := NULL;
+		told.pix_expires_at := NULL;
+	END IF;
+	RETURN told;
+END
+$$;
+COMMENT ON FUNCTION told_payment(payments, jsonb) IS
+'a charge as it is told';
+REVOKE ALL ON FUNCTION told_payment(payments, jsonb) FROM PUBLIC;
+
+/* The action that made a charge, by the nonce that it carries. */
+CREATE FUNCTION action_of_charge(of_server name, reference text)
+RETURNS bigint
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF reference !~ '^pa-[0-9a-f]{8}-\d{1,18}-[0-9a-f]{8}$' THEN
+		RETURN NULL;
+	END IF;
+	RETURN (SELECT o.action_id
+			FROM partner_api.order_of_nonce(of_server, reference) o);
+END
+$$;
+COMMENT ON FUNCTION action_of_charge(name, text) IS
+'the action whose nonce a charge carries as its external reference';
+REVOKE ALL ON FUNCTION action_of_charge(name, text) FROM PUBLIC;
+
+/*
+ * The invoice that a charge is of.  A second charge of an invoice is surplus:
+ * somebody has to look at it before it is paid as well.
+ */
+CREATE FUNCTION invoice_of_charge(payment payments) RETURNS bigint
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	invoice partner_api.invoices;
+BEGIN
+	SELECT i.* INTO invoice FROM partner_api.invoices i
+	WHERE i.action_id = payment.action_id AND i.server = payment.server;
+	IF invoice.charge_id IS NULL OR invoice.charge_id = payment.charge_id THEN
+		RETURN invoice.invoice_id;
+	END IF;
+	PERFORM partner_api.announce('surplus', payment.server,
+		payment.action_id, payment.charge_id,
+		format('charge %s at server "%s" is surplus: invoice %s has another',
+			   payment.charge_id, payment.server, invoice.invoice_id));
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION invoice_of_charge(payments) IS
+'the invoice that a charge is of; announces a second charge of an invoice as surplus';
+REVOKE ALL ON FUNCTION invoice_of_charge(payments) FROM PUBLIC;
+
+/* ---- what follows ---- */
+
+/* Any role may listen: ids, and nothing that only some may read. */
+CREATE FUNCTION notify_payment(event text, payment payments) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM pg_notify('partner_api', jsonb_strip_nulls(jsonb_build_object(
+		'event', event, 'server', payment.server,
+		'charge_id', payment.charge_id,
+		'invoice_id', payment.invoice_id))::text);
+END
+$$;
+COMMENT ON FUNCTION notify_payment(text, payments) IS
+'tells whoever listens what happened to a charge, when the transaction commits';
+REVOKE ALL ON FUNCTION notify_payment(text, payments) FROM PUBLIC;
+
+/*
+ * What a change of a charge is called, if it is one to speak of; was: null of
+ * one that is new here.
+ */
+CREATE FUNCTION payment_news(was text, becomes text) RETURNS text
+LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN was IS NOT DISTINCT FROM becomes THEN NULL
+		WHEN becomes = 'paid' THEN 'payment_received'
+		WHEN becomes = 'refunded' THEN 'payment_refunded'
+		WHEN becomes = 'disputed' THEN 'payment_disputed'
+		WHEN becomes = 'deleted' THEN 'charge_deleted'
+		WHEN becomes = 'unknown' THEN 'payment_unclear'
+		WHEN was = 'deleted' THEN 'charge_restored'
+		WHEN was IN ('paid', 'refunded', 'disputed') THEN 'payment_reopened'
+		WHEN becomes = 'overdue' THEN 'payment_overdue' END
+$$;
+COMMENT ON FUNCTION payment_news(text, text) IS
+'the event that is announced when a charge goes from one payment_state() to another; null for none';
+REVOKE ALL ON FUNCTION payment_news(text, text) FROM PUBLIC;
+
+/*
+ * Bring an invoice to where its charge is.  One that was cancelled here stays
+ * so as long as its charge is only open, unless that was restored.
+ */
+CREATE FUNCTION move_invoice(payment payments, was text, becomes text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	invoice partner_api.invoices;
+	has_payment boolean := becomes IN ('paid', 'refunded', 'disputed');
+	stays boolean;
+BEGIN
+	SELECT i.* INTO invoice FROM partner_api.invoices i
+	WHERE i.invoice_id = payment.invoice_id FOR UPDATE;
+	stays := becomes = 'unknown' OR (invoice.status = 'cancelled'
+		AND becomes IN ('open', 'overdue')
+		AND was IS DISTINCT FROM 'deleted');
+	UPDATE partner_api.invoices i
+	SET charge_id = payment.charge_id,
+		status = CASE WHEN stays THEN i.status
+					  WHEN becomes = 'deleted' THEN 'cancelled'
+					  ELSE becomes END,
+		reason = CASE WHEN stays THEN i.reason
+					  WHEN becomes = 'deleted'
+					  THEN coalesce(i.reason, 'its charge was deleted') END,
+		paid_on = CASE WHEN has_payment THEN coalesce(payment.payer_paid_on,
+			payment.paid_on, payment.confirmed_on, i.paid_on) END,
+		paid_cents = CASE WHEN has_payment THEN payment.value_cents
+			- coalesce(payment.refunded_cents, 0) END
+	WHERE i.invoice_id = payment.invoice_id;
+END
+$$;
+COMMENT ON FUNCTION move_invoice(payments, text, text) IS
+'brings the invoice of a charge to where the charge is';
+REVOKE ALL ON FUNCTION move_invoice(payments, text, text) FROM PUBLIC;
+
+/*
+ * A charge has changed, or its invoice has become known.  What a poll shows of
+ * a charge for the first time is history, and not announced.
+ */
+CREATE FUNCTION follow_payment(old payments, new payments) RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	was text := CASE WHEN old.observed_by IS NOT NULL
+		THEN partner_api.payment_state(old.status, old.deleted) END;
+	becomes text := partner_api.payment_state(new.status, new.deleted);
+	is_new boolean := was IS DISTINCT FROM becomes
+		OR old.invoice_id IS DISTINCT FROM new.invoice_id;
+BEGIN
+	IF new.invoice_id IS NOT NULL THEN
+		PERFORM partner_api.move_invoice(new, was, becomes);
+		PERFORM partner_api.undo_dunning(new.invoice_id)
+		WHERE is_new AND becomes IN ('paid', 'deleted');
+		PERFORM partner_api.approve_paid_trials(new.invoice_id)
+		WHERE is_new AND becomes = 'paid';
+	END IF;
+	PERFORM partner_api.notify_payment(CASE
+		WHEN was = becomes AND new.refunded_cents
+			 > coalesce(old.refunded_cents, 0) THEN 'payment_partly_refunded'
+		ELSE partner_api.payment_news(was, becomes) END, new)
+	WHERE was IS NOT NULL OR new.invoice_id IS NOT NULL
+	   OR new.observed_by <> 'poll';
+END
+$$;
+COMMENT ON FUNCTION follow_payment(payments, payments) IS
+'what follows from the change of a charge: for its invoice, for those who listen, for dunning and trials';
+REVOKE ALL ON FUNCTION follow_payment(payments, payments) FROM PUBLIC;
+
+/* ---- the one way in ---- */
+
+/*
+ * The row of a charge, locked; of one that is new here it is empty.  The
+ * worker waits for nobody: what it cannot lock it applies later.
+ */
+CREATE FUNCTION lock_payment(of_server name, of_charge text, source text)
+RETURNS payments
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	payment partner_api.payments;
+BEGIN
+	INSERT INTO partner_api.payments
+		(server, charge_id, observed_at, learned_at, origin)
+	VALUES (of_server, of_charge, '-infinity', '-infinity', 'imported')
+	ON CONFLICT (server, charge_id) DO NOTHING;
+	IF source = 'answer' THEN
+		SELECT p.* INTO STRICT payment FROM partner_api.payments p
+		WHERE p.server = of_server AND p.charge_id = of_charge
+		FOR UPDATE NOWAIT;
+		PERFORM FROM partner_api.invoices i
+		WHERE i.invoice_id = payment.invoice_id FOR UPDATE NOWAIT;
+	ELSE
+		SELECT p.* INTO STRICT payment FROM partner_api.payments p
+		WHERE p.server = of_server AND p.charge_id = of_charge FOR UPDATE;
+	END IF;
+	RETURN payment;
+END
+$$;
+COMMENT ON FUNCTION lock_payment(name, text, text) IS
+'the row of a charge, made if need be, and locked';
+REVOKE ALL ON FUNCTION lock_payment(name, text, text) FROM PUBLIC;
+
+/* What becomes of what was told: see payment_events. */
+CREATE FUNCTION judge_observation(known payments, told payments,
+	relation text, source text, event text, moment timestamptz)
+RETURNS text
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF source = 'webhook' AND (NOT partner_api.is_charge_event(event)
+		OR partner_api.payment_state(told.status, told.deleted) = 'unknown')
+	THEN
+		RETURN 'unknown';
+	ELSIF relation = 'older' THEN
+		RETURN 'late';
+	ELSIF partner_api.charge_facts(told) = partner_api.charge_facts(known) THEN
+		RETURN 'nothing_new';
+	ELSIF relation = 'newer' OR (
+		(source = 'answer' OR moment >= known.observed_at)
+		AND partner_api.charge_progress(told.status, told.deleted)
+			> partner_api.charge_progress(known.status, known.deleted)) THEN
+		RETURN 'applied';
+	END IF;
+	RETURN 'unclear';
+END
+$$;
+COMMENT ON FUNCTION judge_observation(payments, payments, text, text, text,
+	timestamptz) IS
+'what becomes of what is told of a charge: applied, nothing_new, late, unclear or unknown';
+REVOKE ALL ON FUNCTION judge_observation(payments, payments, text, text, text,
+	timestamptz) FROM PUBLIC;
+
+/*
+ * The row of a charge after an observation.  It is learned at this moment, not
+ * when the statement began: a poll that was sent meanwhile may have read what
+ * was before.
+ */
+CREATE FUNCTION taken_payment(known payments, told payments, outcome text,
+	relation text, source text, moment timestamptz)
+RETURNS payments
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	taken partner_api.payments := known;
+BEGIN
+	IF outcome IN ('applied', 'nothing_new') THEN
+		taken := told;
+		taken.missing_since := NULL;
+		IF relation = 'newer' OR moment >= known.observed_at THEN
+			taken.observed_at := greatest(moment, known.observed_at);
+			taken.observed_by := source;
+		END IF;
+	END IF;
+	IF outcome <> 'late' THEN
+		taken.learned_at := partner_api.clock()
+			+ (clock_timestamp() - statement_timestamp());
+	END IF;
+	IF source = 'poll' THEN
+		taken.polled_at := partner_api.clock();
+		taken.must_poll := known.must_poll AND relation <> 'newer';
+	END IF;
+	IF outcome IN ('unclear', 'unknown')
+	   OR (outcome = 'applied' AND relation = 'unclear') THEN
+		taken.must_poll := true;
+	END IF;
+	RETURN taken;
+END
+$$;
+COMMENT ON FUNCTION taken_payment(payments, payments, text, text, text,
+	timestamptz) IS
+'the row of a charge after an observation';
+REVOKE ALL ON FUNCTION taken_payment(payments, payments, text, text, text,
+	timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION write_payment(payment payments) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE partner_api.payments p
+	SET (invoice_id, customer_id, recurrence_id, installment_id,
+		 billing_type, status, deleted, value_cents, net_value_cents,
+		 original_value_cents, interest_value_cents, refunded_cents,
+		 description, due_on, original_due_on, paid_on, payer_paid_on,
+		 confirmed_on, credited_on, credit_expected_on, created_on,
+		 invoice_url, invoice_number, boleto_url, receipt_url, our_number,
+		 external_reference, boleto_line, pix_code, pix_expires_at,
+		 observed_at, observed_by, learned_at, polled_at, must_poll, origin,
+		 action_id, missing_since, details)
+	  = (payment.invoice_id, payment.customer_id, payment.recurrence_id,
+		 payment.installment_id, payment.billing_type, payment.status,
+		 payment.deleted, payment.value_cents, payment.net_value_cents,
+		 payment.original_value_cents, payment.interest_value_cents,
+		 payment.refunded_cents, payment.description, payment.due_on,
+		 payment.original_due_on, payment.paid_on, payment.payer_paid_on,
+		 payment.confirmed_on, payment.credited_on,
+		 payment.credit_expected_on, payment.created_on,
+		 payment.invoice_url, payment.invoice_number, payment.boleto_url,
+		 payment.receipt_url, payment.our_number,
+		 payment.external_reference, payment.boleto_line, payment.pix_code,
+		 payment.pix_expires_at, payment.observed_at, payment.observed_by,
+		 payment.learned_at, payment.polled_at, payment.must_poll,
+		 payment.origin, payment.action_id, payment.missing_since,
+		 payment.details)
+	WHERE p.server = payment.server AND p.charge_id = payment.charge_id;
+END
+$$;
+COMMENT ON FUNCTION write_payment(payments) IS
+'writes the row of a charge';
+REVOKE ALL ON FUNCTION write_payment(payments) FROM PUBLIC;
+
+/* Every event is recorded, and of answers and polls what changed something. */
+CREATE FUNCTION note_payment_event(payment payments, source text,
+	fields jsonb, occurred_at timestamptz, event_id text, event text,
+	outcome text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF event_id IS NULL AND outcome <> 'applied' THEN
+		RETURN;
+	END IF;
+	INSERT INTO partner_api.payment_events
+		(server, event_id, event, charge_id, source, status, occurred_at,
+		 received_at, outcome, body)
+	VALUES (payment.server, event_id, event, payment.charge_id, source,
+			fields->>'status', occurred_at, partner_api.clock(), outcome,
+			fields->'details')
+	ON CONFLICT ON CONSTRAINT payment_events_server_event_id_key
+	DO UPDATE SET outcome = excluded.outcome;
+END
+$$;
+COMMENT ON FUNCTION note_payment_event(payments, text, jsonb, timestamptz,
+	text, text, text) IS
+'records what was told of a charge, and what became of it';
+REVOKE ALL ON FUNCTION note_payment_event(payments, text, jsonb, timestamptz,
+	text, text, text) FROM PUBLIC;
+
+/*
+ * fields: by the names of our columns, as the provider's code tells them;
+ * "answered_at" among them is the provider's time of an answer.  observed_at:
+ * of an event the time that it names, else ours.  event: of an answer the kind
+ * of the object's event, "created" and so on.  since: when the request was
+ * sent, by clock(); of the answer to an action, of_action, it is known.
+ */
+CREATE FUNCTION observe_charge(of_server name, of_charge text, fields jsonb,
+	observed_at timestamptz, source text, event_id text DEFAULT NULL,
+	event text DEFAULT NULL, of_action bigint DEFAULT NULL,
+	since timestamptz DEFAULT NULL)
+RETURNS payments
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	known partner_api.payments :=
+		partner_api.lock_payment(of_server, of_charge, source);
+	told partner_api.payments := partner_api.told_payment(known, fields);
+	moment timestamptz :=
+		coalesce((fields->>'answered_at')::timestamptz, observed_at);
+	relation text := partner_api.compare_observation(known, moment, source,
+		coalesce(since, (SELECT h.sent_at FROM partner_api.action_history h
+						 WHERE h.action_id = of_action)));
+	outcome text := partner_api.judge_observation(known, told, relation,
+		source, event, moment);
+	taken partner_api.payments := partner_api.taken_payment(known, told,
+		outcome, relation, source, moment);
+BEGIN
+	IF event IN ('created', 'adopted') THEN
+		taken.origin := event;
+		taken.action_id := of_action;
+	END IF;
+	taken.action_id := coalesce(taken.action_id,
+		partner_api.action_of_charge(of_server, taken.external_reference));
+	IF taken.invoice_id IS NULL
+	   AND taken.action_id IS DISTINCT FROM known.action_id THEN
+		taken.invoice_id := partner_api.invoice_of_charge(taken);
+	END IF;
+	PERFORM partner_api.write_payment(taken);
+	PERFORM partner_api.follow_payment(known, taken)
+	WHERE outcome = 'applied'
+	   OR taken.invoice_id IS DISTINCT FROM known.invoice_id;
+	PERFORM partner_api.note_payment_event(taken, source, fields, moment,
+										   event_id, event, outcome);
+	RETURN taken;
+END
+$$;
+COMMENT ON FUNCTION observe_charge(name, text, jsonb, timestamptz, text, text,
+	text, bigint, timestamptz) IS
+'takes in what an answer, a poll or a webhook tells of a charge: the one way in which payments change';
+REVOKE ALL ON FUNCTION observe_charge(name, text, jsonb, timestamptz, text,
+	text, text, bigint, timestamptz) FROM PUBLIC;
