@@ -340,31 +340,11 @@ COMMENT ON COLUMN dunning_steps.undo_action_id IS
 COMMENT ON COLUMN dunning_steps.reason IS
 'why nothing was done, or cannot be undone';
 
-CREATE TABLE message_templates (
-	event			text		NOT NULL
-		CHECK (event IN ('issued', 'due', 'overdue', 'paid', 'birthday')),
-	plan_id			text		NOT NULL DEFAULT '',
-	subject			text		NOT NULL,
-	body			text		NOT NULL,
-	PRIMARY KEY (event, plan_id)
-);
-COMMENT ON TABLE message_templates IS
-'texts for the business''s own mail: see invoice_message()';
-COMMENT ON COLUMN message_templates.event IS
-'issued, due, overdue, paid or birthday';
-COMMENT ON COLUMN message_templates.plan_id IS
-'the plan whose subscribers get it; empty: all others';
-COMMENT ON COLUMN message_templates.subject IS
-'subject, with placeholders in braces';
-COMMENT ON COLUMN message_templates.body IS
-'text, with placeholders in braces';
-
 SELECT pg_catalog.pg_extension_config_dump('invoices', '');
 SELECT pg_catalog.pg_extension_config_dump('invoice_lines', '');
 SELECT pg_catalog.pg_extension_config_dump('payments', '');
 SELECT pg_catalog.pg_extension_config_dump('payment_events', '');
 SELECT pg_catalog.pg_extension_config_dump('dunning_steps', '');
-SELECT pg_catalog.pg_extension_config_dump('message_templates', '');
 SELECT pg_catalog.pg_extension_config_dump(
 	pg_catalog.pg_get_serial_sequence('partner_api.invoices', 'invoice_id')::pg_catalog.regclass, '');
 SELECT pg_catalog.pg_extension_config_dump(

@@ -134,3 +134,17 @@ GRANT EXECUTE ON FUNCTION
 	TO partner_api_admin;
 
 GRANT EXECUTE ON FUNCTION next_run(text, timestamptz) TO partner_api_reader;
+GRANT EXECUTE ON FUNCTION
+	message_placeholders(text),
+	message_template(text, text),
+	message_amount(bigint),
+	fill_template(text, jsonb, boolean, boolean),
+	invoice_facts(invoices),
+	invoice_event_holds(invoices, text, jsonb),
+	invoice_message(bigint, text),
+	birthday_message(name, text)
+	TO partner_api_reader;
+GRANT EXECUTE ON FUNCTION
+	set_message_template(text, text, text, text, boolean),
+	reset_message_template(text, text)
+	TO partner_api_admin;

@@ -43,6 +43,11 @@ SELECT partner_api.enqueue_create_instance('zapi', 'euro', '{"sessionName": "\u2
 -- an unknown setting is shown in ASCII
 SELECT partner_api.enqueue_create_instance('zapi', 'shop', '{"ção": 1}');
 
+-- messages are put together in the encoding of the database
+SELECT octet_length(partner_api.fill_template(t.subject,
+	'{"name": "João"}', false, true)), t.subject
+FROM partner_api.set_message_template('paid', 'Olá, {name}', 'Até já') t;
+
 /* ---- SQL_ASCII: bytes that are no UTF-8 cannot be sent ---- */
 
 \c regress_ascii

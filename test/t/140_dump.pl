@@ -100,6 +100,33 @@ $node->sql("INSERT INTO partner_api.action_secrets VALUES (1, '{}')");
 $node->sql("SELECT partner_api.note_object('elsewhere', o, '1', 'created',"
 	  . q{ NULL, '{"client_id": "1"}')}
 	  . " FROM unnest(ARRAY['plan', 'subscription', 'client', 'card']) o");
+
+# customers, what they are charged, and what they pay
+$node->sql(<<'END');
+SET search_path = partner_api;
+INSERT INTO customers (server, customer_ref, origin, created_at)
+VALUES ('elsewhere', 'c-1', 'local', clock());
+INSERT INTO plan_terms (server, plan_id) VALUES ('elsewhere', '1');
+WITH i AS (
+	INSERT INTO invoices (server, subscription_id, customer_ref, plan_server,
+		plan_id, period_start, period_end, issued_on, due_on, amount_cents,
+		billing_type, status, charge_id, issued_at)
+	VALUES ('elsewhere', 's-1', 'c-1', 'elsewhere', '1', '2030-01-01',
+			'2030-01-31', '2030-01-01', '2030-01-06', 9900, 'PIX', 'open',
+			'pay_1', clock())
+	RETURNING invoice_id), l AS (
+	INSERT INTO invoice_lines (invoice_id, line, kind, description,
+							   amount_cents)
+	SELECT invoice_id, 1, 'plan', 'Gold', 9900 FROM i)
+INSERT INTO dunning_steps (invoice_id, step, taken_at)
+SELECT invoice_id, 'notify', clock() FROM i;
+INSERT INTO payments (server, charge_id, observed_at, learned_at, origin)
+VALUES ('elsewhere', 'pay_1', clock(), clock(), 'created');
+INSERT INTO payment_events (server, event_id, charge_id, source, received_at,
+							outcome)
+VALUES ('elsewhere', 'evt_1', 'pay_1', 'webhook', clock(), 'applied');
+SELECT set_message_template('paid', 'Thanks, {name}', '{paid_amount}');
+END
 $node->sql("ALTER SYSTEM SET partner_api.databases = ''");
 $node->reload;
 $node->wait_for('SELECT count(*) = 0 FROM pg_stat_activity'
