@@ -100,10 +100,13 @@ partner_api_action_check_supported(const PartnerApiServer *server,
 				hint != NULL ? errhint("%s", hint) : 0);
 }
 
-/* The provider's own rules for the arguments; returns them, parsed. */
-static json_t *
-check_arguments(const PartnerApiServer *server,
-				const PartnerApiNewAction *action)
+/*
+ * The provider's own rules for the arguments; returns them, parsed.  Raises
+ * ERROR for what must not be sent.
+ */
+json_t *
+partner_api_action_check_arguments(const PartnerApiProvider *provider,
+								   const PartnerApiNewAction *action)
 {
 	PartnerApiAction view = {0};
 	char	   *utf8 = partner_api_text_to_utf8(action->arguments);
@@ -120,7 +123,7 @@ check_arguments(const PartnerApiServer *server,
 				errdetail("%s.", error));
 	if (action->secret != NULL)
 		view.secret = partner_api_card_parse(action->secret);
-	server->provider->check(&view);
+	provider->check(&view);
 	return view.arguments;
 }
 
@@ -182,7 +185,7 @@ partner_api_action_check(PartnerApiNewAction *action)
 	partner_api_action_check_supported(server, action->kind);
 	if (action->instance_id != NULL)
 		partner_api_check_instance_id(action->instance_id);
-	arguments = check_arguments(server, action);
+	arguments = partner_api_action_check_arguments(server->provider, action);
 	check_times(action);
 	if (action->idempotency_key != NULL &&
 		(action->idempotency_key[0] == '\0' ||

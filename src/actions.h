@@ -47,6 +47,8 @@ typedef struct PartnerApiEnqueued
 
 extern void partner_api_action_check_supported(const PartnerApiServer *server,
 											   PartnerApiKind kind);
+extern json_t *partner_api_action_check_arguments(const PartnerApiProvider *provider,
+												  const PartnerApiNewAction *action);
 extern PartnerApiServer *partner_api_action_check(PartnerApiNewAction *action);
 extern int64 partner_api_action_find(const PartnerApiNewAction *action);
 extern char *partner_api_make_nonce(int64 action_id);

@@ -22,6 +22,7 @@
 #include "funcapi.h"
 #include "json.h"
 #include "redact.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -65,9 +66,9 @@ partner_api_argument_text(FunctionCallInfo fcinfo, int arg)
 		text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
-/* A jsonb argument as a JSON object; raises ERROR if it is none. */
-json_t *
-partner_api_argument_json(FunctionCallInfo fcinfo, int arg, const char *name)
+/* A jsonb argument as JSON of any sort. */
+static json_t *
+read_json(FunctionCallInfo fcinfo, int arg, const char *name)
 {
 	char	   *text;
 	char	   *error = NULL;
@@ -82,6 +83,15 @@ partner_api_argument_json(FunctionCallInfo fcinfo, int arg, const char *name)
 				errmsg("%s cannot be sent as JSON", name),
 				errdetail("%s.", error),
 				errhint("A number may be out of range, or a text hold the character NUL."));
+	return value;
+}
+
+/* A jsonb argument as a JSON object; raises ERROR if it is none. */
+json_t *
+partner_api_argument_json(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	json_t	   *value = read_json(fcinfo, arg, name);
+
 	if (!partner_api_json_is_object(value))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -138,6 +148,29 @@ argument_output(FunctionCallInfo fcinfo, int arg, Oid type)
 	return OidOutputFunctionCall(function, PG_GETARG_DATUM(arg));
 }
 
+/* An array of texts as JSON; raises ERROR for one that holds a null. */
+json_t *
+partner_api_argument_texts(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	json_t	   *array = partner_api_json_array();
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(arg), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					errmsg("%s must not contain nulls", name));
+		partner_api_json_append_text(array,
+									 partner_api_text_to_utf8(TextDatumGetCString(elements[i])));
+	}
+	return array;
+}
+
 /* Set a member to an argument, in the form that JSON has for its type. */
 static void
 put_argument(json_t *arguments, const char *name, FunctionCallInfo fcinfo,
@@ -163,6 +196,10 @@ put_argument(json_t *arguments, const char *name, FunctionCallInfo fcinfo,
 		case DATERANGEOID:
 			partner_api_json_put_text(arguments, name,
 									  partner_api_text_to_utf8(argument_output(fcinfo, arg, type)));
+			break;
+		case TEXTARRAYOID:
+			partner_api_json_put(arguments, name,
+								 partner_api_argument_texts(fcinfo, arg, name));
 			break;
 		case BYTEAOID:
 			partner_api_json_put_text(arguments, name,
@@ -209,6 +246,8 @@ fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
 		return;
 	else if (strcmp(name, "card") == 0)
 		partner_api_card_take(action, arguments, PG_GETARG_JSONB_P(arg));
+	else if (strcmp(name, "notifications") == 0)
+		partner_api_json_put(arguments, name, read_json(fcinfo, arg, name));
 	else
 		put_argument(arguments, name, fcinfo, arg, type);
 }

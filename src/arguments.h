@@ -25,5 +25,7 @@ extern char *partner_api_arguments_by_name(FunctionCallInfo fcinfo);
 extern char *partner_api_canonical_json(json_t *value);
 extern json_t *partner_api_argument_json(FunctionCallInfo fcinfo, int arg,
 										 const char *name);
+extern json_t *partner_api_argument_texts(FunctionCallInfo fcinfo, int arg,
+										  const char *name);
 
 #endif							/* PARTNER_API_ARGUMENTS_H */

@@ -12,8 +12,12 @@
 
 #include "catalog/pg_type.h"
 #include "closing.h"
+#include "mirror.h"
 #include "owner.h"
 #include "settle.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/timestamp.h"
 
 /*
@@ -48,6 +52,74 @@ partner_api_settle_jumped_signs(List *claims, TimestampTz now)
 		partner_api_execute(&statement, values, NULL,
 							SPI_OK_INSERT_RETURNING);
 	}
+}
+
+/* The kinds that rows here wait for, and what each acts on, as text arrays. */
+static void
+awaited_kinds(Datum *kinds, Datum *objects)
+{
+	Datum		names[PARTNER_API_KINDS];
+	Datum		sorts[PARTNER_API_KINDS];
+	int			count = 0;
+
+	for (int kind = 0; kind < PARTNER_API_KINDS; kind++)
+	{
+		const PartnerApiKindTraits *traits =
+		partner_api_kind_traits((PartnerApiKind) kind);
+
+		if (!traits->awaited)
+			continue;
+		names[count] = CStringGetTextDatum(traits->name);
+		sorts[count++] =
+			CStringGetTextDatum(partner_api_object_name(traits->object));
+	}
+	*kinds = PointerGetDatum(construct_array(names, count, TEXTOID, -1, false,
+											 TYPALIGN_INT));
+	*objects = PointerGetDatum(construct_array(sorts, count, TEXTOID, -1,
+											   false, TYPALIGN_INT));
+}
+
+/*
+ * Say to the rows that wait for actions that these came to nothing.  To be
+ * called when they are closed.
+ */
+void
+partner_api_note_refusals(const int64 *action_ids, int count)
+{
+	static const Oid types[] = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+	static PartnerApiStatement statement = {
+		"WITH e AS ("
+		" INSERT INTO partner_api.object_events (server, object, object_id,"
+		"        kind, occurred_at, action_id, details)"
+		" SELECT h.server, k.object,"
+		"        coalesce(h.instance_id, 'action ' || h.action_id), 'refused',"
+		"        h.closed_at, h.action_id,"
+		"        jsonb_strip_nulls(jsonb_build_object('operation', h.kind,"
+		"          'reason', coalesce(h.last_error, 'the action was ' || h.state),"
+		"          'customer_ref', h.customer_ref))"
+		"   FROM partner_api.action_history h"
+		"   JOIN unnest($2, $3) AS k (kind, object) ON k.kind = h.kind"
+		"  WHERE h.action_id = ANY ($1) AND h.state <> 'done'"
+		"  ORDER BY h.action_id RETURNING event_id)"
+		" SELECT array_agg(event_id) FROM e HAVING count(*) > 0",
+		3, types, NULL
+	};
+	Datum		values[3];
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	bool		isnull;
+
+	for (int i = 0; i < count; i++)
+		ids[i] = Int64GetDatum(action_ids[i]);
+	values[0] = PointerGetDatum(construct_array(ids, count, INT8OID,
+												sizeof(int64),
+												FLOAT8PASSBYVAL,
+												TYPALIGN_DOUBLE));
+	awaited_kinds(&values[1], &values[2]);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0)
+		partner_api_mirror_apply_or_defer(datumCopy(partner_api_field(0, 1,
+																	  &isnull),
+													false, -1),
+										  PARTNER_API_MIRROR_OBJECTS);
 }
 
 /* The first server in an index with a condition, or the first after one. */

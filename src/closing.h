@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * closing.h
- *	  The SQL that moves open actions to the history.
+ *	  The SQL that moves open actions to the history, and who is told of it.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -9,6 +9,8 @@
  */
 #ifndef PARTNER_API_CLOSING_H
 #define PARTNER_API_CLOSING_H
+
+#include "postgres.h"
 
 /* The columns that both tables have and that closing does not change. */
 #define PARTNER_API_SHARED_COLUMNS(p) \
@@ -35,5 +37,7 @@
 	" SELECT " PARTNER_API_SHARED_COLUMNS("") ", " state ", instance_id," \
 	"        run_at, attempts, " error ", looks, $1, NULL" \
 	"   FROM closed RETURNING action_id, state, last_error, server, instance_id"
+
+extern void partner_api_note_refusals(const int64 *action_ids, int count);
 
 #endif							/* PARTNER_API_CLOSING_H */

@@ -66,21 +66,26 @@ partner_api_close_missed(TimestampTz now, bool *more)
 	};
 	Datum		values[2];
 	List	   *answers = NIL;
+	int64	   *ids;
 	uint64		rows;
 
 	values[0] = TimestampTzGetDatum(now);
 	values[1] = Int32GetDatum(MOST_AT_ONCE);
 	rows = partner_api_execute(&statement, values, NULL,
 							   SPI_OK_INSERT_RETURNING);
+	ids = palloc(Max(rows, 1) * sizeof(int64));
 	for (int row = 0; row < (int) rows; row++)
 	{
 		PartnerApiAnswer *answer;
 
 		answer = partner_api_answer_of_row(row, CurrentMemoryContext);
 		answers = lappend(answers, answer);
+		ids[row] = answer->action_id;
 		if (strcmp(partner_api_field_text(row, 2), "missed") == 0)
 			announce_missed(row, answer);
 	}
+	if (rows > 0)
+		partner_api_note_refusals(ids, (int) rows);
 	if (rows == MOST_AT_ONCE)
 		*more = true;
 	return answers;

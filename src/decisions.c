@@ -180,6 +180,7 @@ partner_api_cancel_action(PG_FUNCTION_ARGS)
 					"Its request may have had its effect; wait for the outcome." :
 					NULL);
 	close_as_cancelled(action_id);
+	partner_api_note_refusals(&action_id, 1);
 	partner_api_owner_end(&scope);
 	partner_api_wake_worker_at_commit();
 	PG_RETURN_VOID();
@@ -482,9 +483,12 @@ partner_api_resolve_action(PG_FUNCTION_ARGS)
 		wrong_state(action_id, subject.state, "resolved",
 					"Only what is unknown or needs attention is resolved by hand.");
 	if (PG_ARGISNULL(1))
+	{
 		close_as(action_id, "failed",
 				 psprintf("no effect, by the word of %s",
 						  GetUserNameFromId(role, false)), NULL);
+		partner_api_note_refusals(&action_id, 1);
+	}
 	else if (!partner_api_kind_of_instance(subject.kind))
 		confirm_object(action_id, &subject,
 					   text_to_cstring(PG_GETARG_TEXT_PP(1)));

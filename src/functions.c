@@ -19,13 +19,13 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "redact.h"
 #include "slots.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -158,30 +158,15 @@ static int
 fill_instances(FunctionCallInfo fcinfo, PartnerApiNewAction *action)
 {
 	json_t	   *arguments = partner_api_json_object();
-	json_t	   *ids = partner_api_json_array();
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
 
 	action->server = partner_api_argument_server(fcinfo);
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("instance_ids must not be null"));
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elements, &nulls, &count);
-	for (int i = 0; i < count; i++)
-	{
-		char	   *id;
-
-		if (nulls[i])
-			ereport(ERROR,
-					errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					errmsg("instance_ids must not contain nulls"));
-		id = partner_api_text_to_utf8(TextDatumGetCString(elements[i]));
-		partner_api_json_append_text(ids, id);
-	}
-	partner_api_json_put(arguments, "instance_ids", ids);
+	partner_api_json_put(arguments, "instance_ids",
+						 partner_api_argument_texts(fcinfo, 1,
+													"instance_ids"));
 	action->arguments = partner_api_canonical_json(arguments);
 	action->idempotency_key = partner_api_argument_text(fcinfo, 2);
 	return 3;
@@ -258,14 +243,22 @@ static const Oid row_types[] = {TEXTOID};
 	 "  NULL::partner_api." mirror ", $1::pg_catalog.json) AS r", \
 	 1, row_types, NULL}
 
+/* The JSON itself, of what has no mirror. */
+#define AS_JSON \
+	{"SELECT $1::pg_catalog.jsonb", 1, row_types, NULL}
+
 static PartnerApiStatement row_statements[PARTNER_API_OBJECTS] = {
 	[PARTNER_API_INSTANCE] = ROW_OF("instances"),
 	[PARTNER_API_PLAN] = ROW_OF("plans"),
 	[PARTNER_API_SUBSCRIPTION] = ROW_OF("subscriptions"),
 	[PARTNER_API_CLIENT] = ROW_OF("clients"),
 	[PARTNER_API_CARD] = ROW_OF("cards"),
-	[PARTNER_API_INVOICE] =
-	{"SELECT $1::pg_catalog.jsonb", 1, row_types, NULL}
+	[PARTNER_API_INVOICE] = AS_JSON,
+	[PARTNER_API_CUSTOMER] = ROW_OF("customers"),
+	[PARTNER_API_CHARGE] = ROW_OF("payments"),
+	[PARTNER_API_RECURRENCE] = AS_JSON,
+	[PARTNER_API_NOTIFICATION] = AS_JSON,
+	[PARTNER_API_WEBHOOK] = AS_JSON
 };
 
 /* The mirror's row of what was acted on, from its JSON; null if none. */
@@ -341,6 +334,61 @@ OPERATION(refund_invoice, PARTNER_API_REFUND_INVOICE,
 		  partner_api_fill_by_name)
 OPERATION(create_client, PARTNER_API_CREATE_CLIENT, partner_api_fill_by_name)
 OPERATION(store_card, PARTNER_API_STORE_CARD, partner_api_fill_by_name)
+OPERATION(create_customer, PARTNER_API_CREATE_CUSTOMER,
+		  partner_api_fill_by_name)
+OPERATION(change_customer, PARTNER_API_CHANGE_CUSTOMER,
+		  partner_api_fill_by_name)
+OPERATION(delete_customer, PARTNER_API_DELETE_CUSTOMER,
+		  partner_api_fill_by_name)
+OPERATION(restore_customer, PARTNER_API_RESTORE_CUSTOMER,
+		  partner_api_fill_by_name)
+OPERATION(create_charge, PARTNER_API_CREATE_CHARGE, partner_api_fill_by_name)
+OPERATION(change_charge, PARTNER_API_CHANGE_CHARGE, partner_api_fill_by_name)
+OPERATION(delete_charge, PARTNER_API_DELETE_CHARGE, partner_api_fill_by_name)
+OPERATION(restore_charge, PARTNER_API_RESTORE_CHARGE, partner_api_fill_by_name)
+OPERATION(refund_charge, PARTNER_API_REFUND_CHARGE, partner_api_fill_by_name)
+OPERATION(receive_charge, PARTNER_API_RECEIVE_CHARGE, partner_api_fill_by_name)
+OPERATION(undo_receive_charge, PARTNER_API_UNDO_RECEIVE_CHARGE,
+		  partner_api_fill_by_name)
+OPERATION(create_recurrence, PARTNER_API_CREATE_RECURRENCE,
+		  partner_api_fill_by_name)
+OPERATION(change_recurrence, PARTNER_API_CHANGE_RECURRENCE,
+		  partner_api_fill_by_name)
+OPERATION(delete_recurrence, PARTNER_API_DELETE_RECURRENCE,
+		  partner_api_fill_by_name)
+OPERATION(check_notifications, PARTNER_API_CHECK_NOTIFICATIONS,
+		  partner_api_fill_by_name)
+OPERATION(change_notifications, PARTNER_API_CHANGE_NOTIFICATIONS,
+		  partner_api_fill_by_name)
+OPERATION(create_webhook, PARTNER_API_CREATE_WEBHOOK, partner_api_fill_by_name)
+OPERATION(change_webhook, PARTNER_API_CHANGE_WEBHOOK, partner_api_fill_by_name)
+OPERATION(delete_webhook, PARTNER_API_DELETE_WEBHOOK, partner_api_fill_by_name)
+
+/* ---- what is recorded in SQL ---- */
+
+PG_FUNCTION_INFO_V1(partner_api_check_arguments);
+
+/* SQL: check_arguments(server, kind, object_id, arguments) */
+Datum
+partner_api_check_arguments(PG_FUNCTION_ARGS)
+{
+	char	   *server = partner_api_argument_server(fcinfo);
+	char	   *kind = partner_api_argument_required(fcinfo, 1, "kind");
+	Oid			oid = get_foreign_server_oid(server, false);
+	PartnerApiNewAction action = {.server = server};
+
+	if (!partner_api_kind_parse(kind, &action.kind))
+		elog(ERROR, "unknown kind of action \"%s\"", kind);
+	action.instance_id = partner_api_argument_text(fcinfo, 2);
+	action.arguments =
+		partner_api_canonical_json(partner_api_argument_json(fcinfo, 3,
+															 "arguments"));
+	partner_api_action_check_arguments(partner_api_server_provider(oid),
+									   &action);
+	PG_RETURN_VOID();
+}
+
+/* ---- bulk deletes ---- */
 
 PG_FUNCTION_INFO_V1(partner_api_delete_instances);
 PG_FUNCTION_INFO_V1(partner_api_enqueue_delete_instances);

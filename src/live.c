@@ -340,7 +340,9 @@ partner_api_live_page(const PartnerApiServer *server,
 								 &request);
 	response = partner_api_live_fetch(server, PARTNER_API_POLL, &request);
 	/* of one thing "not found" may be what its list is: empty */
-	if (!partner_api_list_is_narrow(filter->list) || response->status != 404)
+	if (response->status != 404 ||
+		(!partner_api_list_is_narrow(filter->list) &&
+		 !partner_api_list_is_searched(filter->list)))
 		check_answer(server, NULL, response);
 	MemoryContextSwitchTo(rows_context);
 	readable = server->provider->parse_list(filter, response, number, page,

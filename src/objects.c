@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * objects.c
- *	  Reads of what is no instance: plans, subscriptions, clients, invoices.
+ *	  Reads of what is no instance: plans, subscriptions, customers, charges
+ *	  and so on, and of the account.
  *
  * What a provider shows of one is an object whose members have the names of
  * our columns; the SQL functions that callers use give them types.
@@ -15,6 +16,7 @@
 #include "arguments.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "live.h"
 #include "redact.h"
 #include "utils/builtins.h"
@@ -49,9 +51,29 @@ server_argument(FunctionCallInfo fcinfo)
 	return partner_api_live_server(partner_api_argument_server(fcinfo));
 }
 
+/* Raise ERROR for a list that is none of these. */
+static void
+unknown_list(const char *name)
+{
+	StringInfoData known;
+
+	initStringInfo(&known);
+	for (int list = 0; list < PARTNER_API_LISTS; list++)
+	{
+		if (list != PARTNER_API_LIST_INSTANCES)
+			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
+							 partner_api_list_name((PartnerApiList) list));
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("unknown list \"%s\"", name),
+			errhint("Lists are: %s.", known.data));
+}
+
 /*
- * SQL: remote_objects(server, list, query): the rows of a list; query narrows
- * it to a document's client, or is the subscription whose invoices are listed.
+ * SQL: remote_objects(server, list, query): the rows of a list.  Of some lists
+ * query says whose they are: a document's clients, a subscription's invoices,
+ * a customer's notifications; of others it is a search.
  */
 Datum
 partner_api_remote_objects(PG_FUNCTION_ARGS)
@@ -64,12 +86,10 @@ partner_api_remote_objects(PG_FUNCTION_ARGS)
 
 	if (!partner_api_list_parse(name, &filter.list) ||
 		filter.list == PARTNER_API_LIST_INSTANCES)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("unknown list \"%s\"", name),
-				errhint("Lists are: plans, subscriptions, clients, invoices."));
+		unknown_list(name);
 	partner_api_live_check_list(server, filter.list);
-	if (partner_api_list_is_narrow(filter.list))
+	if (partner_api_list_is_narrow(filter.list) ||
+		(partner_api_list_is_searched(filter.list) && !PG_ARGISNULL(2)))
 		filter.query = utf8_argument(fcinfo, 2, "query");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	foreach(lc, partner_api_live_list(server, &filter))
@@ -84,27 +104,66 @@ partner_api_remote_objects(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* SQL: remote_object(server, object, object_id): a plan or a subscription. */
+/* What can be read alone, by its name. */
+static const struct
+{
+	const char *name;
+	PartnerApiRead read;
+	bool		of_account;		/* has no id */
+}			readable[] = {
+	{"plan", PARTNER_API_READ_PLAN, false},
+	{"subscription", PARTNER_API_READ_SUBSCRIPTION, false},
+	{"customer", PARTNER_API_READ_CUSTOMER, false},
+	{"charge", PARTNER_API_READ_CHARGE, false},
+	{"recurrence", PARTNER_API_READ_RECURRENCE, false},
+	{"boleto", PARTNER_API_READ_BOLETO, false},
+	{"pix", PARTNER_API_READ_PIX, false},
+	{"views", PARTNER_API_READ_VIEWS, false},
+	{"balance", PARTNER_API_READ_BALANCE, true},
+	{"account", PARTNER_API_READ_ACCOUNT, true},
+	{"charge_limit", PARTNER_API_READ_CHARGE_LIMIT, true}
+};
+
+/* The place of a name among them; raises ERROR for one that is none. */
+static int
+find_readable(const char *name)
+{
+	StringInfoData known;
+
+	initStringInfo(&known);
+	for (int i = 0; i < (int) lengthof(readable); i++)
+	{
+		if (strcmp(readable[i].name, name) == 0)
+			return i;
+		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", readable[i].name);
+	}
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("a \"%s\" cannot be read alone", name),
+			errhint("Objects are: %s.", known.data));
+	return -1;
+}
+
+/*
+ * SQL: remote_object(server, object, object_id): one thing as the provider
+ * shows it, what it takes to pay a charge, or something of the account, which
+ * has no id.
+ */
 Datum
 partner_api_remote_object(PG_FUNCTION_ARGS)
 {
 	PartnerApiServer *server = server_argument(fcinfo);
-	char	   *object = utf8_argument(fcinfo, 1, "object");
+	int			i = find_readable(utf8_argument(fcinfo, 1, "object"));
 	PartnerApiTarget target = {0};
 	PartnerApiReadResult result = {0};
-	PartnerApiRead read = PARTNER_API_READ_PLAN;
 
-	if (strcmp(object, partner_api_object_name(PARTNER_API_SUBSCRIPTION)) == 0)
-		read = PARTNER_API_READ_SUBSCRIPTION;
-	else if (strcmp(object, partner_api_object_name(PARTNER_API_PLAN)) != 0)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("a \"%s\" cannot be read alone", object),
-				errhint("Objects are: plan, subscription."));
-	target.id = utf8_argument(fcinfo, 2, "object_id");
-	partner_api_check_instance_id(target.id);
-	partner_api_live_check_read(server, read, NULL);
-	partner_api_live_read(server, read, &target, NULL, &result);
+	partner_api_live_check_read(server, readable[i].read, NULL);
+	if (!readable[i].of_account)
+	{
+		target.id = utf8_argument(fcinfo, 2, "object_id");
+		partner_api_check_instance_id(target.id);
+	}
+	partner_api_live_read(server, readable[i].read, &target, NULL, &result);
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in,
 										CStringGetDatum(result.text)));
 }

@@ -21,6 +21,7 @@
 #include "closing.h"
 #include "due.h"
 #include "foreign/foreign.h"
+#include "json.h"
 #include "mirror.h"
 #include "owner.h"
 #include "policy.h"
@@ -105,7 +106,8 @@ static PartnerApiStatement settle_statement = {
 	"    AND p.state IN ('sending', 'unknown')"
 	"    AND v.state IN ('done', 'failed', 'cancelled', 'missed')"
 	"  RETURNING " PARTNER_API_SHARED_COLUMNS("p.") ", v.state,"
-	"         coalesce(p.instance_id, v.event_instance) AS instance_id,"
+	"         coalesce(p.instance_id, CASE WHEN v.event <> 'refused'"
+	"                  THEN v.event_instance END) AS instance_id,"
 	"         p.run_at, v.attempts, v.error, v.looks,"
 	"         v.outcome::pg_catalog.jsonb AS outcome, v.event,"
 	"         v.event_instance, v.event_details, v.token, v.object),"
@@ -413,8 +415,8 @@ announce_settlement(const PartnerApiSettlement *settlement)
 
 /*
  * What follows from a settlement that was written: the action's next try or
- * look, the end of a trial and its sign, and actions that have waited for this
- * one to let their instance go.
+ * look, the end of a trial and its sign, actions that have waited for this one
+ * to let their instance go, and what a customer's invoices have waited for.
  */
 static void
 note_due(const PartnerApiSettlement *settlement, TimestampTz now)
@@ -423,7 +425,8 @@ note_due(const PartnerApiSettlement *settlement, TimestampTz now)
 
 	if (!settlement->recorded || claim->instance_id != NULL ||
 		settlement->changes_readiness ||
-		claim->kind == PARTNER_API_DELETE_INSTANCES)
+		claim->kind == PARTNER_API_DELETE_INSTANCES ||
+		claim->kind == PARTNER_API_CREATE_CUSTOMER)
 		partner_api_due_anything();
 	if (strcmp(settlement->state, "waiting") == 0 ||
 		strcmp(settlement->state, "unknown") == 0)
@@ -493,6 +496,37 @@ survey_surplus(void *arg)
 }
 
 /*
+ * An action that comes to nothing, for which rows here wait, ends with an
+ * event too.  What has no id yet has the action's number.
+ */
+static void
+note_refusal(PartnerApiSettlement *settlement)
+{
+	const PartnerApiClaim *claim = settlement->claim;
+	const PartnerApiKindTraits *traits = partner_api_kind_traits(claim->kind);
+	MemoryContext before;
+	json_t	   *details;
+
+	if (!traits->awaited || settlement->event != NULL ||
+		(strcmp(settlement->state, "failed") != 0 &&
+		 strcmp(settlement->state, "cancelled") != 0 &&
+		 strcmp(settlement->state, "missed") != 0))
+		return;
+	before = MemoryContextSwitchTo(claim->context);
+	details = partner_api_json_object();
+	partner_api_json_put_text(details, "operation", traits->name);
+	partner_api_json_put_text(details, "reason", settlement->error);
+	partner_api_json_put_text(details, "customer_ref", claim->customer_ref);
+	settlement->event = "refused";
+	settlement->event_object = partner_api_object_name(traits->object);
+	settlement->event_instance = claim->instance_id != NULL ?
+		claim->instance_id : psprintf("action " INT64_FORMAT,
+									  claim->action_id);
+	settlement->event_details = partner_api_json_print(details);
+	MemoryContextSwitchTo(before);
+}
+
+/*
  * Write a group of settlements in the running transaction and apply them to
  * the mirror.  Marks as recorded what the lease allowed.  Raises ERROR if a
  * row cannot be written now.
@@ -511,6 +545,7 @@ partner_api_settle(List *settlements, TimestampTz now)
 		PartnerApiSettlement *settlement = lfirst(lc);
 
 		settlement->recorded = false;
+		note_refusal(settlement);
 		if (settlement->blocked)
 			lock_action(settlement->action_id);
 	}

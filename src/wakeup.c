@@ -25,6 +25,7 @@
 #include "wakeup.h"
 
 PG_FUNCTION_INFO_V1(partner_api_installed);
+PG_FUNCTION_INFO_V1(partner_api_wake_worker_sql);
 
 static TimestampTz woken_for = DT_NOEND;
 static bool wake_worker = false;
@@ -106,6 +107,14 @@ partner_api_wake_worker_for_new(TimestampTz run_at)
 	register_once();
 	wake_worker = true;
 	woken_for = Min(woken_for, run_at);
+}
+
+/* SQL: wake_worker(), for functions that record actions in SQL. */
+Datum
+partner_api_wake_worker_sql(PG_FUNCTION_ARGS)
+{
+	partner_api_wake_worker_at_commit();
+	PG_RETURN_VOID();
 }
 
 /* The same, and let it know that what is paused has changed. */

@@ -1,7 +1,8 @@
 /*
  * What exists at the billing providers: plans, subscriptions to them, clients
- * and their cards.  object_events is the record, as instance_events is of
- * instances, and numbered with it; the tables are what the events add up to.
+ * and their cards, customers and their charges.  object_events is the record,
+ * as instance_events is of instances, and numbered with it; the tables are what
+ * the events add up to.
  */
 CREATE TABLE object_events (
 	event_id	bigint		PRIMARY KEY
@@ -9,12 +10,15 @@ CREATE TABLE object_events (
 	server		name		NOT NULL,
 	object		text		NOT NULL
 		CHECK (object IN ('plan', 'subscription', 'client', 'card',
-						  'invoice')),
+						  'invoice', 'customer', 'charge', 'recurrence',
+						  'notification', 'webhook')),
 	object_id	text		NOT NULL,
 	kind		text		NOT NULL
-		CHECK (kind IN ('created', 'adopted', 'imported', 'changed',
-						'deleted', 'suspended', 'reactivated', 'cancelled',
-						'refunded', 'stored', 'missing', 'found_again')),
+		CHECK (kind IN ('created', 'adopted', 'found', 'imported', 'changed',
+						'deleted', 'restored', 'suspended', 'reactivated',
+						'cancelled', 'received', 'receipt_undone', 'refunded',
+						'stored', 'checked', 'refused', 'missing',
+						'found_again')),
 	occurred_at	timestamptz	NOT NULL,
 	action_id	bigint,
 	details		jsonb		NOT NULL DEFAULT '{}'
@@ -24,15 +28,15 @@ CREATE INDEX object_events_object
 CREATE INDEX object_events_action ON object_events (action_id)
 	WHERE action_id IS NOT NULL;
 COMMENT ON TABLE object_events IS
-'what happened to each plan, subscription, client, card and invoice, in order; never changed';
+'what happened to each plan, subscription, client, card, invoice, customer, charge, recurrence, notification and webhook, in order; never changed';
 COMMENT ON COLUMN object_events.event_id IS
 'order of recording, with instance_events';
 COMMENT ON COLUMN object_events.server IS
 'foreign server';
 COMMENT ON COLUMN object_events.object IS
-'what it is: plan, subscription, client, card or invoice';
+'what it is: plan, subscription, client, card, invoice, customer, charge, recurrence, notification or webhook';
 COMMENT ON COLUMN object_events.object_id IS
-'the provider''s id';
+'the provider''s id: of notifications that of their customer; of what was refused before it had one "action" and the action''s number';
 COMMENT ON COLUMN object_events.kind IS
 'what happened';
 COMMENT ON COLUMN object_events.occurred_at IS
@@ -513,13 +517,18 @@ BEGIN
 			PERFORM partner_api.apply_subscription_event(event);
 		WHEN 'client' THEN PERFORM partner_api.apply_client_event(event);
 		WHEN 'card' THEN PERFORM partner_api.apply_card_event(event);
-		ELSE NULL;		/* of invoices the events are all there is */
+		WHEN 'customer' THEN
+			PERFORM partner_api.apply_customer_event(event);
+		WHEN 'notification' THEN
+			PERFORM partner_api.apply_notification_event(event);
+		WHEN 'charge' THEN PERFORM partner_api.apply_charge_event(event);
+		ELSE NULL;		/* of the others the events are all there is */
 		END CASE;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION apply_object_events(bigint[]) IS
-'brings events of plans, subscriptions, clients and cards into their tables; raises an error if a session holds a row';
+'brings events of plans, subscriptions, customers, charges and so on into their tables; raises an error if a session holds a row';
 REVOKE ALL ON FUNCTION apply_object_events(bigint[]) FROM PUBLIC;
 
 /* its queries are planned once a session: the worker asks for each call */
@@ -544,9 +553,17 @@ BEGIN
 	WHEN 'card' THEN
 		SELECT to_jsonb(c) INTO facts FROM partner_api.cards c
 		WHERE c.server = of_server AND c.card_id = of_id;
+	WHEN 'customer' THEN
+		SELECT to_jsonb(c) INTO facts FROM partner_api.customers c
+		WHERE c.server = of_server AND c.customer_id = of_id;
+	WHEN 'charge' THEN
+		SELECT to_jsonb(p) INTO facts FROM partner_api.payments p
+		WHERE p.server = of_server AND p.charge_id = of_id;
 	ELSE
-		SELECT jsonb_build_object('invoice_id', e.object_id, 'event', e.kind,
-								  'occurred_at', e.occurred_at) || e.details
+		SELECT jsonb_build_object(
+				CASE of_object WHEN 'notification' THEN 'customer_id'
+							   ELSE of_object || '_id' END, e.object_id,
+				'event', e.kind, 'occurred_at', e.occurred_at) || e.details
 		INTO facts
 		FROM partner_api.object_events e
 		WHERE e.server = of_server AND e.object = of_object
@@ -560,5 +577,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION object_row(name, text, text) IS
-'what is known of a plan, subscription, client, card or invoice as JSON, for the call that waits for it';
+'what is known of a plan, subscription, customer, charge and so on as JSON, for the call that waits for it';
 REVOKE ALL ON FUNCTION object_row(name, text, text) FROM PUBLIC;

@@ -22,8 +22,10 @@ CREATE TABLE customers (
 	foreign_customer	boolean	NOT NULL DEFAULT false,
 	send_email		boolean		NOT NULL DEFAULT true,
 	send_sms		boolean		NOT NULL DEFAULT true,
+	notifications_disabled	boolean,
 	switches		jsonb,
 	reason			text,
+	step_action_id	bigint,
 	origin			text		NOT NULL
 		CHECK (origin IN ('local', 'created', 'adopted', 'found',
 						  'imported')),
@@ -79,12 +81,16 @@ COMMENT ON COLUMN customers.send_email IS
 'the provider is to send invoices by e-mail';
 COMMENT ON COLUMN customers.send_sms IS
 'the provider is to send invoices by text message';
+COMMENT ON COLUMN customers.notifications_disabled IS
+'the provider was last told, or showed, that it is to send no notifications at all; null: its default, that it does';
 COMMENT ON COLUMN customers.switches IS
-'what the provider was last told or showed of its notification switches: email, sms; null: its default, both on';
+'what the provider was last told or showed of its notification switches: email, sms; null: its default, both on; empty: not known';
 COMMENT ON COLUMN customers.reason IS
 'why the provider does not take the customer; null if nothing is wrong';
+COMMENT ON COLUMN customers.step_action_id IS
+'action by which the provider is being told of the customer, so that invoices can be charged; null: none';
 COMMENT ON COLUMN customers.origin IS
-'local: registered here; created, adopted after a lost answer or found at the provider from there; imported by sync_customers()';
+'local: registered here; created, adopted after a lost answer or found at the provider; imported by sync_customers()';
 COMMENT ON COLUMN customers.created_at IS
 'when it was registered or first seen, by clock()';
 COMMENT ON COLUMN customers.deleted_at IS

@@ -27,9 +27,24 @@ RETURN CASE kind
 	WHEN 'cancel_subscription' THEN 'subscription'
 	WHEN 'refund_invoice' THEN 'invoice'
 	WHEN 'store_card' THEN 'client'
+	WHEN 'change_customer' THEN 'customer'
+	WHEN 'delete_customer' THEN 'customer'
+	WHEN 'restore_customer' THEN 'customer'
+	WHEN 'check_notifications' THEN 'customer'
+	WHEN 'change_notifications' THEN 'customer'
+	WHEN 'change_charge' THEN 'charge'
+	WHEN 'delete_charge' THEN 'charge'
+	WHEN 'restore_charge' THEN 'charge'
+	WHEN 'refund_charge' THEN 'charge'
+	WHEN 'receive_charge' THEN 'charge'
+	WHEN 'undo_receive_charge' THEN 'charge'
+	WHEN 'change_recurrence' THEN 'recurrence'
+	WHEN 'delete_recurrence' THEN 'recurrence'
+	WHEN 'change_webhook' THEN 'webhook'
+	WHEN 'delete_webhook' THEN 'webhook'
 	ELSE 'instance' END;
 COMMENT ON FUNCTION acted_on(text) IS
-'what the instance_id of an action of this kind names: instance, plan, subscription, client or invoice';
+'what the instance_id of an action of this kind names: instance, plan, subscription, client, invoice, customer, charge, recurrence or webhook';
 REVOKE ALL ON FUNCTION acted_on(text) FROM PUBLIC;
 
 CREATE TABLE pending_actions (
@@ -100,7 +115,7 @@ COMMENT ON COLUMN pending_actions.kind IS
 COMMENT ON COLUMN pending_actions.state IS
 'waiting, held, sending, unknown or needs_attention';
 COMMENT ON COLUMN pending_actions.instance_id IS
-'id of what is acted on: the instance or, by kind, the plan, subscription, client or invoice; null while it does not exist, and for bulk actions';
+'id of what is acted on: the instance or, by kind, the plan, subscription, client and so on; null while it does not exist, and for bulk actions';
 COMMENT ON COLUMN pending_actions.arguments IS
 'arguments of the call';
 COMMENT ON COLUMN pending_actions.customer_ref IS
@@ -315,6 +330,22 @@ COMMENT ON FUNCTION close_action(bigint, text, text, text, text) IS
 'moves an open action to the history';
 REVOKE ALL ON FUNCTION close_action(bigint, text, text, text, text)
 	FROM PUBLIC;
+
+CREATE FUNCTION wake_worker() RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_wake_worker_sql'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION wake_worker() IS
+'has the worker look for what is due once the transaction is committed';
+REVOKE ALL ON FUNCTION wake_worker() FROM PUBLIC;
+
+CREATE FUNCTION check_arguments(server name, kind text, object_id text,
+	arguments jsonb)
+RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_check_arguments'
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION check_arguments(name, text, text, jsonb) IS
+'raises an error for what the provider of a server must not be sent';
+REVOKE ALL ON FUNCTION check_arguments(name, text, text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION announce(event text, of_server name, of_action bigint,
 	of_instance text, message text)

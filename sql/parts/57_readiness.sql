@@ -6,22 +6,23 @@
  * plans of what is asked for with each new instance.
  */
 CREATE FUNCTION schedule_automatic(of_server name, of_kind text,
-	of_instance text, with_arguments jsonb)
+	of_instance text, with_arguments jsonb, of_customer text DEFAULT NULL)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	new_id bigint;
 BEGIN
 	INSERT INTO partner_api.pending_actions (action_id, server, kind, state,
-		instance_id, arguments, run_at, nonce, fingerprint, requested_by,
-		automatic, enqueued_at)
+		instance_id, arguments, customer_ref, run_at, nonce, fingerprint,
+		requested_by, automatic, enqueued_at)
 	SELECT n.id, of_server, of_kind, 'waiting', of_instance, with_arguments,
-		   c.now,
+		   of_customer, c.now,
 		   format('pa-%s-%s-%s', t.installation_id, n.id,
 				  substr(replace(gen_random_uuid()::text, '-', ''), 1, 8)),
-		   encode(sha256(convert_to(of_kind || of_instance, 'UTF8')), 'hex'),
+		   encode(sha256(convert_to(
+				concat(of_kind, of_instance, of_customer), 'UTF8')), 'hex'),
 		   coalesce((SELECT pg_get_userbyid(f.srvowner)
 					 FROM pg_foreign_server f WHERE f.srvname = of_server),
 					current_user),
@@ -35,9 +36,9 @@ BEGIN
 	RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION schedule_automatic(name, text, text, jsonb) IS
+COMMENT ON FUNCTION schedule_automatic(name, text, text, jsonb, text) IS
 'records an action of the extension''s own, due at once';
-REVOKE ALL ON FUNCTION schedule_automatic(name, text, text, jsonb)
+REVOKE ALL ON FUNCTION schedule_automatic(name, text, text, jsonb, text)
 	FROM PUBLIC;
 
 /* A surplus instance has told its state: delete it, unless somebody uses it. */

@@ -52,6 +52,8 @@ static const PartnerApiAsaasRoute routes[PARTNER_API_KINDS] = {
 	{"PUT", {"subscriptions", ID}},
 	[PARTNER_API_DELETE_RECURRENCE] =
 	{"DELETE", {"subscriptions", ID}},
+	[PARTNER_API_CHECK_NOTIFICATIONS] =
+	{"GET", {"customers", ID, "notifications"}},
 	[PARTNER_API_CHANGE_NOTIFICATIONS] =
 	{"PUT", {"notifications", "batch"}},
 	[PARTNER_API_CREATE_WEBHOOK] =
@@ -94,7 +96,8 @@ build(const PartnerApiAction *action, const PartnerApiCredential *credential,
 	const PartnerApiAsaasRoute *route = &routes[action->kind];
 
 	partner_api_asaas_start(request, route, action->instance_id, credential);
-	if (strcmp(route->method, "DELETE") == 0)
+	if (strcmp(route->method, "DELETE") == 0 ||
+		strcmp(route->method, "GET") == 0)
 		return;
 	partner_api_request_header(request, "Content-Type", "application/json");
 	request->body =

@@ -65,7 +65,7 @@ decide_deleted(const PartnerApiAction *action, PartnerApiVerdict *verdict)
 }
 
 /*
- * The notifications of a customer were changed: they come back as an array,
+ * The notifications of a customer, as they are or were changed: an array,
  * under one of two names.
  */
 static void
@@ -128,7 +128,7 @@ judge_told(const PartnerApiAction *action,
 	partner_api_kind_traits(action->kind);
 	const char *id = partner_api_asaas_id(answer->plain);
 
-	if (action->kind == PARTNER_API_CHANGE_NOTIFICATIONS)
+	if (traits->object == PARTNER_API_NOTIFICATION)
 		judge_notifications(action, answer, verdict);
 	else if (traits->absence)
 		judge_deleted(action, answer, verdict);

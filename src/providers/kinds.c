@@ -197,6 +197,7 @@ static const PartnerApiKindTraits traits[PARTNER_API_KINDS] = {
 		.list = PARTNER_API_LIST_CUSTOMERS,
 		.repeat = PARTNER_API_REPEAT_BY_NONCE,
 		.creates = true,
+		.awaited = true,
 		.event = "created"
 	},
 	[PARTNER_API_CHANGE_CUSTOMER] = {
@@ -204,6 +205,7 @@ static const PartnerApiKindTraits traits[PARTNER_API_KINDS] = {
 		.object = PARTNER_API_CUSTOMER,
 		.list = PARTNER_API_LIST_CUSTOMERS,
 		.repeat = PARTNER_API_REPEAT_FREELY,
+		.awaited = true,
 		.event = "changed",
 		.id_argument = "customer_id"
 	},
@@ -230,6 +232,7 @@ static const PartnerApiKindTraits traits[PARTNER_API_KINDS] = {
 		.list = PARTNER_API_LIST_CHARGES,
 		.repeat = PARTNER_API_REPEAT_BY_NONCE,
 		.creates = true,
+		.awaited = true,
 		.event = "created"
 	},
 	[PARTNER_API_CHANGE_CHARGE] = {
@@ -246,6 +249,7 @@ static const PartnerApiKindTraits traits[PARTNER_API_KINDS] = {
 		.list = PARTNER_API_LIST_CHARGES,
 		.repeat = PARTNER_API_REPEAT_PROVED,
 		.absence = true,
+		.awaited = true,
 		.event = "deleted",
 		.id_argument = "charge_id"
 	},
@@ -307,11 +311,22 @@ static const PartnerApiKindTraits traits[PARTNER_API_KINDS] = {
 		.event = "deleted",
 		.id_argument = "recurrence_id"
 	},
+	[PARTNER_API_CHECK_NOTIFICATIONS] = {
+		.name = "check_notifications",
+		.object = PARTNER_API_NOTIFICATION,
+		.list = PARTNER_API_LIST_NOTIFICATIONS,
+		.repeat = PARTNER_API_REPEAT_FREELY,
+		.asks = true,
+		.awaited = true,
+		.event = "checked",
+		.id_argument = "customer_id"
+	},
 	[PARTNER_API_CHANGE_NOTIFICATIONS] = {
 		.name = "change_notifications",
 		.object = PARTNER_API_NOTIFICATION,
 		.list = PARTNER_API_LIST_NOTIFICATIONS,
 		.repeat = PARTNER_API_REPEAT_FREELY,
+		.awaited = true,
 		.event = "changed",
 		.id_argument = "customer_id"
 	},

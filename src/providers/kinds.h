@@ -86,6 +86,7 @@ typedef enum PartnerApiKind
 	PARTNER_API_CREATE_RECURRENCE,
 	PARTNER_API_CHANGE_RECURRENCE,
 	PARTNER_API_DELETE_RECURRENCE,
+	PARTNER_API_CHECK_NOTIFICATIONS,
 	PARTNER_API_CHANGE_NOTIFICATIONS,
 	PARTNER_API_CREATE_WEBHOOK,
 	PARTNER_API_CHANGE_WEBHOOK,
@@ -114,6 +115,8 @@ typedef struct PartnerApiKindTraits
 	bool		absence;		/* what is not listed shows the effect */
 	bool		paid;			/* leads to a bill of the provider */
 	bool		asks;			/* changes nothing, asks for a state */
+	bool		awaited;		/* rows here wait for it: they must learn of a
+								 * failure too */
 	const char *event;			/* that its success is; NULL for bulk ones */
 	const char *id_argument;	/* names the id that it acts on; or NULL */
 } PartnerApiKindTraits;

@@ -143,6 +143,8 @@ static const BuildRow build_rows[] = {
 	"'updatePendingPayments':true}"},
 	{"delete a recurrence", PARTNER_API_DELETE_RECURRENCE, "{}",
 	"DELETE /subscriptions/ID" TOKEN},
+	{"question for notifications", PARTNER_API_CHECK_NOTIFICATIONS, "{}",
+	"GET /customers/ID/notifications" TOKEN},
 	{"notifications", PARTNER_API_CHANGE_NOTIFICATIONS,
 		"{'notifications':[{'notification_id':'not_1','enabled':true,"
 		"'email_customer':true,'sms_customer':false,"
