@@ -23,6 +23,9 @@
 /* First digits of a token's SHA-256, as token_usage shows them. */
 #define FINGERPRINT_BYTES 17
 
+/* Of an entry whose row, if there is one, is of an earlier memory. */
+#define NEVER_RECORDED (-1)
+
 /* One credential; protected by the lock, but for the condition variable. */
 typedef struct Entry
 {
@@ -39,7 +42,7 @@ typedef struct Entry
 	bool		announced_open;
 	bool		used_up;		/* the quota of the window */
 	bool		announced_used_up;
-	int			recorded;		/* requests of the window, in its row */
+	int			recorded;		/* requests of the window in its row */
 	int			refusals;		/* in a row, as far as they matter */
 	int64		refused_until;	/* monotonic */
 	TimestampTz refused_since;	/* real time; 0: it is not refused */
@@ -58,7 +61,6 @@ typedef struct Limits
 	int			open;			/* circuits that are not closed */
 	int64		changes;		/* to be announced so far */
 	int64		used_up_until;	/* monotonic: no quota is from then on */
-	TimestampTz set_up_at;		/* real time: counts begin at nothing */
 	int			refused;		/* credentials that the provider refuses */
 	Entry		entries[MOST_CREDENTIALS];
 } Limits;
@@ -66,7 +68,11 @@ typedef struct Limits
 /* NULL where the library is not preloaded: then nothing is limited */
 extern Limits *partner_api_limits;
 
+extern Entry *partner_api_limits_lock(const PartnerApiLimits *limits,
+									  int64 now);
+
 /* these need the lock */
+extern Entry *partner_api_limits_find(const PartnerApiCredentialKey *key);
 extern Entry *partner_api_limits_entry_of(Oid server, const char *fingerprint,
 										  int64 now);
 extern void partner_api_limits_circuit_changed(Entry *entry);

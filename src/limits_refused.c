@@ -26,21 +26,6 @@
 #define MOST_DOUBLINGS 6
 #define LAST_HOLD_US INT64CONST(3600000000)
 
-/* The entry of a credential, NULL if it has none; the lock is held. */
-static Entry *
-find_entry(const PartnerApiCredentialKey *key)
-{
-	for (int i = 0; i < partner_api_limits->highest; i++)
-	{
-		Entry	   *entry = &partner_api_limits->entries[i];
-
-		if (entry->used && entry->database == MyDatabaseId &&
-			entry->key.server == key->server && entry->key.token == key->token)
-			return entry;
-	}
-	return NULL;
-}
-
 /* Take in a refusal.  Those of requests sent together count as one. */
 static void
 take_refusal(Entry *entry, int64 now)
@@ -86,7 +71,7 @@ partner_api_limits_answered(const PartnerApiLimits *limits,
 					  partner_api_limits->refused == 0)))
 		return;
 	LWLockAcquire(partner_api_limits->lock, LW_EXCLUSIVE);
-	entry = find_entry(&limits->key);
+	entry = partner_api_limits_find(&limits->key);
 	if (entry != NULL && refused)
 		take_refusal(entry, partner_api_monotonic_us());
 	else if (entry != NULL && entry->refused_since != 0)
@@ -113,7 +98,7 @@ partner_api_limits_unrefused(const PartnerApiLimits *limits, int room,
 	if (partner_api_limits == NULL || partner_api_limits->refused == 0)
 		return room;
 	LWLockAcquire(partner_api_limits->lock, LW_SHARED);
-	entry = find_entry(&limits->key);
+	entry = partner_api_limits_find(&limits->key);
 	if (entry != NULL && entry->refused_since != 0)
 	{
 		memset(refusal, 0, sizeof(*refusal));

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "gate.h"
 #include "nodes/pg_list.h"
 #include "providers/provider.h"
@@ -85,10 +86,12 @@ typedef struct PartnerApiProbeDue
 	Oid			role;
 } PartnerApiProbeDue;
 
-/* limits.c */
+/* limits_entries.c */
 extern Size partner_api_limits_size(void);
 extern void partner_api_limits_startup(void);
 extern uint64 partner_api_limits_hash(const char *token);
+
+/* limits.c */
 extern int	partner_api_limits_room(const PartnerApiLimits *limits,
 									PartnerApiUrgency urgency,
 									PartnerApiRefusal *refusal);
@@ -119,5 +122,9 @@ extern void partner_api_limits_announced(void);
 extern List *partner_api_limits_probes_due(int64 *next_at);
 extern void partner_api_limits_forget_circuit(const PartnerApiCredentialKey *key);
 extern void partner_api_limits_turn(int64 ahead);
+
+/* limits_windows.c */
+extern void partner_api_windows_record(TimestampTz now);
+extern void partner_api_windows_failed(void);
 
 #endif							/* PARTNER_API_LIMITS_SHARED_H */

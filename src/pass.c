@@ -366,7 +366,7 @@ void
 partner_api_pass_run(void)
 {
 	List	   *written;
-	int64		ahead_before = clock_ahead;
+	int64		ahead_before;
 	bool		safety;
 
 	MemoryContextReset(pass_context);
@@ -378,6 +378,7 @@ partner_api_pass_run(void)
 		count_pass();
 		return;
 	}
+	ahead_before = clock_ahead; /* not what it was before this worker */
 	start_transfers();			/* of a pass that failed after its commit */
 	partner_api_due_begin_pass(partner_api_woken_for(entry));
 	begin_pass();
@@ -474,5 +475,6 @@ partner_api_pass_failed(void)
 	partner_api_surveys_reload();
 	partner_api_due_claim_failed();
 	partner_api_caps_forget();
+	partner_api_windows_failed();
 	partner_api_accounts_end_pass(&accounts);
 }

@@ -124,6 +124,21 @@ extern int64 partner_api_option_interval(List *options, const char *name);
 extern pg_tz *partner_api_option_zone(List *options,
 									  const PartnerApiProvider *provider);
 
+/* option_values.c */
+extern void partner_api_option_refuse(const PartnerApiOption *option,
+									  const char *detail)
+			pg_attribute_noreturn();
+extern int	partner_api_option_parse_integer(const PartnerApiOption *option,
+											 const char *value);
+extern double partner_api_option_parse_rate(const PartnerApiOption *option,
+											const char *value);
+extern int64 partner_api_option_parse_interval(const PartnerApiOption *option,
+											   const char *value);
+extern pg_tz *partner_api_option_parse_zone(const PartnerApiOption *option,
+											const char *value);
+extern void partner_api_option_check(const PartnerApiOption *option,
+									 const char *value);
+
 /* hosts.c */
 extern void partner_api_check_url(const char *what, const char *base_url);
 extern void partner_api_check_allowed_host(const char *base_url);

@@ -16,6 +16,7 @@
 #include "claims.h"
 #include "clock.h"
 #include "deadlines.h"
+#include "limits_shared.h"
 #include "mirror.h"
 #include "settle.h"
 #include "spend.h"
@@ -116,6 +117,16 @@ claim_orphans(void *arg)
 		(void) partner_api_claim_orphans(upkeep->now, held_orphans);
 }
 
+/* Work for partner_api_try(): how many requests of their windows are used. */
+static void
+record_windows(void *arg)
+{
+	Upkeep	   *upkeep = arg;
+
+	if (upkeep->safety)
+		partner_api_windows_record(upkeep->now);
+}
+
 /*
  * Take over what the worker before this one left; what a session holds is
  * left for later.  Returns how many actions were taken over.
@@ -151,7 +162,8 @@ partner_api_upkeep(PartnerApiWorkerEntry *entry, TimestampTz now,
 {
 	static void (*const steps[]) (void *arg) = {
 		close_missed, end_instances, apply_backlog, note_unsendable,
-		release_approved, claim_orphans, announce_deadlines, release_held
+		release_approved, claim_orphans, announce_deadlines, release_held,
+		record_windows
 	};
 	Upkeep		upkeep = {.now = now,
 		.safety = clock_turned || partner_api_upkeep_is_due()

@@ -21,6 +21,32 @@ COMMENT ON COLUMN server_pauses.paused_by IS
 
 SELECT pg_catalog.pg_extension_config_dump('server_pauses', '');
 
+CREATE TABLE request_windows (
+	server				name		NOT NULL,
+	token_fingerprint	text		NOT NULL,
+	opened_at			timestamptz	NOT NULL,
+	ends_at				timestamptz	NOT NULL,
+	requests_used		integer		NOT NULL,
+	requests_polled		integer		NOT NULL,
+	PRIMARY KEY (server, token_fingerprint)
+);
+COMMENT ON TABLE request_windows IS
+'how many requests of its window each token has used, as of the last seconds; what counts is in memory, see server_health';
+COMMENT ON COLUMN request_windows.server IS
+'foreign server';
+COMMENT ON COLUMN request_windows.token_fingerprint IS
+'first 16 hex digits of the token''s SHA-256';
+COMMENT ON COLUMN request_windows.opened_at IS
+'when the first request of the window was sent, by clock()';
+COMMENT ON COLUMN request_windows.ends_at IS
+'when the count begins anew, by clock()';
+COMMENT ON COLUMN request_windows.requests_used IS
+'requests of the window';
+COMMENT ON COLUMN request_windows.requests_polled IS
+'of them for polling';
+
+SELECT pg_catalog.pg_extension_config_dump('request_windows', '');
+
 CREATE FUNCTION pause(server name, reason text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'partner_api_pause'

@@ -126,6 +126,62 @@ is( $node->sql('SELECT count(*) FROM partner_api.action_history'
 is(health()->{requests_used}, 3, '... and has its own count');
 is($node->sql($budget), '5', '... and its own share');
 
+# ---- a server that is started anew ----
+
+my $row = 'SELECT requests_used, requests_polled, extract(epoch FROM ends_at'
+  . ' - partner_api.clock()) AS left FROM partner_api.request_windows';
+
+# Let the worker write down what it does every ten seconds.
+sub record
+{
+	my ($used) = @_;
+
+	$node->drive_pass;
+	is($node->row($row)->{requests_used}, $used,
+		"$used requests are written down");
+	return;
+}
+
+$node->sql($list) foreach 1 .. 2;
+record(5);
+advance('1 h');
+$node->restart;
+$node->wait_for_worker;
+is($node->sql($budget), '3', 'after a restart, what was read still counts');
+$health = health();
+is("@$health{qw(requests_used requests_polled)}",
+	'5 2', '... and what was sent');
+cmp_ok($health->{left}, '<', 39600, '... in the window that was open');
+cmp_ok($health->{left}, '>', 39000, '... and goes on');
+$node->sql($list);
+record(6);
+
+# a worker that is started anew finds the memory as it was
+my $pid = $node->wait_for_worker;
+
+$node->sql("SELECT pg_terminate_backend($pid)");
+$node->wait_for('SELECT count(*) = 1 FROM partner_api.worker_status'
+	  . " WHERE pid <> $pid");
+record(6);
+is(health()->{requests_used}, 6, 'a new worker counts nothing twice');
+
+# so does a memory that was used before its worker could read the table
+$node->append_conf('postgresql.conf', "partner_api.databases = ''");
+$node->restart;
+$node->sql($list);
+is(health()->{requests_used}, 1, 'without a worker, the count begins anew');
+$node->start_worker;
+record(7);
+is($node->sql($budget), '1', 'a worker adds what was counted before');
+
+# the window ends as if nothing had been
+advance('12 h');
+is($node->sql($budget), '5', 'a window that was restored ends in its time');
+$node->stop('immediate');
+$node->start;
+$node->wait_for_worker;
+is($node->sql($budget), '5', '... after a crash, too');
+
 # ---- options count at once ----
 
 $node->set_option(poll_share => '0');
