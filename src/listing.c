@@ -42,8 +42,8 @@ partner_api_listing_begin(PartnerApiListing *listing, pg_tz *zone)
  * if the zone were UTC; 0 is no time.  An hour that a change of the clocks
  * repeats is taken as PostgreSQL takes it.
  */
-static int64
-in_zone(pg_tz *zone, int64 wall_ms)
+int64
+partner_api_in_zone(pg_tz *zone, int64 wall_ms)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
@@ -59,9 +59,9 @@ in_zone(pg_tz *zone, int64 wall_ms)
 static void
 localize(PartnerApiListRow *row, pg_tz *zone)
 {
-	row->created_ms = in_zone(zone, row->created_ms);
-	row->due_ms = in_zone(zone, row->due_ms);
-	row->deleted_ms = in_zone(zone, row->deleted_ms);
+	row->created_ms = partner_api_in_zone(zone, row->created_ms);
+	row->due_ms = partner_api_in_zone(zone, row->due_ms);
+	row->deleted_ms = partner_api_in_zone(zone, row->deleted_ms);
 }
 
 /* Take note of a page; returns those of its rows that are new. */

@@ -28,6 +28,7 @@ typedef struct PartnerApiListing
 	bool		moved;			/* the list changed while it was read */
 } PartnerApiListing;
 
+extern int64 partner_api_in_zone(pg_tz *zone, int64 wall_ms);
 extern void partner_api_listing_begin(PartnerApiListing *listing, pg_tz *zone);
 extern List *partner_api_listing_add(PartnerApiListing *listing,
 									 const PartnerApiPage *page);

@@ -220,32 +220,46 @@ partner_api_server_load(const char *name, Oid role)
 	return server;
 }
 
-/* Options of the mapping for a role, or else of the one for everybody. */
-static List *
-mapping_options(const PartnerApiServer *server, Oid role)
+/*
+ * Options of the mapping for a role, or else of the one for everybody; false
+ * if there is neither.
+ */
+static bool
+find_mapping(Oid server, Oid role, List **options)
 {
 	HeapTuple	tuple;
 	Datum		datum;
 	bool		isnull;
-	List	   *options = NIL;
 
+	*options = NIL;
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(role),
-							ObjectIdGetDatum(server->oid));
+							ObjectIdGetDatum(server));
 	if (!HeapTupleIsValid(tuple))
 		tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
 								ObjectIdGetDatum(InvalidOid),
-								ObjectIdGetDatum(server->oid));
+								ObjectIdGetDatum(server));
 	if (!HeapTupleIsValid(tuple))
+		return false;
+	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
+							Anum_pg_user_mapping_umoptions, &isnull);
+	if (!isnull)
+		*options = untransformRelOptions(datum);
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+/* The same; raises ERROR if there is none. */
+static List *
+mapping_options(const PartnerApiServer *server, Oid role)
+{
+	List	   *options;
+
+	if (!find_mapping(server->oid, role, &options))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("user mapping not found for role \"%s\" and server \"%s\"",
 					   GetUserNameFromId(role, false), server->name),
 				errhint("Create one with CREATE USER MAPPING ... OPTIONS (token_file '...')."));
-	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
-							Anum_pg_user_mapping_umoptions, &isnull);
-	if (!isnull)
-		options = untransformRelOptions(datum);
-	ReleaseSysCache(tuple);
 	return options;
 }
 
@@ -312,6 +326,30 @@ partner_api_server_load_credential(PartnerApiServer *server, Oid role)
 		partner_api_limits_hash(server->credential.token);
 	server->limits.role = role;
 	server->limits.token = server->credential.token;
+}
+
+/*
+ * Who sends the events of a server's webhooks.  Their token is that of the
+ * mapping with which the server's owner uses it: any other role could make a
+ * mapping of its own, and say what was paid.  Raises ERROR if there is no such
+ * server of ours.
+ */
+void
+partner_api_server_event_source(const char *name,
+								PartnerApiEventSource *source)
+{
+	ForeignServer *foreign = find_server(name);
+	List	   *options;
+
+	source->server = pstrdup(foreign->servername);
+	source->provider = partner_api_server_provider(foreign->serverid);
+	source->zone = partner_api_option_zone(foreign->options,
+										   source->provider);
+	source->token = NULL;
+	if (source->provider->parse_event != NULL &&
+		find_mapping(foreign->serverid, foreign->owner, &options))
+		source->token = load_token(options, "client_token",
+								   "client_token_file");
 }
 
 /*

@@ -61,6 +61,15 @@ typedef struct PartnerApiDeadlines
 	int64		alarm;
 } PartnerApiDeadlines;
 
+/* Who sends the events of a server's webhooks, and what shows it. */
+typedef struct PartnerApiEventSource
+{
+	char	   *server;
+	const PartnerApiProvider *provider;
+	const char *token;			/* that they carry; NULL: none is set */
+	pg_tz	   *zone;			/* of times that name none */
+} PartnerApiEventSource;
+
 /* servers.c */
 extern void partner_api_server_check_usage(const char *name, Oid role);
 extern PartnerApiServer *partner_api_server_load(const char *name, Oid role);
@@ -74,6 +83,8 @@ extern List *partner_api_server_names(void);
 extern bool partner_api_server_exists(const char *name);
 extern bool partner_api_server_is_usable(const char *name, Oid role);
 extern PartnerApiDeadlines partner_api_server_deadlines(const char *name);
+extern void partner_api_server_event_source(const char *name,
+											PartnerApiEventSource *source);
 extern char *partner_api_server_owner(const PartnerApiServer *server);
 extern bool partner_api_server_in_dry_run(const char *name);
 extern const char *partner_api_cap_name(PartnerApiCap cap);

@@ -558,3 +558,53 @@ COMMENT ON FUNCTION observe_charge(name, text, jsonb, timestamptz, text, text,
 'takes in what an answer, a poll or a webhook tells of a charge: the one way in which payments change';
 REVOKE ALL ON FUNCTION observe_charge(name, text, jsonb, timestamptz, text,
 	text, text, bigint, timestamptz) FROM PUBLIC;
+
+/* ---- events ---- */
+
+/*
+ * An event is taken once, by its id.  What is about no charge is kept, and a
+ * key that will not be accepted any more is announced.
+ */
+CREATE FUNCTION take_webhook_event(of_server name, of_event text, event text,
+	of_charge text, fields jsonb, occurred_at timestamptz, body jsonb)
+RETURNS text
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO partner_api.payment_events
+		(server, event_id, event, charge_id, source, status, occurred_at,
+		 received_at, outcome, body)
+	VALUES (of_server, of_event, event, of_charge, 'webhook',
+			fields->>'status', occurred_at, partner_api.clock(), 'unknown',
+			body)
+	ON CONFLICT ON CONSTRAINT payment_events_server_event_id_key DO NOTHING;
+	IF NOT FOUND THEN
+		RETURN 'duplicate';
+	END IF;
+	PERFORM partner_api.announce('key_expires', of_server, NULL, NULL,
+		format('%s: the provider does not accept a key of server "%s" any more, or soon will not',
+			   event, of_server))
+	WHERE event IN ('ACCESS_TOKEN_EXPIRING_SOON', 'ACCESS_TOKEN_EXPIRED',
+					'ACCESS_TOKEN_DISABLED', 'ACCESS_TOKEN_DELETED');
+	PERFORM partner_api.observe_charge(of_server, of_charge, fields,
+		occurred_at, 'webhook', of_event, event)
+	WHERE of_charge IS NOT NULL;
+	RETURN (SELECT e.outcome FROM partner_api.payment_events e
+			WHERE e.server = of_server AND e.event_id = of_event);
+END
+$$;
+COMMENT ON FUNCTION take_webhook_event(name, text, text, text, jsonb,
+	timestamptz, jsonb) IS
+'records an event of a webhook, takes in what it tells of a charge, and returns its outcome; for asaas_webhook()';
+REVOKE ALL ON FUNCTION take_webhook_event(name, text, text, text, jsonb,
+	timestamptz, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION asaas_webhook(headers jsonb, body jsonb,
+	server name DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'partner_api_asaas_webhook'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION asaas_webhook(jsonb, jsonb, name) IS
+'take in an event that Asaas posted to a webhook, with the headers and the body of the request; returns applied, nothing_new, late, unclear, unknown or duplicate';
+REVOKE ALL ON FUNCTION asaas_webhook(jsonb, jsonb, name) FROM PUBLIC;

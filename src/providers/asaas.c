@@ -211,5 +211,7 @@ const PartnerApiProvider partner_api_asaas = {
 	.sight = partner_api_asaas_sight,
 	.check_read = partner_api_asaas_check_read,
 	.build_read = partner_api_asaas_build_read,
-	.parse_read = partner_api_asaas_parse_read
+	.parse_read = partner_api_asaas_parse_read,
+	.event_header = "asaas-access-token",
+	.parse_event = partner_api_asaas_parse_event
 };

@@ -7,7 +7,7 @@
  * asaas_body.c knows how what is given is sent, and asaas_fields.c how what is
  * told is shown; asaas_answer.c opens answers and puts refusals into words;
  * asaas_judge.c judges answers to actions; asaas_list.c has the lists,
- * asaas_read.c the single reads; asaas_sight.c says what their rows show of a
+ * asaas_read.c the single reads; asaas_event.c reads the events of webhooks; asaas_sight.c says what their rows show of a
  * lost answer.
  *
  * Copyright (c) 2026, the partner_api authors
@@ -82,6 +82,7 @@ typedef struct PartnerApiAsaasAnswer
 {
 	json_t	   *plain;
 	json_t	   *exact;
+	int64		answered_ms;	/* by the provider's clock; 0 if not known */
 } PartnerApiAsaasAnswer;
 
 /* asaas.c */
@@ -103,9 +104,15 @@ extern json_t *partner_api_asaas_body(const PartnerApiAction *action,
 extern char *partner_api_asaas_print(const json_t *body);
 extern const PartnerApiAsaasField *partner_api_asaas_switches(size_t *count);
 
+/* asaas_event.c */
+extern bool partner_api_asaas_parse_event(const char *body, size_t len,
+										  PartnerApiEvent *event,
+										  char **message);
+
 /* asaas_fields.c */
 extern json_t *partner_api_asaas_fields(PartnerApiObject object,
 										const PartnerApiAsaasAnswer *told);
+extern void partner_api_asaas_put_time(json_t *fields, int64 answered_ms);
 extern bool partner_api_asaas_amount(const json_t *value, int64 *cents);
 
 /* asaas_answer.c */

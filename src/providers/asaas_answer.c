@@ -125,6 +125,7 @@ partner_api_asaas_open(const PartnerApiResponse *response,
 					   PartnerApiAsaasAnswer *answer, char **message)
 {
 	memset(answer, 0, sizeof(*answer));
+	answer->answered_ms = response->date_ms;
 	if (partner_api_response_reason(response) != PARTNER_API_REASON_NONE)
 	{
 		*message = response->complete ? partner_api_asaas_words(response) :
@@ -158,7 +159,8 @@ partner_api_asaas_member(const PartnerApiAsaasAnswer *answer, const char *key)
 	return (PartnerApiAsaasAnswer)
 	{
 		json_object_get(answer->plain, key),
-			json_object_get(answer->exact, key)
+			json_object_get(answer->exact, key),
+			answer->answered_ms
 	};
 }
 
@@ -171,7 +173,8 @@ partner_api_asaas_element(const PartnerApiAsaasAnswer *answer, size_t index)
 	return (PartnerApiAsaasAnswer)
 	{
 		json_array_get(answer->plain, index),
-			json_array_get(answer->exact, index)
+			json_array_get(answer->exact, index),
+			answer->answered_ms
 	};
 }
 

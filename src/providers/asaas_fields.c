@@ -6,13 +6,16 @@
  *
  * Members that are absent or null are left out: of absent relations they may
  * be either.  Words such as a status are handed on as they are, known or not.
- * "details" has all that was told, without secrets.
+ * "details" has all that was told, without secrets.  With a charge it is said
+ * when it was so ("answered_at"): several ways of telling overtake each other.
  *
  * Copyright (c) 2026, the partner_api authors
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include "common/int.h"
 
 #include "json.h"
 #include "providers/asaas.h"
@@ -25,6 +28,7 @@ typedef enum ColumnType
 	COLUMN_CENTS,
 	COLUMN_FLAG,
 	COLUMN_COUNT,
+	COLUMN_REFUNDS,				/* cents: their sum */
 	COLUMN_JSON
 } ColumnType;
 
@@ -60,6 +64,7 @@ static const Column charge_columns[] = {
 	{"net_value_cents", "netValue", COLUMN_CENTS},
 	{"original_value_cents", "originalValue", COLUMN_CENTS},
 	{"interest_value_cents", "interestValue", COLUMN_CENTS},
+	{"refunded_cents", "refunds", COLUMN_REFUNDS},
 	{"description", "description", COLUMN_TEXT},
 	{"due_on", "dueDate", COLUMN_DAY},
 	{"original_due_on", "originalDueDate", COLUMN_DAY},
@@ -162,6 +167,29 @@ partner_api_asaas_amount(const json_t *value, int64 *cents)
 }
 
 /*
+ * What was given back, or is on its way, by the refunds of a charge.
+ */
+static int64
+refunded_cents(const json_t *refunds)
+{
+	int64		sum = 0;
+
+	for (size_t i = 0; i < json_array_size(refunds); i++)
+	{
+		const json_t *refund = json_array_get(refunds, i);
+		const char *status =
+		json_string_value(json_object_get(refund, "status"));
+		int64		cents;
+
+		if ((status == NULL || strcmp(status, "CANCELLED") != 0) &&
+			partner_api_cents(json_object_get(refund, "value"), &cents) &&
+			pg_add_s64_overflow(sum, cents, &sum))
+			return 0;
+	}
+	return sum;
+}
+
+/*
  * Set a column, if the member suits it.
  */
 static void
@@ -194,11 +222,27 @@ put_column(json_t *fields, const Column *column, const json_t *exact)
 				number >= 0 && number <= PG_INT32_MAX)
 				partner_api_json_put_int64(fields, column->name, number);
 			break;
+		case COLUMN_REFUNDS:
+			number = refunded_cents(value);
+			if (number > 0)
+				partner_api_json_put_int64(fields, column->name, number);
+			break;
 		case COLUMN_JSON:
 			if (json_is_array(value))
 				partner_api_json_put(fields, column->name, value);
 			break;
 	}
+}
+
+/*
+ * Say when the provider told it, by its clock, if that is known.
+ */
+void
+partner_api_asaas_put_time(json_t *fields, int64 answered_ms)
+{
+	if (answered_ms > 0)
+		partner_api_json_put_text(fields, "answered_at",
+								  partner_api_time_text(answered_ms));
 }
 
 /*
@@ -216,5 +260,7 @@ partner_api_asaas_fields(PartnerApiObject object,
 		put_column(fields, &known->all[i], told->exact);
 	partner_api_remove_secrets(told->plain);
 	partner_api_json_put(fields, "details", told->plain);
+	if (object == PARTNER_API_CHARGE)
+		partner_api_asaas_put_time(fields, told->answered_ms);
 	return fields;
 }

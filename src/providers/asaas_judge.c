@@ -51,7 +51,8 @@ decide_done(const PartnerApiAction *action,
  * Done: it is deleted, of which little is told.
  */
 static void
-decide_deleted(const PartnerApiAction *action, PartnerApiVerdict *verdict)
+decide_deleted(const PartnerApiAction *action,
+			   const PartnerApiResponse *response, PartnerApiVerdict *verdict)
 {
 	const PartnerApiKindTraits *traits =
 	partner_api_kind_traits(action->kind);
@@ -60,6 +61,8 @@ decide_deleted(const PartnerApiAction *action, PartnerApiVerdict *verdict)
 	partner_api_json_put_text(fields, traits->id_argument,
 							  action->instance_id);
 	partner_api_json_put_bool(fields, "deleted", true);
+	if (traits->object == PARTNER_API_CHARGE)
+		partner_api_asaas_put_time(fields, response->date_ms);
 	partner_api_decide_done(verdict);
 	verdict->fields = partner_api_json_print(fields);
 }
@@ -105,6 +108,7 @@ judge_notifications(const PartnerApiAction *action,
  */
 static void
 judge_deleted(const PartnerApiAction *action,
+			  const PartnerApiResponse *response,
 			  const PartnerApiAsaasAnswer *answer, PartnerApiVerdict *verdict)
 {
 	const char *id = partner_api_asaas_id(answer->plain);
@@ -112,7 +116,7 @@ judge_deleted(const PartnerApiAction *action,
 	if (id != NULL && strcmp(id, action->instance_id) != 0)
 		decide_unknown(verdict, "answer is about another id");
 	else if (partner_api_json_true(answer->plain, "deleted"))
-		decide_deleted(action, verdict);
+		decide_deleted(action, response, verdict);
 	else
 		decide_unknown(verdict, "answer does not say that it was deleted");
 }
@@ -122,6 +126,7 @@ judge_deleted(const PartnerApiAction *action,
  */
 static void
 judge_told(const PartnerApiAction *action,
+		   const PartnerApiResponse *response,
 		   const PartnerApiAsaasAnswer *answer, PartnerApiVerdict *verdict)
 {
 	const PartnerApiKindTraits *traits =
@@ -131,7 +136,7 @@ judge_told(const PartnerApiAction *action,
 	if (traits->object == PARTNER_API_NOTIFICATION)
 		judge_notifications(action, answer, verdict);
 	else if (traits->absence)
-		judge_deleted(action, answer, verdict);
+		judge_deleted(action, response, answer, verdict);
 	else if (id == NULL)
 		decide_unknown(verdict, "answer has no id");
 	else if (!traits->creates && strcmp(id, action->instance_id) != 0)
@@ -155,9 +160,9 @@ partner_api_asaas_judge(const PartnerApiAction *action,
 
 	if (response->status == 204 &&
 		partner_api_kind_traits(action->kind)->absence)
-		decide_deleted(action, verdict);
+		decide_deleted(action, response, verdict);
 	else if (partner_api_asaas_open(response, &answer, &message))
-		judge_told(action, &answer, verdict);
+		judge_told(action, response, &answer, verdict);
 	else if (success && !json_is_object(answer.plain))
 		decide_unknown(verdict, psprintf("HTTP %d, but %s", response->status,
 										 message));

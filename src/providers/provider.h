@@ -262,6 +262,20 @@ typedef struct PartnerApiReadResult
 	bytea	   *bytes;			/* READ_QR: PNG image */
 } PartnerApiReadResult;
 
+/* What a provider sends by itself, to a webhook. */
+typedef struct PartnerApiEvent
+{
+	char	   *id;				/* never NULL, as the name */
+	char	   *name;			/* of what happened, in the provider's word */
+	int64		at_ms;			/* when, unix ms; 0 if absent or unreadable */
+	bool		local_time;		/* that is a wall-clock time of the server's
+								 * zone, given as if it were UTC */
+	char	   *charge_id;		/* that it is about; NULL: it is about none */
+	char	   *fields;			/* JSON object: the charge, by the names of
+								 * our columns; NULL if there is none */
+	char	   *body;			/* JSON object: all of it, without secrets */
+} PartnerApiEvent;
+
 typedef struct PartnerApiProvider
 {
 	const char *name;			/* value of the server option "provider" */
@@ -366,6 +380,15 @@ typedef struct PartnerApiProvider
 	bool		(*parse_read) (PartnerApiRead read,
 							   const PartnerApiResponse *response,
 							   PartnerApiReadResult *result, char **message);
+
+	/*
+	 * Events: the header, in lower case, that carries the token of the
+	 * webhook, and what a body says; false with *message if it is no event.
+	 * NULL: it sends none.
+	 */
+	const char *event_header;
+	bool		(*parse_event) (const char *body, size_t len,
+								PartnerApiEvent *event, char **message);
 } PartnerApiProvider;
 
 /* provider.c: the registry, and what all providers share */
