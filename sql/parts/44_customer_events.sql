@@ -193,8 +193,8 @@ AS $$
 BEGIN
 	IF event.kind <> 'refused' THEN
 		PERFORM partner_api.observe_charge(event.server, event.object_id,
-			event.details || jsonb_build_object('action_id', event.action_id),
-			event.occurred_at, 'answer', NULL, event.kind);
+			event.details, event.occurred_at, 'answer', NULL, event.kind,
+			event.action_id);
 		RETURN;
 	END IF;
 	UPDATE partner_api.invoices i

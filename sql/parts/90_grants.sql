@@ -205,6 +205,9 @@ GRANT EXECUTE ON FUNCTION
 
 GRANT INSERT, UPDATE, DELETE ON billing_rules, billing_bands, billing_prices
 	TO partner_api_admin;
+/* whoever takes requests from the Internet gets this and nothing else */
+GRANT EXECUTE ON FUNCTION asaas_webhook(jsonb, jsonb, name)
+	TO partner_api_admin WITH GRANT OPTION;
 GRANT EXECUTE ON FUNCTION set_price(name, bigint, integer, date),
 	confirm_identity(text) TO partner_api_admin;
 GRANT EXECUTE ON FUNCTION identity_change() TO partner_api_reader;

@@ -7,8 +7,8 @@
  * asaas_body.c knows how what is given is sent, and asaas_fields.c how what is
  * told is shown; asaas_answer.c opens answers and puts refusals into words;
  * asaas_judge.c judges answers to actions; asaas_list.c has the lists,
- * asaas_read.c the single reads; asaas_event.c reads the events of webhooks; asaas_sight.c says what their rows show of a
- * lost answer.
+ * asaas_read.c the single reads; asaas_event.c reads the events of webhooks;
+ * asaas_sight.c says what the rows of lists show of a lost answer.
  *
  * Copyright (c) 2026, the partner_api authors
  *
