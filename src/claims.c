@@ -117,12 +117,9 @@
 	"           WHERE b.server = c.server AND b.instance_id = ANY (ARRAY(" \
 	"             SELECT pg_catalog.jsonb_array_elements_text(" \
 	"                    c.arguments->'instance_ids'))))" \
-	"         WHEN c.state = 'unknown' AND c.kind = 'create_subscription' THEN" \
-	"         (SELECT pg_catalog.jsonb_object_agg(b.subscription_id, true)" \
-	"            FROM partner_api.subscriptions b" \
-	"           WHERE b.server = c.server" \
-	"             AND b.plan_id = c.arguments->>'plan_id'" \
-	"             AND b.created_at > c.sent_at - interval '1 day') END," \
+	"         WHEN c.kind IN ('create_customer', 'create_subscription') THEN" \
+	"         partner_api.recorded_of_others(c.server, c.kind, c.arguments," \
+	"                                        c.customer_ref, c.sent_at) END," \
 	"        CASE WHEN c.state = 'unknown' THEN 1 + (" \
 	"         SELECT pg_catalog.count(DISTINCT a.attempt)" \
 	"           FROM partner_api.action_attempts a" \
@@ -173,8 +170,8 @@ copy_time(int row, int column)
 }
 
 /*
- * Tokens of a bulk action by instance; of a lost subscription, those recorded
- * ones that could be taken for it; else NULL.
+ * Tokens of a bulk action by instance; of a lost subscription or a new
+ * customer, those recorded ones that could be taken for it; else NULL.
  */
 static json_t *
 copy_tokens(int row, int column)

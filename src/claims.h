@@ -68,7 +68,8 @@ typedef struct PartnerApiClaim
 	bool		automatic;
 	bool		dry_run;		/* to be shown, never to be sent */
 	json_t	   *tokens;			/* bulk actions: id -> token; looks for a
-								 * subscription: by id, which are recorded */
+								 * subscription, and creates of a customer: by
+								 * id, which are recorded as others' */
 } PartnerApiClaim;
 
 /* A place in the order (run_at, action_id) in which actions fall due. */

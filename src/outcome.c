@@ -223,7 +223,9 @@ describe_object(const PartnerApiTransfer *transfer,
 	settlement->event_object = partner_api_object_name(traits->object);
 	if (verdict->instance_id != NULL)
 		settlement->event_instance = verdict->instance_id;
-	if (claim->purpose == PARTNER_API_LOOK && traits->creates)
+	if (transfer->found)
+		settlement->event = "found";
+	else if (claim->purpose == PARTNER_API_LOOK && traits->creates)
 		settlement->event = "adopted";
 	/* a file is kept once, with the action */
 	partner_api_json_merge(details,

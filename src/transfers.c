@@ -32,6 +32,9 @@
 /* A provider's clock that is further ahead is wrong rather than ahead. */
 #define MOST_SKEW_US USECS_PER_HOUR
 
+/* Why an action that was claimed is closed as missed. */
+#define TOO_LATE "the deadline has passed; claimed in time, but not sent before it"
+
 static PartnerApiHttp *http = NULL;
 static dlist_head in_flight = DLIST_STATIC_INIT(in_flight);
 static int	total_in_flight = 0;
@@ -329,7 +332,7 @@ start(PartnerApiTransfer *transfer)
 	partner_api_transfer_parse(transfer);
 	if (transfer->claim->purpose == PARTNER_API_LOOK)
 		start_look(transfer);
-	else
+	else if (!partner_api_search_start(transfer))
 		start_send(transfer);
 	MemoryContextSwitchTo(before);
 }
@@ -364,8 +367,7 @@ start_or_settle(PartnerApiTransfer *transfer, TimestampTz now)
 													now));
 	if (is_too_late(transfer->claim, now))
 		return list_make1(partner_api_settle_unsent(transfer, "missed",
-													"the deadline has passed; claimed in time, but not sent before it",
-													now));
+													TOO_LATE, now));
 	if (transfer->account->error != NULL)
 		return partner_api_settle_local_failures(transfer,
 												 transfer->account->error,
@@ -444,95 +446,92 @@ judge_credential(const PartnerApiTransfer *transfer,
 								PARTNER_API_REASON_NONE : verdict->reason);
 }
 
-/* Judge the answer to the action's own request. */
+/* What becomes of the action after an attempt that proved this. */
 static PartnerApiSettlement *
-finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
-			TimestampTz now)
+settle_verdict(PartnerApiTransfer *transfer,
+			   const PartnerApiResponse *response, PartnerApiVerdict *verdict,
+			   TimestampTz now)
 {
-	const PartnerApiServer *server = transfer->account->server;
-	PartnerApiAction action;
-	PartnerApiVerdict verdict = {.retry_after_ms = -1};
 	PartnerApiNextStep next;
 	PartnerApiSettlement *settlement;
 	bool		card_gone;
 
-	partner_api_transfer_action(transfer, &action);
-	partner_api_card_mask_answer(transfer->claim,
-								 unconstify(char *, response->body),
-								 response->body_len);
-	partner_api_provider_judge(server->provider, &action, response, &verdict);
-	judge_credential(transfer, &verdict);
-	partner_api_verdict_consider(transfer, now, &verdict);
-	next = partner_api_after_attempt(transfer->claim, &verdict, now);
+	judge_credential(transfer, verdict);
+	partner_api_verdict_consider(transfer, now, verdict);
+	next = partner_api_after_attempt(transfer->claim, verdict, now);
 	card_gone = partner_api_card_was_last(transfer->claim,
 										  transfer->arguments, &next);
 
 	settlement = partner_api_settlement_new(transfer, &next, now);
-	settlement->verdict = verdict_name(verdict.kind);
+	settlement->verdict = verdict_name(verdict->kind);
 	settlement->http_status = response->status;
-	if (verdict.kind == PARTNER_API_DONE)
-		partner_api_outcome_describe(transfer, &verdict,
+	if (verdict->kind == PARTNER_API_DONE)
+		partner_api_outcome_describe(transfer, verdict,
 									 provider_skew_us(response, now), settlement);
 	else
 	{
 		settlement->error =
-			partner_api_redact_utf8(verdict.message != NULL ?
-									verdict.message :
+			partner_api_redact_utf8(verdict->message != NULL ?
+									verdict->message :
 									"the provider gave no reason",
 									partner_api_transfer_secrets(transfer));
-		settlement->sqlstate = partner_api_reason_sqlstate(verdict.reason);
-		settlement->hint = verdict.kind == PARTNER_API_FAILED &&
-			verdict.reason == PARTNER_API_REASON_NOT_READY ?
+		settlement->sqlstate = partner_api_reason_sqlstate(verdict->reason);
+		settlement->hint = verdict->kind == PARTNER_API_FAILED &&
+			verdict->reason == PARTNER_API_REASON_NOT_READY ?
 			"Ask again in a few minutes." :
-			partner_api_reason_hint(verdict.reason);
-		if (verdict.kind == PARTNER_API_FAILED &&
+			partner_api_reason_hint(verdict->reason);
+		if (verdict->kind == PARTNER_API_FAILED &&
 			transfer->claim->kind == PARTNER_API_AWAIT_INSTANCE)
-			partner_api_outcome_unready(transfer, &verdict, settlement);
+			partner_api_outcome_unready(transfer, verdict, settlement);
 	}
 	if (card_gone)
 		settlement->error = partner_api_card_gone_words(settlement->error);
 	return settlement;
 }
 
-/*
- * An answer that we failed to take in, for want of memory for example: a
- * request may have had its effect, a look has proved nothing.
- */
+/* Judge the answer to the action's own request. */
 static PartnerApiSettlement *
-settle_unread(const PartnerApiTransfer *transfer, const ErrorData *error,
-			  TimestampTz now)
+finish_send(PartnerApiTransfer *transfer, const PartnerApiResponse *response,
+			TimestampTz now)
 {
-	PartnerApiClaim *claim = transfer->claim;
-	MemoryContext before = MemoryContextSwitchTo(claim->context);
-	PartnerApiVerdict verdict = {.kind = PARTNER_API_UNKNOWN};
-	PartnerApiNextStep next;
-	PartnerApiSettlement *settlement;
+	PartnerApiAction action;
+	PartnerApiVerdict verdict = {.retry_after_ms = -1};
 
-	if (claim->purpose == PARTNER_API_LOOK)
-		next = partner_api_after_failed_look(claim, transfer->account->server,
-											 now);
-	else
-		next = partner_api_after_attempt(claim, &verdict, now);
-	settlement = partner_api_settlement_new(transfer, &next, now);
-	settlement->verdict = "unknown";
-	settlement->error = partner_api_message_as_utf8(error->message);
-	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
-	MemoryContextSwitchTo(before);
-	return settlement;
+	partner_api_transfer_action(transfer, &action);
+	partner_api_card_mask_answer(transfer->claim,
+								 unconstify(char *, response->body),
+								 response->body_len);
+	partner_api_provider_judge(transfer->account->server->provider, &action,
+							   response, &verdict);
+	return settle_verdict(transfer, response, &verdict, now);
 }
 
-/* The same of a transfer and all that share its look. */
+/*
+ * Take in a page of the search before the action's own request, which follows
+ * if nothing is found.
+ */
 static List *
-settle_all_unread(const PartnerApiTransfer *transfer, const ErrorData *error,
-				  TimestampTz now)
+finish_search(PartnerApiTransfer *transfer,
+			  const PartnerApiResponse *response, TimestampTz now)
 {
-	List	   *settlements = list_make1(settle_unread(transfer, error, now));
-	ListCell   *lc;
+	PartnerApiVerdict verdict = {.retry_after_ms = -1};
 
-	foreach(lc, transfer->companions)
-		settlements = lappend(settlements,
-							  settle_unread(lfirst(lc), error, now));
-	return settlements;
+	switch (partner_api_search_page(transfer, response, &verdict))
+	{
+		case PARTNER_API_FOUND_MORE:
+			return NIL;
+		case PARTNER_API_FOUND_OUT:
+			return list_make1(settle_verdict(transfer, response, &verdict,
+											 now));
+		case PARTNER_API_FOUND_NOTHING:
+			break;
+	}
+	if (is_too_late(transfer->claim, now))
+		return list_make1(partner_api_settle_unsent(transfer, "missed",
+													TOO_LATE, now));
+	start_send(transfer);
+	MemoryContextSwitchTo(transfer->claim->context);
+	return NIL;
 }
 
 /*
@@ -552,6 +551,8 @@ partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 	{
 		if (transfer->claim->purpose == PARTNER_API_LOOK)
 			settlements = partner_api_look_page(transfer, response, now);
+		else if (transfer->search != NULL)
+			settlements = finish_search(transfer, response, now);
 		else
 			settlements = list_make1(finish_send(transfer, response, now));
 	}
@@ -562,7 +563,7 @@ partner_api_transfer_finish(PartnerApiCall *call, TimestampTz now)
 		MemoryContextSwitchTo(transfer->claim->context);
 		error = CopyErrorData();
 		FlushErrorState();
-		settlements = settle_all_unread(transfer, error, now);
+		settlements = partner_api_settle_unread(transfer, error, now);
 	}
 	PG_END_TRY();
 	partner_api_secret_wipe(transfer->claim->secret);

@@ -31,6 +31,9 @@ typedef struct PartnerApiTransfer
 	TimestampTz started_at;		/* by our clock */
 	int64		started_us;		/* monotonic */
 	bool		elsewhere;		/* to a host of the instance's own */
+	struct PartnerApiSearch *search;	/* for what it would make; NULL: none,
+										 * or over */
+	bool		found;			/* it was there already */
 	/* looks only: */
 	struct PartnerApiLook *look;	/* the list as it is read */
 	struct PartnerApiSighting *sighting;	/* what it shows of this action */
@@ -64,11 +67,29 @@ extern void partner_api_transfer_request(PartnerApiTransfer *transfer,
 										 const PartnerApiRequest *request,
 										 bool mutating);
 
+/* searches.c */
+
+/* What a page of a search has shown. */
+typedef enum PartnerApiFound
+{
+	PARTNER_API_FOUND_MORE,		/* there are more pages */
+	PARTNER_API_FOUND_NOTHING,	/* what is to be made is not there */
+	PARTNER_API_FOUND_OUT		/* it is there, or nobody knows */
+} PartnerApiFound;
+
+extern bool partner_api_search_start(PartnerApiTransfer *transfer);
+extern PartnerApiFound partner_api_search_page(PartnerApiTransfer *transfer,
+											   const PartnerApiResponse *response,
+											   PartnerApiVerdict *verdict);
+
 /* unsent.c */
 extern const char *partner_api_why_obsolete(const PartnerApiClaim *claim);
 extern List *partner_api_settle_local_failures(const PartnerApiTransfer *transfer,
 											   const ErrorData *error,
 											   bool give_up, TimestampTz now);
+extern List *partner_api_settle_unread(const PartnerApiTransfer *transfer,
+									   const ErrorData *error,
+									   TimestampTz now);
 extern PartnerApiSettlement *partner_api_settle_unsent(const PartnerApiTransfer *transfer,
 													   const char *state,
 													   const char *why,

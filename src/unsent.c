@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * unsent.c
- *	  What is not put on the wire, and the settlements of that.
+ *	  What is not put on the wire, or cannot be taken in from there, and the
+ *	  settlements of that.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -111,4 +112,45 @@ partner_api_settle_unsent(const PartnerApiTransfer *transfer,
 
 	settlement->error = why;
 	return settlement;
+}
+
+/*
+ * An answer that we failed to take in, for want of memory for example: a
+ * request may have had its effect, a look has proved nothing.
+ */
+static PartnerApiSettlement *
+settle_unread(const PartnerApiTransfer *transfer, const ErrorData *error,
+			  TimestampTz now)
+{
+	PartnerApiClaim *claim = transfer->claim;
+	MemoryContext before = MemoryContextSwitchTo(claim->context);
+	PartnerApiVerdict verdict = {.kind = PARTNER_API_UNKNOWN};
+	PartnerApiNextStep next;
+	PartnerApiSettlement *settlement;
+
+	if (claim->purpose == PARTNER_API_LOOK)
+		next = partner_api_after_failed_look(claim, transfer->account->server,
+											 now);
+	else
+		next = partner_api_after_attempt(claim, &verdict, now);
+	settlement = partner_api_settlement_new(transfer, &next, now);
+	settlement->verdict = "unknown";
+	settlement->error = partner_api_message_as_utf8(error->message);
+	settlement->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
+	MemoryContextSwitchTo(before);
+	return settlement;
+}
+
+/* The same of a transfer and all that share its look. */
+List *
+partner_api_settle_unread(const PartnerApiTransfer *transfer,
+						  const ErrorData *error, TimestampTz now)
+{
+	List	   *settlements = list_make1(settle_unread(transfer, error, now));
+	ListCell   *lc;
+
+	foreach(lc, transfer->companions)
+		settlements = lappend(settlements,
+							  settle_unread(lfirst(lc), error, now));
+	return settlements;
 }

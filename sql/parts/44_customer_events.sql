@@ -44,6 +44,39 @@ COMMENT ON FUNCTION customer_of_event(object_events) IS
 'the customer that an event is about, locked; null if it is not known; for apply_customer_event()';
 REVOKE ALL ON FUNCTION customer_of_event(object_events) FROM PUBLIC;
 
+/*
+ * What is recorded as the effect of other actions than one that makes something
+ * which carries nothing of ours: a list that shows it shows no effect of this
+ * one.  Two keys of ours are two customers, whatever their document.
+ */
+CREATE FUNCTION recorded_of_others(of_server name, kind text, arguments jsonb,
+	ref text, sent_at timestamptz)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF kind = 'create_customer' THEN
+		RETURN (
+			SELECT jsonb_object_agg(c.customer_id, true)
+			FROM partner_api.customers c
+			WHERE c.server = of_server
+			  AND c.document = partner_api.plain_document(
+					arguments->>'document')
+			  AND c.customer_id <> c.customer_ref AND c.customer_ref <> ref);
+	END IF;
+	RETURN (
+		SELECT jsonb_object_agg(s.subscription_id, true)
+		FROM partner_api.subscriptions s
+		WHERE s.server = of_server AND s.plan_id = arguments->>'plan_id'
+		  AND s.created_at > sent_at - interval '1 day');
+END
+$$;
+COMMENT ON FUNCTION recorded_of_others(name, text, jsonb, text, timestamptz) IS
+'ids of customers or subscriptions that the provider may show and that are not the effect of an action';
+REVOKE ALL ON FUNCTION recorded_of_others(name, text, jsonb, text,
+	timestamptz) FROM PUBLIC;
+
 /* A customer as an event shows it; a new one begins with the defaults. */
 CREATE FUNCTION customer_after_event(customer customers, event object_events)
 RETURNS customers

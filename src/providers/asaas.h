@@ -103,6 +103,7 @@ extern json_t *partner_api_asaas_body(const PartnerApiAction *action,
 									  const PartnerApiCredential *credential);
 extern char *partner_api_asaas_print(const json_t *body);
 extern const PartnerApiAsaasField *partner_api_asaas_switches(size_t *count);
+extern const char *partner_api_asaas_document(const char *str);
 
 /* asaas_event.c */
 extern bool partner_api_asaas_parse_event(const char *body, size_t len,
@@ -162,5 +163,8 @@ extern const char *partner_api_asaas_look_query(const PartnerApiAction *action);
 extern PartnerApiSight partner_api_asaas_sight(const PartnerApiAction *action,
 											   int64 sent_ms,
 											   const PartnerApiListRow *row);
+extern const char *partner_api_asaas_find_query(const PartnerApiAction *action);
+extern bool partner_api_asaas_is_there(const PartnerApiAction *action,
+									   const PartnerApiListRow *row);
 
 #endif							/* PARTNER_API_ASAAS_H */

@@ -204,12 +204,13 @@ terms_body(const json_t *terms, PartnerApiAsaasType type)
 }
 
 /*
- * A document as it is sent.  That of a foreign customer is what it is.
+ * A document as it is sent; NULL for none.  That of a foreign customer is what
+ * it is.
  */
-static const char *
-sent_document(const char *str)
+const char *
+partner_api_asaas_document(const char *str)
 {
-	char	   *document = partner_api_document(str);
+	char	   *document = str == NULL ? NULL : partner_api_document(str);
 
 	return document != NULL ? document : str;
 }
@@ -235,7 +236,7 @@ put_field(json_t *body, const json_t *arguments,
 			break;
 		case PARTNER_API_ASAAS_DOCUMENT:
 			partner_api_json_put_text(body, field->key,
-									  sent_document(json_string_value(value)));
+									  partner_api_asaas_document(json_string_value(value)));
 			break;
 		case PARTNER_API_ASAAS_DISCOUNT:
 		case PARTNER_API_ASAAS_INTEREST:

@@ -4,7 +4,8 @@
  *	  Asaas: what to look for where an answer was lost, and what is seen.
  *
  * What is new is searched by its nonce, and found by it without a judgement
- * here; it may have been deleted since.  Anything else is read by its id.
+ * here; it may have been deleted since.  Anything else is read by its id.  And
+ * a customer is searched by the document before one is made.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -120,4 +121,47 @@ partner_api_asaas_sight(const PartnerApiAction *action, int64 sent_ms,
 	thing = row->fields == NULL ? NULL :
 		partner_api_json_parse(row->fields, strlen(row->fields), &fault);
 	return see_state(action, thing);
+}
+
+/* ---- before a customer is made ---- */
+
+/* The document of a new customer as it is sent; NULL of anything else. */
+static const char *
+new_document(const PartnerApiAction *action)
+{
+	const json_t *document = json_object_get(action->arguments, "document");
+
+	if (action->kind != PARTNER_API_CREATE_CUSTOMER)
+		return NULL;
+	return partner_api_asaas_document(json_string_value(document));
+}
+
+/*
+ * See provider.h.
+ */
+const char *
+partner_api_asaas_find_query(const PartnerApiAction *action)
+{
+	const char *document = new_document(action);
+
+	return document == NULL ? NULL :
+		psprintf("document=%s", partner_api_url_encode(document));
+}
+
+/*
+ * See provider.h.  What the search matches exactly is not documented.
+ */
+bool
+partner_api_asaas_is_there(const PartnerApiAction *action,
+						   const PartnerApiListRow *row)
+{
+	char	   *fault;
+	json_t	   *customer = row->fields == NULL ? NULL :
+	partner_api_json_parse(row->fields, strlen(row->fields), &fault);
+	const char *document =
+	json_string_value(json_object_get(customer, "document"));
+
+	return document != NULL && !partner_api_json_true(customer, "deleted") &&
+		strcmp(partner_api_asaas_document(document),
+			   new_document(action)) == 0;
 }

@@ -360,6 +360,15 @@ typedef struct PartnerApiProvider
 							  const PartnerApiListRow *row);
 
 	/*
+	 * Before something is made that the provider may have already, what to
+	 * search its list for (NULL: nothing), and whether a row is what would be
+	 * made.  The hooks may be NULL.
+	 */
+	const char *(*find_query) (const PartnerApiAction *action);
+	bool		(*is_there) (const PartnerApiAction *action,
+							 const PartnerApiListRow *row);
+
+	/*
 	 * Reads.  check_read raises ERROR for a bad parameter; parse_read returns
 	 * false with *message where the answer holds no value.
 	 */

@@ -67,7 +67,7 @@ sub requests
 {
 	my ($operation) = @_;
 
-	return scalar grep { $_->{operation} eq $operation } @{ $sandbox->requests };
+	return $sandbox->counters($operation)->{requests};
 }
 
 # ---- customers ----
@@ -88,5 +88,44 @@ is_deeply([ @$there{qw(name cpfCnpj email mobilePhone postalCode)} ],
 	'... and there');
 like($there->{externalReference}, qr/^pa-[0-9a-f]{8}-\d+-[0-9a-f]{8}$/,
 	'... with our nonce alone as externalReference');
+
+is($node->sql("SELECT kind FROM partner_api.object_events WHERE object = 'customer'"),
+	'created', '... as an event');
+is(requests('list_customers'), 1, 'the list was searched before');
+
+# ---- found, not made ----
+
+my $again = call('create_customer', "'Ana'", "'12345678909'");
+
+is($again->{customer_id}, $ana->{customer_id},
+	'a customer of the same document is found');
+is(join('|', @$again{qw(customer_ref name)}), 'ana|Ana Souza',
+	'... and is the one that is known here');
+is($sandbox->effects('create_customer'), 1, '... and none is made');
+is($node->sql('SELECT kind FROM partner_api.object_events ORDER BY event_id DESC LIMIT 1'),
+	'found', '... which is recorded as such');
+
+my $other = call('create_customer', "'Ana, shop'", "'12345678909'",
+	"customer_ref => 'ana-shop'");
+
+isnt($other->{customer_id}, $ana->{customer_id},
+	'one that is known here under another key is not taken for it');
+
+# Seeded customers of one document; the sandbox lists the newest first.
+sub seed_customer
+{
+	my (%fields) = @_;
+
+	return $sandbox->seed_object('asaas_customers', %fields);
+}
+
+seed_customer(name => "Bia $_", cpfCnpj => '52998224725') foreach 1 .. 3;
+my ($first, $second, $third) = map { $_->{id} }
+  grep { $_->{fields}{cpfCnpj} eq '52998224725' }
+  $sandbox->objects('asaas_customers');
+$sandbox->change_object(asaas_customers => $first, deleted => JSON::PP::true);
+is(call('create_customer', "'Bia'", "'529.982.247-25'", "customer_ref => 'bia'")
+	  ->{customer_id}, $second,
+	'of several that the provider has, the oldest that is not deleted');
 
 done_testing();
