@@ -25,6 +25,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "owner.h"
+#include "providers/common.h"
 #include "servers.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -34,6 +35,7 @@
 
 PG_FUNCTION_INFO_V1(partner_api_check_use);
 PG_FUNCTION_INFO_V1(partner_api_on_behalf);
+PG_FUNCTION_INFO_V1(partner_api_refuse_sql);
 
 /* What a function runs; kept for the session, as its plan is. */
 typedef struct Deed
@@ -127,21 +129,35 @@ partner_api_on_behalf(PG_FUNCTION_ARGS)
 
 /*
  * SQL: check_use(server, caller, kind): raise ERROR unless there is such a
- * server, the caller may use it, and its provider has the operation.
+ * server, the caller may use it, and its provider has the operation, if one is
+ * given.
  */
 Datum
 partner_api_check_use(PG_FUNCTION_ARGS)
 {
 	char	   *name = partner_api_argument_server(fcinfo);
 	char	   *caller = partner_api_argument_required(fcinfo, 1, "caller");
-	char	   *kind_name = partner_api_argument_required(fcinfo, 2, "kind");
+	char	   *kind_name = partner_api_argument_text(fcinfo, 2);
 	PartnerApiKind kind;
 	PartnerApiServer *server;
 
+	server = partner_api_server_load(name, get_role_oid(caller, false));
+	if (kind_name == NULL)
+		PG_RETURN_VOID();
 	if (!partner_api_kind_parse(kind_name, &kind))
 		elog(ERROR, "unknown operation \"%s\"", kind_name);
-	server = partner_api_server_load(name,
-									 get_role_oid(caller, false));
 	partner_api_action_check_supported(server, kind);
+	PG_RETURN_VOID();
+}
+
+/* SQL: refuse(argument, must, detail, hint): raise ERROR for an argument. */
+Datum
+partner_api_refuse_sql(PG_FUNCTION_ARGS)
+{
+	char	   *texts[4];
+
+	for (int arg = 0; arg < 4; arg++)
+		texts[arg] = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	partner_api_refuse(texts[0], texts[1], texts[2], texts[3]);
 	PG_RETURN_VOID();
 }

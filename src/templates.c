@@ -268,7 +268,7 @@ static void
 end_line(Filling *filling)
 {
 	StringInfo	line = &filling->line;
-	bool		blank = strspn(line->data, " \t") == line->len;
+	bool		blank = (int) strspn(line->data, " \t") == line->len;
 
 	if (filling->placeholders > 0 ? filling->values_found == 0 :
 		blank && filling->left_out && ends_blank(&filling->text))

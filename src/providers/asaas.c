@@ -117,10 +117,10 @@ supports(PartnerApiKind kind, const char **hint)
 	switch (partner_api_kind_traits(kind)->object)
 	{
 		case PARTNER_API_PLAN:
-			*hint = "The provider has no plans; they are kept here, and their charges sent.";
+			*hint = "The provider has no plans: register your own with partner_api.register_plan().";
 			break;
 		case PARTNER_API_SUBSCRIPTION:
-			*hint = "Use create_recurrence(), change_recurrence() and delete_recurrence().";
+			*hint = "Call partner_api.subscribe() for a plan of your own, or create_recurrence() for charges that the provider makes by itself.";
 			break;
 		case PARTNER_API_CLIENT:
 			*hint = "Use create_customer().";
