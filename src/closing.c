@@ -162,10 +162,19 @@ partner_api_note_unsendable(void)
 	partner_api_execute(&statement, NULL, NULL, SPI_OK_UPDATE);
 }
 
-/* Let go the signs that were approved while they were being scheduled. */
+/*
+ * Let go the signs that were approved, or whose customer has paid, while they
+ * were being scheduled or a session held them.
+ */
 void
 partner_api_release_approved(void)
 {
+	static PartnerApiStatement release_dunned = {
+		"SELECT partner_api.release_signs()"
+		" WHERE EXISTS (SELECT FROM partner_api.pending_actions"
+		"                WHERE state = 'held' AND held_for = 'dunning')",
+		0, NULL, NULL
+	};
 	static PartnerApiStatement statement = {
 		"UPDATE partner_api.pending_actions p"
 		"   SET state = 'waiting', held_for = NULL"
@@ -178,4 +187,5 @@ partner_api_release_approved(void)
 	};
 
 	partner_api_execute(&statement, NULL, NULL, SPI_OK_UPDATE);
+	partner_api_execute(&release_dunned, NULL, NULL, SPI_OK_SELECT);
 }

@@ -45,9 +45,10 @@ announce_missed(int row, const PartnerApiAnswer *answer)
 }
 
 /*
- * Close what was not sent before its deadline.  A sign that nobody approved
- * was not missed: it was not wanted.  Returns answers, in the current
- * context, for calls that wait; "more" is set if there may be more to close.
+ * Close what was not sent before its deadline.  A sign that nobody approved,
+ * or paid for, was not missed: it was not wanted.  Returns answers, in the
+ * current context, for calls that wait; "more" is set if there may be more to
+ * close.
  */
 List *
 partner_api_close_missed(TimestampTz now, bool *more)
@@ -57,9 +58,13 @@ partner_api_close_missed(TimestampTz now, bool *more)
 		PARTNER_API_CLOSE(" SELECT p.action_id FROM partner_api.pending_actions p"
 						  "  WHERE p.state IN ('waiting', 'held') AND p.deadline <= $1"
 						  "  ORDER BY p.deadline LIMIT $2",
-						  "CASE held_for WHEN 'approval' THEN 'cancelled' ELSE 'missed' END",
+						  "CASE WHEN held_for IN ('approval', 'dunning')"
+						  " THEN 'cancelled' ELSE 'missed' END",
 						  "CASE held_for WHEN 'approval'"
 						  " THEN 'the trial was not approved before it ended'"
+						  " WHEN 'dunning'"
+						  " THEN 'the customer did not pay before the trial ended: '"
+						  "      || last_error"
 						  " ELSE coalesce('the deadline has passed; last error: '"
 						  "               || last_error, 'the deadline has passed') END"),
 		2, types, NULL

@@ -21,7 +21,9 @@
 #include "actions.h"
 #include "arguments.h"
 #include "catalog/pg_type.h"
+#include "clock.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "owner.h"
@@ -32,10 +34,13 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "wakeup.h"
 
 PG_FUNCTION_INFO_V1(partner_api_check_use);
+PG_FUNCTION_INFO_V1(partner_api_enqueue_for);
 PG_FUNCTION_INFO_V1(partner_api_on_behalf);
 PG_FUNCTION_INFO_V1(partner_api_refuse_sql);
+PG_FUNCTION_INFO_V1(partner_api_server_supports);
 
 /* What a function runs; kept for the session, as its plan is. */
 typedef struct Deed
@@ -63,7 +68,11 @@ find_statement(Oid function, bool rows)
 	}
 	deed = hash_search(deeds, &function, HASH_ENTER, &found);
 	if (!found)
-		deed->statement = (PartnerApiStatement) {.nargs = 2,.types = types};
+	{
+		memset(&deed->statement, 0, sizeof(deed->statement));
+		deed->statement.nargs = lengthof(types);
+		deed->statement.types = types;
+	}
 	if (deed->statement.sql == NULL)
 		deed->statement.sql =
 			MemoryContextStrdup(TopMemoryContext,
@@ -127,6 +136,17 @@ partner_api_on_behalf(PG_FUNCTION_ARGS)
 	return result;
 }
 
+/* The kind of a name that our own SQL has. */
+static PartnerApiKind
+parse_kind(const char *name)
+{
+	PartnerApiKind kind;
+
+	if (!partner_api_kind_parse(name, &kind))
+		elog(ERROR, "unknown operation \"%s\"", name);
+	return kind;
+}
+
 /*
  * SQL: check_use(server, caller, kind): raise ERROR unless there is such a
  * server, the caller may use it, and its provider has the operation, if one is
@@ -138,16 +158,51 @@ partner_api_check_use(PG_FUNCTION_ARGS)
 	char	   *name = partner_api_argument_server(fcinfo);
 	char	   *caller = partner_api_argument_required(fcinfo, 1, "caller");
 	char	   *kind_name = partner_api_argument_text(fcinfo, 2);
-	PartnerApiKind kind;
 	PartnerApiServer *server;
 
 	server = partner_api_server_load(name, get_role_oid(caller, false));
 	if (kind_name == NULL)
 		PG_RETURN_VOID();
-	if (!partner_api_kind_parse(kind_name, &kind))
-		elog(ERROR, "unknown operation \"%s\"", kind_name);
-	partner_api_action_check_supported(server, kind);
+	partner_api_action_check_supported(server, parse_kind(kind_name));
 	PG_RETURN_VOID();
+}
+
+/*
+ * SQL: enqueue_for(caller, server, kind, instance_id): an action without
+ * arguments, as enqueue_...() records it for its caller.
+ */
+Datum
+partner_api_enqueue_for(PG_FUNCTION_ARGS)
+{
+	PartnerApiNewAction action = {
+		.kind = parse_kind(text_to_cstring(PG_GETARG_TEXT_PP(2))),
+		.role = get_role_oid(text_to_cstring(PG_GETARG_TEXT_PP(0)), false),
+		.server = NameStr(*PG_GETARG_NAME(1)),
+		.instance_id = text_to_cstring(PG_GETARG_TEXT_PP(3)),
+		.arguments = "{}"
+	};
+
+	partner_api_action_check(&action);
+	partner_api_wake_worker_for_new(partner_api_clock_now());
+	PG_RETURN_INT64(partner_api_action_enqueue(&action).action_id);
+}
+
+/*
+ * SQL: server_supports(server, kind): has its provider the operation?  Null if
+ * there is no such server.
+ */
+Datum
+partner_api_server_supports(PG_FUNCTION_ARGS)
+{
+	Oid			server =
+	get_foreign_server_oid(NameStr(*PG_GETARG_NAME(0)), true);
+	PartnerApiKind kind = parse_kind(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	const char *hint;
+
+	if (!OidIsValid(server))
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(partner_api_server_provider(server)->supports(kind,
+																 &hint));
 }
 
 /* SQL: refuse(argument, must, detail, hint): raise ERROR for an argument. */

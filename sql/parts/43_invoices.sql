@@ -313,10 +313,13 @@ CREATE TABLE dunning_steps (
 	undo_action_id	bigint,
 	reason			text
 );
-CREATE UNIQUE INDEX dunning_steps_once
-	ON dunning_steps (invoice_id, step, coalesce(instance_server, ''),
-					  coalesce(instance_id, ''))
-	WHERE undone_at IS NULL;
+/* what is not undone is not done again */
+CREATE UNIQUE INDEX dunning_steps_notice ON dunning_steps (invoice_id)
+	WHERE instance_id IS NULL AND undone_at IS NULL;
+CREATE UNIQUE INDEX dunning_steps_instance
+	ON dunning_steps (instance_server, instance_id, step)
+	WHERE instance_id IS NOT NULL AND undone_at IS NULL;
+CREATE INDEX dunning_steps_invoice ON dunning_steps (invoice_id);
 COMMENT ON TABLE dunning_steps IS
 'what was done because an invoice was overdue for longer than its plan tolerates';
 COMMENT ON COLUMN dunning_steps.step_id IS

@@ -129,7 +129,7 @@ COMMENT ON COLUMN pending_actions.attempts IS
 COMMENT ON COLUMN pending_actions.last_error IS
 'why the last attempt did not settle it';
 COMMENT ON COLUMN pending_actions.held_for IS
-'what a held action waits for: approval; room under a cap or a quota; the end of a dry_run';
+'what a held action waits for: approval; the end of dunning; room under a cap or a quota; the end of a dry_run';
 COMMENT ON COLUMN pending_actions.nonce IS
 'goes to the provider so that the effect can be found again';
 COMMENT ON COLUMN pending_actions.fingerprint IS

@@ -1,8 +1,9 @@
 /*
  * Trials that are to be kept get their sign action with the instance, on
  * behalf of the server's owner (looked up again when it is sent: the server
- * may be renamed, or away for a moment); those with trial_end = ask are held until
- * they are approved.  Called by the worker for what it created or adopted, and
+ * may be renamed, or away for a moment); those with trial_end = ask are held
+ * until they are approved, and all of a customer whose subscription is suspended
+ * until they have paid.  Called by the worker for what it created or adopted, and
  * by apply_listing() for what a list showed.
  */
 CREATE FUNCTION schedule_signs(event_ids bigint[]) RETURNS void
@@ -14,8 +15,8 @@ BEGIN
 		held_for, instance_id, arguments, customer_ref, run_at, deadline,
 		nonce, fingerprint, requested_by, automatic, enqueued_at)
 	SELECT n.id, e.server, 'sign_instance',
-		   CASE WHEN h.held THEN 'held' ELSE 'waiting' END,
-		   CASE WHEN h.held THEN 'approval' END,
+		   CASE WHEN h.held_for IS NULL THEN 'waiting' ELSE 'held' END,
+		   h.held_for,
 		   e.instance_id, '{}', e.details->>'customer_ref',
 		   (e.details->>'sign_at')::timestamptz,
 		   (e.details->>'trial_ends_at')::timestamptz,
@@ -31,10 +32,14 @@ BEGIN
 		SELECT installation_id FROM partner_api.installation
 		ORDER BY established_at, installation_id LIMIT 1) t
 	CROSS JOIN LATERAL (
-		SELECT e.details->>'trial_end' = 'ask' AND NOT EXISTS (
-			SELECT FROM partner_api.trial_approvals a
-			WHERE a.server = e.server AND a.instance_id = e.instance_id)
-			AS held) h
+		SELECT CASE
+			WHEN partner_api.is_dunned(e.server, e.instance_id,
+									   e.details->>'customer_ref')
+				THEN 'dunning'
+			WHEN e.details->>'trial_end' = 'ask' AND NOT EXISTS (
+				SELECT FROM partner_api.trial_approvals a
+				WHERE a.server = e.server AND a.instance_id = e.instance_id)
+				THEN 'approval' END AS held_for) h
 	CROSS JOIN LATERAL (
 		SELECT nextval('partner_api.action_id_seq') AS id
 		WHERE e.event_id IS NOT NULL) n

@@ -49,7 +49,8 @@ FROM (
 		   /* what somebody, or a look, has to settle */
 		   CASE
 		   WHEN p.held_for = 'approval' THEN 'waits for approval'
-		   WHEN p.held_for IN ('cap', 'quota') THEN 'held: ' || p.last_error
+		   WHEN p.held_for IN ('cap', 'quota', 'dunning')
+				THEN 'held: ' || p.last_error
 		   WHEN p.state = 'needs_attention' THEN 'needs attention: '
 				|| coalesce(p.last_error, 'unknown outcome')
 		   WHEN p.state = 'unknown' THEN 'the outcome is not known'

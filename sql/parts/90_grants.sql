@@ -239,3 +239,9 @@ GRANT EXECUTE ON FUNCTION
 	set_message_template(text, text, text, text, boolean),
 	reset_message_template(text, text)
 	TO partner_api_admin;
+
+/* dunning */
+GRANT SELECT ON overdue_invoices TO partner_api_reader;
+GRANT EXECUTE ON FUNCTION subscription_instances(name, text)
+	TO partner_api_reader;
+GRANT EXECUTE ON FUNCTION run_dunning(name) TO partner_api_operator;

@@ -42,7 +42,7 @@ my $RULES = <<'END';
 ALTER TABLE partner_api.pending_actions
 ADD CHECK (state IN ('waiting', 'held', 'sending', 'unknown',
 					 'needs_attention')),
-ADD CHECK (held_for IN ('approval', 'cap', 'quota', 'dry_run')),
+ADD CHECK (held_for IN ('approval', 'cap', 'quota', 'dry_run', 'dunning')),
 ADD CHECK ((state = 'held') = (held_for IS NOT NULL)),
 ADD CHECK (announced IN ('nothing', 'warning', 'alarm')),
 ADD CHECK (attempts >= 0 AND lease >= 0 AND looks >= 0);
