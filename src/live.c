@@ -236,6 +236,15 @@ read_hint(const PartnerApiServer *server, const char *instance_token,
 	}
 }
 
+/* An answer in the provider's words, or as it is. */
+static const char *
+answer_words(const PartnerApiServer *server,
+			 const PartnerApiResponse *response)
+{
+	return server->provider->words != NULL ?
+		server->provider->words(response) : response->body;
+}
+
 /* Raise ERROR unless the answer is complete and no refusal. */
 static void
 check_answer(const PartnerApiServer *server, const char *instance_token,
@@ -264,7 +273,8 @@ check_answer(const PartnerApiServer *server, const char *instance_token,
 				   server->name, response->status),
 			response->body_len > 0 ?
 			errdetail("The answer: %s",
-					  partner_api_redact(response->body, secrets)) : 0,
+					  partner_api_redact(answer_words(server, response),
+										 secrets)) : 0,
 			hint != NULL ? errhint("%s", hint) : 0);
 }
 
@@ -286,6 +296,34 @@ partner_api_live_check_read(const PartnerApiServer *server,
 	server->provider->check_read(read, parameter);
 }
 
+/* Send a read of one thing, once it is checked, and wait for its answer. */
+static const PartnerApiResponse *
+fetch_read(const PartnerApiServer *server, PartnerApiRead read,
+		   const PartnerApiTarget *target, const char *parameter)
+{
+	PartnerApiRequest request = {0};
+
+	server->provider->build_read(read, target, parameter,
+								 &server->credential, &request);
+	return partner_api_live_fetch(server, PARTNER_API_POLL, &request);
+}
+
+/* Take what was read out of its answer; raises ERROR if it is not there. */
+static void
+take_read(const PartnerApiServer *server, PartnerApiRead read,
+		  const PartnerApiTarget *target, const PartnerApiResponse *response,
+		  PartnerApiReadResult *result)
+{
+	const List *secrets = partner_api_server_secrets(server, target->token);
+	char	   *message = NULL;
+
+	check_answer(server, target->token, response);
+	if (!server->provider->parse_read(read, response, result, &message))
+		refuse_answer(server, target->token, response, message);
+	if (result->text != NULL)
+		result->text = partner_api_redact_whole(result->text, secrets);
+}
+
 /*
  * Read something of one instance, plan or subscription, once the read is
  * checked; text is without secrets and in the encoding of the database.
@@ -296,19 +334,32 @@ partner_api_live_read(const PartnerApiServer *server, PartnerApiRead read,
 					  const PartnerApiTarget *target, const char *parameter,
 					  PartnerApiReadResult *result)
 {
-	const List *secrets = partner_api_server_secrets(server, target->token);
-	PartnerApiRequest request = {0};
-	const PartnerApiResponse *response;
-	char	   *message = NULL;
+	take_read(server, read, target,
+			  fetch_read(server, read, target, parameter), result);
+}
 
-	server->provider->build_read(read, target, parameter,
-								 &server->credential, &request);
-	response = partner_api_live_fetch(server, PARTNER_API_POLL, &request);
-	check_answer(server, target->token, response);
-	if (!server->provider->parse_read(read, response, result, &message))
-		refuse_answer(server, target->token, response, message);
-	if (result->text != NULL)
-		result->text = partner_api_redact_whole(result->text, secrets);
+/*
+ * The same of what there may not be, without a parameter; false if the
+ * provider says that there is none.
+ */
+bool
+partner_api_live_read_if_any(const PartnerApiServer *server,
+							 PartnerApiRead read,
+							 const PartnerApiTarget *target,
+							 PartnerApiReadResult *result)
+{
+	const PartnerApiResponse *response = fetch_read(server, read, target,
+													NULL);
+
+	switch (partner_api_provider_reason(server->provider, response))
+	{
+		case PARTNER_API_REASON_REFUSED:
+		case PARTNER_API_REASON_NOT_FOUND:
+			return false;
+		default:
+			take_read(server, read, target, response, result);
+			return true;
+	}
 }
 
 /* ---- lists ---- */

@@ -31,6 +31,10 @@ extern void partner_api_live_read(const PartnerApiServer *server,
 								  const PartnerApiTarget *target,
 								  const char *parameter,
 								  PartnerApiReadResult *result);
+extern bool partner_api_live_read_if_any(const PartnerApiServer *server,
+										 PartnerApiRead read,
+										 const PartnerApiTarget *target,
+										 PartnerApiReadResult *result);
 extern void partner_api_live_check_list(const PartnerApiServer *server,
 										PartnerApiList list);
 extern void partner_api_live_page(const PartnerApiServer *server,

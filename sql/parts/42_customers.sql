@@ -22,6 +22,7 @@ CREATE TABLE customers (
 	foreign_customer	boolean	NOT NULL DEFAULT false,
 	send_email		boolean		NOT NULL DEFAULT true,
 	send_sms		boolean		NOT NULL DEFAULT true,
+	sending_set		boolean		NOT NULL DEFAULT false,
 	notifications_disabled	boolean,
 	switches		jsonb,
 	reason			text,
@@ -81,6 +82,8 @@ COMMENT ON COLUMN customers.send_email IS
 'the provider is to send invoices by e-mail';
 COMMENT ON COLUMN customers.send_sms IS
 'the provider is to send invoices by text message';
+COMMENT ON COLUMN customers.sending_set IS
+'set_sending() was called: the provider is told of a change without waiting for an invoice';
 COMMENT ON COLUMN customers.notifications_disabled IS
 'the provider was last told, or showed, that it is to send no notifications at all; null: its default, that it does';
 COMMENT ON COLUMN customers.switches IS

@@ -86,8 +86,8 @@ AS $$
 DECLARE
 	facts jsonb := partner_api.event_facts(event.details)
 		- ARRAY['customer_id', 'customer_ref', 'created_at', 'deleted_at',
-				'reason', 'send_email', 'send_sms', 'step_action_id',
-				'switches'];
+				'reason', 'send_email', 'send_sms', 'sending_set',
+				'step_action_id', 'switches'];
 BEGIN
 	IF customer.customer_ref IS NULL THEN
 		customer := jsonb_populate_record(customer, jsonb_build_object(
@@ -96,7 +96,7 @@ BEGIN
 									 event.object_id),
 			'created_at', event.occurred_at, 'origin', 'imported',
 			'switches', '{}'::jsonb, 'foreign_customer', false,
-			'send_email', true, 'send_sms', true));
+			'send_email', true, 'send_sms', true, 'sending_set', false));
 	END IF;
 	IF event.kind = 'found' THEN
 		facts := facts || jsonb_strip_nulls(to_jsonb(customer)

@@ -97,21 +97,29 @@ COMMENT ON FUNCTION wanted_switches(customers) IS
 'how the notification switches of a customer should be';
 REVOKE ALL ON FUNCTION wanted_switches(customers) FROM PUBLIC;
 
-/* One that was switched off altogether tells nothing, whatever its switches. */
+/*
+ * What goes to ourselves, by telephone or by WhatsApp stays as it is.  A
+ * notification that is off altogether stays off, but for the one that sends
+ * an invoice: without it "by e-mail" would mean nothing.
+ */
 CREATE FUNCTION notification_changes(shown jsonb, email boolean, sms boolean)
 RETURNS jsonb
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(jsonb_agg(jsonb_build_object(
+	SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
 			'notification_id', n.notification_id,
+			'enabled', CASE WHEN n.enabled IS FALSE THEN true END,
 			'email_customer', notification_changes.email,
-			'sms_customer', notification_changes.sms)
+			'sms_customer', notification_changes.sms))
 			ORDER BY n.notification_id), '[]')
-	FROM jsonb_to_recordset(shown) AS n (notification_id text,
+	FROM jsonb_to_recordset(shown) AS n (notification_id text, event text,
 		enabled boolean, email_customer boolean, sms_customer boolean)
-	WHERE n.enabled IS NOT FALSE
-	  AND (n.email_customer IS DISTINCT FROM notification_changes.email
+	WHERE (n.enabled IS NOT FALSE
+		   OR n.event = 'PAYMENT_CREATED'
+			  AND (notification_changes.email OR notification_changes.sms))
+	  AND (n.enabled IS FALSE
+		   OR n.email_customer IS DISTINCT FROM notification_changes.email
 		   OR n.sms_customer IS DISTINCT FROM notification_changes.sms)
 $$;
 COMMENT ON FUNCTION notification_changes(jsonb, boolean, boolean) IS
@@ -270,6 +278,33 @@ COMMENT ON FUNCTION step_is_open(bigint) IS
 REVOKE ALL ON FUNCTION step_is_open(bigint) FROM PUBLIC;
 
 /*
+ * Is there a reason to tell the provider anything: an invoice that waits for
+ * its charge, or messages that somebody wants or does not want any more?
+ */
+CREATE FUNCTION customer_is_wanted(of_server name, of_customer text)
+RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (
+		SELECT FROM partner_api.invoices i
+		WHERE i.server = of_server AND i.customer_ref = of_customer
+		  AND i.status IN ('waiting', 'failed') AND i.action_id IS NULL)
+	OR EXISTS (
+		SELECT FROM partner_api.customers c
+		WHERE c.server = of_server AND c.customer_ref = of_customer
+		  AND c.sending_set AND c.customer_id IS NOT NULL
+		  AND CASE WHEN partner_api.wants_silence(c)
+				   THEN c.notifications_disabled IS NOT TRUE
+				   ELSE coalesce(c.notifications_disabled, false)
+						OR coalesce(c.switches, '{"email": true, "sms": true}')
+						   <> partner_api.wanted_switches(c) END)
+$$;
+COMMENT ON FUNCTION customer_is_wanted(name, text) IS
+'is the provider to be told anything of a customer now?';
+REVOKE ALL ON FUNCTION customer_is_wanted(name, text) FROM PUBLIC;
+
+/*
  * The invoices of a customer go as far as they can.  One who was refused stays
  * so until somebody clears the reason.
  */
@@ -283,11 +318,7 @@ DECLARE
 	step record;
 	why text;
 BEGIN
-	IF NOT EXISTS (
-			SELECT FROM partner_api.invoices i
-			WHERE i.server = of_server AND i.customer_ref = of_customer
-			  AND i.status IN ('waiting', 'failed')
-			  AND i.action_id IS NULL) THEN
+	IF NOT partner_api.customer_is_wanted(of_server, of_customer) THEN
 		RETURN;
 	END IF;
 	SELECT c.* INTO customer FROM partner_api.customers c

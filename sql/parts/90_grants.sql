@@ -236,6 +236,11 @@ GRANT EXECUTE ON FUNCTION
 	birthday_message(name, text)
 	TO partner_api_reader;
 GRANT EXECUTE ON FUNCTION
+	invoice_payment_data(bigint, boolean),
+	resend_invoice(bigint),
+	set_sending(name, text, boolean, boolean)
+	TO partner_api_operator;
+GRANT EXECUTE ON FUNCTION
 	set_message_template(text, text, text, text, boolean),
 	reset_message_template(text, text)
 	TO partner_api_admin;

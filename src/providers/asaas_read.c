@@ -148,6 +148,42 @@ texts_of(const json_t *root, const Member *members)
 }
 
 /*
+ * Is it a time that names no zone, or a day?
+ */
+static bool
+is_local_time(const char *str)
+{
+	int64		ms;
+	bool		zoned;
+
+	return partner_api_is_date(str) ||
+		(partner_api_parse_time(str, &ms, &zoned) && !zoned);
+}
+
+/*
+ * What it takes to pay by Pix: what is no image, or no time, is left out;
+ * without the code there is nothing.
+ */
+static json_t *
+pix_of(const json_t *root, const Member *members,
+	   PartnerApiReadResult *result)
+{
+	json_t	   *fields = texts_of(root, members);
+	const char *image = partner_api_json_string(root, "encodedImage");
+	const char *expires = partner_api_json_string(root, "expirationDate");
+
+	if (fields == NULL || json_object_get(fields, "payload") == NULL)
+		return NULL;
+	if (image != NULL)
+		result->bytes = partner_api_decode_png(image);
+	if (result->bytes == NULL)
+		(void) json_object_del(fields, "image");
+	if (expires == NULL || !is_local_time(expires))
+		(void) json_object_del(fields, "expires");
+	return fields;
+}
+
+/*
  * When a charge was looked at; where it was not, both members are null.
  */
 static json_t *
@@ -207,7 +243,8 @@ charge_limit_of(const json_t *root)
  * What an answer tells, by our names; NULL if it is something else.
  */
 static json_t *
-told_by(PartnerApiRead read, const PartnerApiAsaasAnswer *answer)
+told_by(PartnerApiRead read, const PartnerApiAsaasAnswer *answer,
+		PartnerApiReadResult *result)
 {
 	const ReadTraits *traits = &reads[read];
 
@@ -218,6 +255,8 @@ told_by(PartnerApiRead read, const PartnerApiAsaasAnswer *answer)
 		case PARTNER_API_READ_RECURRENCE:
 			return partner_api_asaas_id(answer->plain) == NULL ? NULL :
 				partner_api_asaas_fields(traits->object, answer);
+		case PARTNER_API_READ_PIX:
+			return pix_of(answer->plain, traits->members, result);
 		case PARTNER_API_READ_VIEWS:
 			return views_of(answer->plain, traits->members);
 		case PARTNER_API_READ_BALANCE:
@@ -243,7 +282,7 @@ partner_api_asaas_parse_read(PartnerApiRead read,
 	memset(result, 0, sizeof(*result));
 	if (!partner_api_asaas_open(response, &answer, message))
 		return false;
-	told = told_by(read, &answer);
+	told = told_by(read, &answer, result);
 	if (told == NULL)
 	{
 		*message = pstrdup("answer does not hold what was asked for");

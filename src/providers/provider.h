@@ -259,7 +259,7 @@ typedef struct PartnerApiReadResult
 	char	   *text;			/* STATUS: detail; QR_URL, PHONE_CODE: value;
 								 * SETTINGS and what is no instance: JSON
 								 * object without secrets */
-	bytea	   *bytes;			/* READ_QR: PNG image */
+	bytea	   *bytes;			/* READ_QR, READ_PIX: PNG image */
 } PartnerApiReadResult;
 
 /* What a provider sends by itself, to a webhook. */

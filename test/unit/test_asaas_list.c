@@ -188,10 +188,22 @@ static const ReadRow read_rows[] = {
 		"'barCode':'0019373'}",
 	"{'line':'0019','our_number':'6543','bar_code':'0019373'}"},
 	{"Pix", PARTNER_API_READ_PIX,
-		"{'encodedImage':'iVBOR','payload':'00020101',"
+		"{'encodedImage':'iVBORw0KGgoA','payload':'00020101',"
 		"'expirationDate':'2031-01-15 23:59:59'}",
-		"{'payload':'00020101','image':'iVBOR',"
+		"{'payload':'00020101','image':'iVBORw0KGgoA',"
 	"'expires':'2031-01-15 23:59:59'}"},
+	{"Pix without an image and a time", PARTNER_API_READ_PIX,
+		"{'encodedImage':'iVBOR','payload':'00020101',"
+		"'expirationDate':'2031-02-30 23:59:59'}",
+	"{'payload':'00020101'}"},
+	{"Pix until a day", PARTNER_API_READ_PIX,
+		"{'payload':'00020101','expirationDate':'2031-01-15'}",
+	"{'payload':'00020101','expires':'2031-01-15'}"},
+	{"Pix until a time of another zone", PARTNER_API_READ_PIX,
+		"{'payload':'00020101','expirationDate':'2031-01-15T23:59:59Z'}",
+	"{'payload':'00020101'}"},
+	{"Pix without a code", PARTNER_API_READ_PIX,
+	"{'encodedImage':'iVBORw0KGgoA'}", NULL},
 	{"no Pix", PARTNER_API_READ_PIX, "{}", NULL},
 	{"seen", PARTNER_API_READ_VIEWS,
 		"{'invoiceViewedDate':'2030-01-15 10:00:00',"
