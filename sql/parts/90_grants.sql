@@ -57,6 +57,7 @@ GRANT EXECUTE ON FUNCTION
 	resume(name),
 	test_connection(name),
 	poll_budget(name),
+	refresh_payments(name, date, integer),
 	remote_instances(name, text, text),
 	sync_instances(name),
 	instance_status(name, text),
