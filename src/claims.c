@@ -120,11 +120,12 @@
 	"         WHEN c.kind IN ('create_customer', 'create_subscription') THEN" \
 	"         partner_api.recorded_of_others(c.server, c.kind, c.arguments," \
 	"                                        c.customer_ref, c.sent_at) END," \
-	"        CASE WHEN c.state = 'unknown' THEN 1 + (" \
+	"        CASE WHEN c.state = 'unknown' OR c.attempts > 1 THEN (" \
 	"         SELECT pg_catalog.count(DISTINCT a.attempt)" \
 	"           FROM partner_api.action_attempts a" \
 	"          WHERE a.action_id = c.action_id AND a.purpose = 'look'" \
-	"            AND a.attempt < c.attempts)::pg_catalog.int4 END," \
+	"            AND a.attempt < c.attempts)::pg_catalog.int4" \
+	"           + (c.state = 'unknown')::pg_catalog.int4 END," \
 	"        c.run_at," \
 	"        CASE WHEN c.state = 'unknown' AND c.instance_id IS NULL THEN (" \
 	"         SELECT pg_catalog.string_agg(n.nonce, ' ')" \

@@ -223,8 +223,8 @@ describe_object(const PartnerApiTransfer *transfer,
 	settlement->event_object = partner_api_object_name(traits->object);
 	if (verdict->instance_id != NULL)
 		settlement->event_instance = verdict->instance_id;
-	if (transfer->found)
-		settlement->event = "found";
+	if (transfer->found_as != NULL)
+		settlement->event = transfer->found_as;
 	else if (claim->purpose == PARTNER_API_LOOK && traits->creates)
 		settlement->event = "adopted";
 	/* a file is kept once, with the action */

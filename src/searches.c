@@ -8,6 +8,10 @@
  * and under the same claim: whatever is read changes nothing, and what was
  * enqueued long ago is searched for when its turn comes.
  *
+ * The same is done with what is sent again after an answer was lost, on a
+ * person's word or on that of two looks: should the effect show by now, there
+ * will not be a second one.
+ *
  * Copyright (c) 2026, the partner_api authors
  *
  *-------------------------------------------------------------------------
@@ -173,7 +177,7 @@ conclude(PartnerApiTransfer *transfer, PartnerApiVerdict *verdict)
 	verdict->kind = PARTNER_API_DONE;
 	verdict->instance_id = search->found->instance_id;
 	verdict->fields = search->found->fields;
-	transfer->found = !search->found_own;
+	transfer->found_as = search->found_own ? "adopted" : "found";
 	return PARTNER_API_FOUND_OUT;
 }
 

@@ -220,6 +220,7 @@ partner_api_transfer_action(const PartnerApiTransfer *transfer,
 		action->nonce = claim->nonce;
 	action->arguments = transfer->arguments;
 	action->tokens = claim->tokens;
+	action->again = claim->lost > 0;
 }
 
 /* What must never be shown of a transfer. */

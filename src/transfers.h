@@ -33,7 +33,7 @@ typedef struct PartnerApiTransfer
 	bool		elsewhere;		/* to a host of the instance's own */
 	struct PartnerApiSearch *search;	/* for what it would make; NULL: none,
 										 * or over */
-	bool		found;			/* it was there already */
+	const char *found_as;		/* event: it was there already; or NULL */
 	/* looks only: */
 	struct PartnerApiLook *look;	/* the list as it is read */
 	struct PartnerApiSighting *sighting;	/* what it shows of this action */

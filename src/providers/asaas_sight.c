@@ -5,7 +5,8 @@
  *
  * What is new is searched by its nonce, and found by it without a judgement
  * here; it may have been deleted since.  Anything else is read by its id.  And
- * a customer is searched by the document before one is made.
+ * a customer is searched by the document before one is made, whatever else is
+ * new by its nonce before it is made again.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -123,37 +124,38 @@ partner_api_asaas_sight(const PartnerApiAction *action, int64 sent_ms,
 	return see_state(action, thing);
 }
 
-/* ---- before a customer is made ---- */
+/* ---- before something is made ---- */
 
-/* The document of a new customer as it is sent; NULL of anything else. */
+/* The document of a new customer as it is sent. */
 static const char *
 new_document(const PartnerApiAction *action)
 {
 	const json_t *document = json_object_get(action->arguments, "document");
 
-	if (action->kind != PARTNER_API_CREATE_CUSTOMER)
-		return NULL;
 	return partner_api_asaas_document(json_string_value(document));
 }
 
 /*
- * See provider.h.
+ * See provider.h.  There are few webhooks: their list is read whole.
  */
 const char *
 partner_api_asaas_find_query(const PartnerApiAction *action)
 {
 	const char *document = new_document(action);
 
-	return document == NULL ? NULL :
-		psprintf("document=%s", partner_api_url_encode(document));
+	if (action->kind == PARTNER_API_CREATE_CUSTOMER)
+		return document == NULL ? NULL :
+			psprintf("document=%s", partner_api_url_encode(document));
+	if (!action->again || action->nonce == NULL ||
+		!partner_api_kind_traits(action->kind)->creates)
+		return NULL;
+	return action->kind == PARTNER_API_CREATE_WEBHOOK ? "" :
+		partner_api_asaas_look_query(action);
 }
 
-/*
- * See provider.h.  What the search matches exactly is not documented.
- */
-bool
-partner_api_asaas_is_there(const PartnerApiAction *action,
-						   const PartnerApiListRow *row)
+/* Is a customer that of the document?  The search may match more. */
+static bool
+has_document(const PartnerApiAction *action, const PartnerApiListRow *row)
 {
 	char	   *fault;
 	json_t	   *customer = row->fields == NULL ? NULL :
@@ -164,4 +166,18 @@ partner_api_asaas_is_there(const PartnerApiAction *action,
 	return document != NULL && !partner_api_json_true(customer, "deleted") &&
 		strcmp(partner_api_asaas_document(document),
 			   new_document(action)) == 0;
+}
+
+/*
+ * See provider.h.  What carries the nonce was made by this action, even if it
+ * was deleted since.
+ */
+bool
+partner_api_asaas_is_there(const PartnerApiAction *action,
+						   const PartnerApiListRow *row)
+{
+	if (action->kind == PARTNER_API_CREATE_CUSTOMER)
+		return has_document(action, row);
+	return row->name != NULL &&
+		strstr(row->name, psprintf("[%s]", action->nonce)) != NULL;
 }

@@ -80,6 +80,7 @@ typedef struct PartnerApiAction
 	json_t	   *arguments;		/* object; see each provider's check() */
 	json_t	   *tokens;			/* bulk delete: object, id -> token */
 	json_t	   *secret;			/* card data, never stored; or NULL */
+	bool		again;			/* an answer to it was lost before */
 	int64		now_ms;			/* for check(): unix ms; 0 if not known */
 } PartnerApiAction;
 
