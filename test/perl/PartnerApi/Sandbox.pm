@@ -22,7 +22,7 @@ use Test::More;
 
 our $TOKEN = 'sandbox-partner-token';
 our $CLIENT_TOKEN = 'sandbox-client-token';
-our $WEBHOOK_TOKEN = 'sandbox-webhook-token';
+our $WEBHOOK_TOKEN = $CLIENT_TOKEN;    # as create_server() has it
 
 # Of charges, all that Asaas tells of
 our @PAYMENT_EVENTS = map { "PAYMENT_$_" } qw(
