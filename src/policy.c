@@ -64,14 +64,16 @@ retry_time(const PartnerApiClaim *claim, int64 retry_after_ms,
 }
 
 /*
- * A wrong or expired token is a definite no, but one that somebody can mend
- * in time: an action with a deadline keeps trying until then.
+ * A wrong or expired token, or one without a permission, is a definite no, but
+ * one that somebody can mend in time: an action with a deadline keeps trying
+ * until then.
  */
 static bool
 worth_retrying(const PartnerApiClaim *claim, const PartnerApiVerdict *verdict)
 {
 	return verdict->kind == PARTNER_API_RETRY ||
-		(verdict->reason == PARTNER_API_REASON_CREDENTIAL &&
+		((verdict->reason == PARTNER_API_REASON_CREDENTIAL ||
+		  verdict->reason == PARTNER_API_REASON_PERMISSION) &&
 		 claim->deadline != 0);
 }
 
@@ -393,6 +395,8 @@ partner_api_reason_sqlstate(PartnerApiReason reason)
 			return ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
 		case PARTNER_API_REASON_CREDENTIAL:
 			return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+		case PARTNER_API_REASON_PERMISSION:
+			return ERRCODE_INSUFFICIENT_PRIVILEGE;
 		case PARTNER_API_REASON_NOT_FOUND:
 			return ERRCODE_UNDEFINED_OBJECT;
 		case PARTNER_API_REASON_BUSY:
@@ -420,6 +424,8 @@ partner_api_reason_hint(PartnerApiReason reason)
 			return "The worker looks at the provider to find out; follow the action with partner_api.action_timeline().";
 		case PARTNER_API_REASON_CREDENTIAL:
 			return "Check the tokens of the user mapping (token, client_token) and the provider's allow-list of addresses.";
+		case PARTNER_API_REASON_PERMISSION:
+			return "Give the token this permission at the provider, or the user mapping another token; check the provider's allow-list of addresses.";
 		case PARTNER_API_REASON_NOT_FOUND:
 			return "Run partner_api.sync_instances(), sync_plans() or sync_subscriptions() to see what exists at the provider.";
 		case PARTNER_API_REASON_BUSY:

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * reads.c
- *	  The SQL functions that read at a provider: connection test, live list,
- *	  status, QR image, phone code.
+ *	  The SQL functions that read at a provider: live list, status, QR image,
+ *	  phone code.
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -20,19 +20,15 @@
 #include "funcapi.h"
 #include "live.h"
 #include "miscadmin.h"
-#include "policy.h"
 #include "redact.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(partner_api_test_connection);
 PG_FUNCTION_INFO_V1(partner_api_remote_instances);
 PG_FUNCTION_INFO_V1(partner_api_remote_secrets);
 PG_FUNCTION_INFO_V1(partner_api_instance_status);
@@ -56,127 +52,6 @@ make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 	}
 	MemoryContextSwitchTo(before);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
-/* ---- connection test ---- */
-
-/* The call of a request: a key may be good for some and not for others. */
-static char *
-call_name(const PartnerApiRequest *request)
-{
-	char	   *name = psprintf("%s ", request->method);
-	ListCell   *lc;
-
-	foreach(lc, request->path)
-		name = psprintf("%s/%s", name, (char *) lfirst(lc));
-	return name;
-}
-
-/* An answer that is no success, in words; a provider's own name the call. */
-static char *
-failure_words(const PartnerApiServer *server,
-			  const PartnerApiRequest *request,
-			  const PartnerApiResponse *response)
-{
-	const PartnerApiProvider *provider = server->provider;
-	const List *secrets = partner_api_server_secrets(server, NULL);
-
-	if (!response->complete)
-		return pstrdup(response->transport_error);
-	if (provider->words == NULL)
-		return partner_api_redact(response->body, secrets);
-	return psprintf("%s: %s", call_name(request),
-					partner_api_redact(provider->words(response), secrets));
-}
-
-/* What is to be said about an answer to the test. */
-static char *
-test_detail(const PartnerApiServer *server, const PartnerApiRequest *request,
-			const PartnerApiResponse *response, bool ok)
-{
-	PartnerApiReason reason = partner_api_provider_reason(server->provider,
-														  response);
-	const char *hint = reason == PARTNER_API_REASON_LOST ? NULL :
-	partner_api_reason_hint(reason);
-	char	   *words;
-
-	if (ok)
-		return psprintf("server \"%s\" accepts the token", server->name);
-	words = failure_words(server, request, response);
-	return hint != NULL ? psprintf("%s (%s)", words, hint) : words;
-}
-
-/* What a connection test sends: a read that needs the token and no more. */
-static void
-build_test(const PartnerApiServer *server, const PartnerApiFilter *filter,
-		   PartnerApiRequest *request)
-{
-	const PartnerApiProvider *provider = server->provider;
-	PartnerApiTarget target = {0};
-
-	if (provider->test_read != NULL)
-		provider->build_read(*provider->test_read, &target, NULL,
-							 &server->credential, request);
-	else
-		provider->build_list(filter, 1, &server->credential, request);
-}
-
-/* Does the answer hold what was asked for? */
-static bool
-passes_test(const PartnerApiServer *server, const PartnerApiFilter *filter,
-			const PartnerApiResponse *response)
-{
-	const PartnerApiProvider *provider = server->provider;
-	PartnerApiReadResult result = {0};
-	PartnerApiPage page = {0};
-	char	   *message = NULL;
-
-	if (partner_api_provider_reason(provider, response) !=
-		PARTNER_API_REASON_NONE)
-		return false;
-	if (provider->test_read != NULL)
-		return provider->parse_read(*provider->test_read, response, &result,
-									&message);
-	return provider->parse_list(filter, response, 1, &page, &message);
-}
-
-/*
- * SQL: test_connection(server) -> ok, http_status, latency_ms, detail.  Reads
- * one row of the list, or what the provider has for it, which costs nothing
- * and needs the token.
- */
-Datum
-partner_api_test_connection(PG_FUNCTION_ARGS)
-{
-	PartnerApiServer *server =
-	partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
-	PartnerApiFilter filter = {.list = server->provider->main_list,
-		.page_size = 1
-	};
-	PartnerApiRequest request = {0};
-	const PartnerApiResponse *response;
-	PartnerApiReason reason;
-	int64		started = partner_api_monotonic_us();
-	int64		latency_us;
-	Datum		values[4];
-	bool		nulls[4] = {false};
-	bool		ok;
-
-	build_test(server, &filter, &request);
-	/* whoever asks wants to know now: it probes an open circuit */
-	response = partner_api_live_fetch(server, PARTNER_API_PROBE, &request);
-	reason = partner_api_provider_reason(server->provider, response);
-	partner_api_limits_answered(&server->limits, reason);
-	ok = passes_test(server, &filter, response);
-
-	values[0] = BoolGetDatum(ok);
-	values[1] = Int32GetDatum(response->status);
-	nulls[1] = response->status == 0;
-	latency_us = partner_api_monotonic_us() - started;
-	values[2] = Float8GetDatum((double) latency_us / 1000.0);
-	values[3] = CStringGetTextDatum(test_detail(server, &request, response,
-												ok));
-	return make_row(fcinfo, values, nulls);
 }
 
 /* ---- live list ---- */

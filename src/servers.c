@@ -280,32 +280,15 @@ load_token(List *options, const char *name, const char *file_name)
 	return token;
 }
 
-/* Refuse a token that cannot be meant for the server. */
-static void
-check_credential(const PartnerApiServer *server)
-{
-	const PartnerApiProvider *provider = server->provider;
-	const char *fault = provider->credential_fault == NULL ? NULL :
-	provider->credential_fault(&server->credential,
-							   server->endpoint.base_url);
-
-	if (fault != NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				errmsg("the token is not one of server \"%s\"",
-					   server->name),
-				errdetail_internal("%s", fault),
-				errhint("Check the option \"base_url\" of the server, and the token of its user mapping."));
-}
-
 /*
  * Load the credential with which "role" uses the server.  Raises ERROR if
- * there is no mapping, its token cannot be read, or shows that it is of
- * another server.
+ * there is no mapping, or its token cannot be read.  Returns a sentence if the
+ * token shows that it is of another server, else NULL.
  */
-void
-partner_api_server_load_credential(PartnerApiServer *server, Oid role)
+const char *
+partner_api_server_read_credential(PartnerApiServer *server, Oid role)
 {
+	const PartnerApiProvider *provider = server->provider;
 	List	   *options = mapping_options(server, role);
 
 	server->credential.token = load_token(options, "token", "token_file");
@@ -320,12 +303,29 @@ partner_api_server_load_credential(PartnerApiServer *server, Oid role)
 				errmsg("user mapping for server \"%s\" has no token",
 					   server->name),
 				errhint("Set its option \"token_file\"."));
-	check_credential(server);
 	server->limits.key.server = server->oid;
 	server->limits.key.token =
 		partner_api_limits_hash(server->credential.token);
 	server->limits.role = role;
 	server->limits.token = server->credential.token;
+	return provider->credential_fault == NULL ? NULL :
+		provider->credential_fault(&server->credential,
+								   server->endpoint.base_url);
+}
+
+/* The same; raises ERROR for a token of another server, too. */
+void
+partner_api_server_load_credential(PartnerApiServer *server, Oid role)
+{
+	const char *fault = partner_api_server_read_credential(server, role);
+
+	if (fault != NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				errmsg("the token is not one of server \"%s\"",
+					   server->name),
+				errdetail_internal("%s", fault),
+				errhint("Check the option \"base_url\" of the server, and the token of its user mapping."));
 }
 
 /*

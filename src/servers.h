@@ -73,6 +73,8 @@ typedef struct PartnerApiEventSource
 /* servers.c */
 extern void partner_api_server_check_usage(const char *name, Oid role);
 extern PartnerApiServer *partner_api_server_load(const char *name, Oid role);
+extern const char *partner_api_server_read_credential(PartnerApiServer *server,
+													  Oid role);
 extern void partner_api_server_load_credential(PartnerApiServer *server,
 											   Oid role);
 extern void partner_api_server_identify_token(PartnerApiServer *server);

@@ -320,7 +320,8 @@ is_refused(const PartnerApiSettlement *settlement)
 	const PartnerApiProvider *provider;
 	ForeignServer *server;
 
-	if (settlement->sqlstate != ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+	if (settlement->sqlstate != ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION &&
+		settlement->sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE)
 		return false;
 	server = GetForeignServerByName(claim->server, true);
 	if (server == NULL)

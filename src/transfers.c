@@ -430,7 +430,8 @@ provider_skew_us(const PartnerApiResponse *response, TimestampTz now)
 
 /*
  * What a verdict says of the partner's own credential: nothing, where the
- * request carried an instance's too.
+ * request carried an instance's too.  One that lacks a permission may be one
+ * that comes from the wrong address: what waits is not sent after it at once.
  */
 static void
 judge_credential(const PartnerApiTransfer *transfer,
@@ -438,13 +439,16 @@ judge_credential(const PartnerApiTransfer *transfer,
 {
 	const PartnerApiServer *server = transfer->account->server;
 	PartnerApiKind kind = transfer->claim->kind;
+	PartnerApiReason reason = verdict->reason;
 
 	if (!partner_api_kind_traits(kind)->creates &&
 		server->provider->needs_token(kind))
 		return;
-	partner_api_limits_answered(&server->limits,
-								verdict->kind == PARTNER_API_DONE ?
-								PARTNER_API_REASON_NONE : verdict->reason);
+	if (verdict->kind == PARTNER_API_DONE)
+		reason = PARTNER_API_REASON_NONE;
+	else if (reason == PARTNER_API_REASON_PERMISSION)
+		reason = PARTNER_API_REASON_CREDENTIAL;
+	partner_api_limits_answered(&server->limits, reason);
 }
 
 /* What becomes of the action after an attempt that proved this. */

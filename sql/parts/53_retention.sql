@@ -1,7 +1,8 @@
 /*
  * What is old and closed goes when prune_history() is called, from pg_cron for
  * example.  Kept in any case: what belongs to an open action, closed actions
- * that a key still answers for, and instance_events, which prove the bill.
+ * that a key still answers for, the last test of each server, and
+ * instance_events, which prove the bill.
  *
  * Each function deletes one batch of rows older than "before" and returns how
  * many; a row that a session holds is left for the next time.  A batch is
@@ -102,6 +103,32 @@ COMMENT ON FUNCTION prune_attempts(timestamptz, integer) IS
 'for prune_history(): delete a batch of attempts of closed actions';
 REVOKE ALL ON FUNCTION prune_attempts(timestamptz, integer) FROM PUBLIC;
 
+CREATE FUNCTION prune_tests(before timestamptz, batch integer) RETURNS bigint
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+	deleted bigint;
+BEGIN
+	DELETE FROM partner_api.connection_tests t
+	WHERE t.test_id = ANY (ARRAY(
+		SELECT o.test_id FROM partner_api.connection_tests o
+		WHERE o.tested_at < before
+		  AND EXISTS (SELECT FROM partner_api.connection_tests n
+					  WHERE n.server = o.server AND n.test_id > o.test_id)
+		ORDER BY o.test_id LIMIT batch FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN deleted;
+END
+$$;
+COMMENT ON FUNCTION prune_tests(timestamptz, integer) IS
+'for prune_history(): delete a batch of tests of connections, but the last of each server';
+REVOKE ALL ON FUNCTION prune_tests(timestamptz, integer) FROM PUBLIC;
+
 /*
  * A batch is a transaction, so that neither locks nor an old snapshot last.
  * That is why there can be no SET clause here, and the functions above have
@@ -117,6 +144,7 @@ DECLARE
 	keys bigint := 0;
 	actions bigint := 0;
 	attempts bigint := 0;
+	tests bigint := 0;
 	deleted bigint;
 BEGIN
 	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
@@ -154,11 +182,18 @@ BEGIN
 		attempts := attempts OPERATOR(pg_catalog.+) deleted;
 		EXIT WHEN deleted OPERATOR(pg_catalog.<) batch;
 	END LOOP;
-	RAISE NOTICE 'pruned: % keys, % actions, % attempts',
-		keys, actions, attempts;
+	LOOP
+		deleted := partner_api.prune_tests(
+			moment OPERATOR(pg_catalog.-) attempts_age, batch);
+		COMMIT;
+		tests := tests OPERATOR(pg_catalog.+) deleted;
+		EXIT WHEN deleted OPERATOR(pg_catalog.<) batch;
+	END LOOP;
+	RAISE NOTICE 'pruned: % keys, % actions, % attempts, % tests',
+		keys, actions, attempts, tests;
 END
 $$;
 COMMENT ON PROCEDURE prune_history(interval, interval, interval, integer) IS
-'delete closed actions, attempts and idempotency keys that are older than these ages, a batch a transaction; an age of null: none of them';
+'delete closed actions, attempts, tests of connections and idempotency keys that are older than these ages, a batch a transaction; an age of null: none of them';
 REVOKE ALL ON PROCEDURE prune_history(interval, interval, interval, integer)
 	FROM PUBLIC;

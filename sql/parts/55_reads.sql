@@ -1,4 +1,39 @@
 /* Reads at a provider, sent by the caller's own backend. */
+CREATE TABLE connection_tests (
+	test_id		bigint		GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	server		name		NOT NULL,
+	tested_at	timestamptz	NOT NULL,
+	tested_by	name		NOT NULL,
+	ok			boolean		NOT NULL,
+	http_status	integer,
+	latency_ms	double precision,
+	detail		text		NOT NULL
+);
+CREATE INDEX connection_tests_server ON connection_tests (server, test_id);
+COMMENT ON TABLE connection_tests IS
+'what test_connection() found; server_health shows the last of each server';
+COMMENT ON COLUMN connection_tests.test_id IS
+'number of the test';
+COMMENT ON COLUMN connection_tests.server IS
+'foreign server';
+COMMENT ON COLUMN connection_tests.tested_at IS
+'when, by clock()';
+COMMENT ON COLUMN connection_tests.tested_by IS
+'role with whose token';
+COMMENT ON COLUMN connection_tests.ok IS
+'was it reached, and accepted the token?';
+COMMENT ON COLUMN connection_tests.http_status IS
+'status of the answer; null: there was none';
+COMMENT ON COLUMN connection_tests.latency_ms IS
+'from the call to the answer; null: nothing was sent';
+COMMENT ON COLUMN connection_tests.detail IS
+'what was wrong, without secrets';
+COMMENT ON SEQUENCE connection_tests_test_id_seq IS
+'numbers of tests of connections';
+
+SELECT pg_catalog.pg_extension_config_dump('connection_tests', '');
+SELECT pg_catalog.pg_extension_config_dump('connection_tests_test_id_seq', '');
+
 CREATE FUNCTION test_connection(server name,
 	OUT ok boolean, OUT http_status integer, OUT latency_ms double precision,
 	OUT detail text)
@@ -6,7 +41,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'partner_api_test_connection'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION test_connection(name) IS
-'can the server be reached, and does it accept the token?  Free of charge';
+'can the server be reached, and does it accept the token?  Free of charge; connection_tests keeps the result';
 REVOKE ALL ON FUNCTION test_connection(name) FROM PUBLIC;
 
 CREATE FUNCTION remote_instances(server name, query text DEFAULT NULL,

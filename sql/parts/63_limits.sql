@@ -94,12 +94,18 @@ SELECT f.srvname AS server, l.token_fingerprint, p.server IS NOT NULL AS paused,
 	   l.max_concurrency, l.rate_limit, l.burst, l.tokens_left,
 	   l.request_quota, l.requests_used, l.poll_quota, l.requests_polled,
 	   l.window_ends_at,
+	   t.tested_at, t.ok AS test_ok, t.detail AS test_detail,
 	   a.waiting, a.held, a.sending, a.unknown, a.needs_attention,
 	   a.oldest_due_at
 FROM pg_catalog.pg_foreign_server f
 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw
 LEFT JOIN server_limits() l ON l.server_oid = f.oid
 LEFT JOIN server_pauses p ON p.server = f.srvname
+LEFT JOIN LATERAL (
+	SELECT c.tested_at, c.ok, c.detail
+	FROM connection_tests c
+	WHERE c.server = f.srvname
+	ORDER BY c.test_id DESC LIMIT 1) t ON true
 CROSS JOIN LATERAL (
 	SELECT count(*) FILTER (WHERE a.state = 'waiting') AS waiting,
 		   count(*) FILTER (WHERE a.state = 'held') AS held,
@@ -113,7 +119,7 @@ CROSS JOIN LATERAL (
 	WHERE a.server = f.srvname) a
 WHERE w.fdwname = 'partner_api';
 COMMENT ON VIEW server_health IS
-'how each server is, one row for each token that is used with it: pauses, limits, reachability, open actions';
+'how each server is, one row for each token that is used with it: pauses, limits, reachability, the last test, open actions';
 
 CREATE FUNCTION poll_budget(server name) RETURNS bigint
 AS 'MODULE_PATHNAME', 'partner_api_poll_budget'

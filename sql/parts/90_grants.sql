@@ -15,6 +15,7 @@ GRANT SELECT ON instances, instance_events, plans, subscriptions, clients,
 	action_attempts, mirror_backlog, worker_status, stalled_actions,
 	trials_at_risk, token_usage, token_quotas, cap_alerts, spend_caps,
 	unmatched_instances, server_surveys, server_pauses, request_windows,
+	connection_tests,
 	server_health,
 	billing_rules, billing_bands, billing_prices,
 	billing_rules_in_force, billing_terms, billing_gaps,
@@ -222,7 +223,8 @@ GRANT EXECUTE ON PROCEDURE
 GRANT EXECUTE ON FUNCTION
 	prune_keys(timestamptz, integer),
 	prune_actions(timestamptz, integer),
-	prune_attempts(timestamptz, integer)
+	prune_attempts(timestamptz, integer),
+	prune_tests(timestamptz, integer)
 	TO partner_api_admin;
 
 GRANT EXECUTE ON FUNCTION next_run(text, timestamptz) TO partner_api_reader;

@@ -194,6 +194,7 @@ const PartnerApiProvider partner_api_asaas = {
 	.most_requests = 50,
 	.request_quota = 25000,
 	.keeps_nonces = true,
+	.grants_calls = true,
 	.test_read = &test_read,
 	.time_zone = "America/Sao_Paulo",
 	.supports = supports,

@@ -132,6 +132,21 @@ partner_api_response_reason(const PartnerApiResponse *response)
 }
 
 /*
+ * The same at a provider: a token that lacks a permission is good for other
+ * calls.
+ */
+static PartnerApiReason
+outside_reason(const PartnerApiProvider *provider,
+			   const PartnerApiResponse *response)
+{
+	PartnerApiReason reason = partner_api_response_reason(response);
+
+	return reason == PARTNER_API_REASON_CREDENTIAL &&
+		response->status == 403 && provider->grants_calls ?
+		PARTNER_API_REASON_PERMISSION : reason;
+}
+
+/*
  * Why a response to a read or a list is no success.
  */
 PartnerApiReason
@@ -139,7 +154,7 @@ partner_api_provider_reason(const PartnerApiProvider *provider,
 							const PartnerApiResponse *response)
 {
 	if (provider->reason == NULL || !response->complete)
-		return partner_api_response_reason(response);
+		return outside_reason(provider, response);
 	return provider->reason(response);
 }
 
@@ -164,7 +179,7 @@ judge(const PartnerApiProvider *provider, const PartnerApiAction *action,
 	  const PartnerApiResponse *response, PartnerApiVerdict *verdict)
 {
 	memset(verdict, 0, sizeof(*verdict));
-	verdict->reason = partner_api_response_reason(response);
+	verdict->reason = outside_reason(provider, response);
 	verdict->retry_after_ms = response->retry_after_ms;
 
 	switch (verdict->reason)
@@ -191,6 +206,7 @@ judge(const PartnerApiProvider *provider, const PartnerApiAction *action,
 			}
 			verdict->kind = PARTNER_API_FAILED;
 			break;
+		case PARTNER_API_REASON_PERMISSION:
 		case PARTNER_API_REASON_PROTOCOL:
 			/* the same request would be turned away again */
 			verdict->kind = PARTNER_API_FAILED;

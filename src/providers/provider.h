@@ -154,6 +154,7 @@ typedef enum PartnerApiReason
 	PARTNER_API_REASON_UNREACHABLE, /* nothing was sent */
 	PARTNER_API_REASON_LOST,	/* sent, no readable answer */
 	PARTNER_API_REASON_CREDENTIAL,	/* 401, 403: token or allow-list */
+	PARTNER_API_REASON_PERMISSION,	/* 403 where it is about the call */
 	PARTNER_API_REASON_NOT_FOUND,	/* the provider does not know the id */
 	PARTNER_API_REASON_REFUSED, /* the provider said no, in its own words */
 	PARTNER_API_REASON_BUSY,	/* 429 and the like */
@@ -296,6 +297,8 @@ typedef struct PartnerApiProvider
 	bool		disconnects_first;
 	/* what carries a nonce shows it as it was sent, by its documentation? */
 	bool		keeps_nonces;
+	/* its tokens have permissions: one is good for some calls only? */
+	bool		grants_calls;
 	/* its instances are reached at hosts of their own? */
 	bool		own_hosts;
 	/* what a connection test reads; NULL: a row of the main list */

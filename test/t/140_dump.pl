@@ -95,6 +95,7 @@ $node->sql('INSERT INTO partner_api.mirror_backlog'
 # of another server, so that nothing is kept from being sent
 $node->sql('INSERT INTO partner_api.server_pauses'
 	  . " VALUES ('elsewhere', 'moved', partner_api.clock(), 'shop')");
+$node->sql("SELECT partner_api.test_connection('zapi')");
 $node->sql('INSERT INTO partner_api.request_windows'
 	  . " VALUES ('elsewhere', 'f', partner_api.clock(),"
 	  . " partner_api.clock() + interval '1 day', 2, 1)");

@@ -331,8 +331,8 @@ verdict_text(const PartnerApiVerdict *verdict)
 {
 	static const char *const kinds[] = {"done", "failed", "retry", "unknown"};
 	static const char *const reasons[] = {
-		"none", "unreachable", "lost", "credential", "not found", "refused",
-		"busy", "not ready", "protocol"
+		"none", "unreachable", "lost", "credential", "permission", "not found",
+		"refused", "busy", "not ready", "protocol"
 	};
 	char	   *lines;
 	ListCell   *cell;

@@ -146,7 +146,7 @@ static const JudgeRow refused_rows[] = {
 		"failed, credential: the request arrived without a key: D "
 	"(access_token_not_found)"},
 	{"missing permission", CHARGE, 403, "<html>",
-		"failed, credential: the key lacks the permission for this call, or "
+		"failed, permission: the key lacks the permission for this call, or "
 		"its list of addresses does not have ours: HTTP 403 with a page of "
 	"markup"},
 	{"limit", CHARGE, 429, ERRORS("too_many", "D"),
