@@ -54,5 +54,14 @@ CREATE FUNCTION check_use(server name, caller text, kind text) RETURNS void
 AS 'MODULE_PATHNAME', 'partner_api_check_use'
 LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION check_use(name, text, text) IS
-'raises an error unless the caller may use the server, and its provider has the operation';
+'raises an error unless the caller may use the server, and its provider has the operation, if one is given';
 REVOKE ALL ON FUNCTION check_use(name, text, text) FROM PUBLIC;
+
+/* In the words of arguments that providers refuse. */
+CREATE FUNCTION refuse(argument text, must text, detail text, hint text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_refuse_sql'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION refuse(text, text, text, text) IS
+'raises the error that an argument must be something else';
+REVOKE ALL ON FUNCTION refuse(text, text, text, text) FROM PUBLIC;

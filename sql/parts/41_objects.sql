@@ -150,6 +150,7 @@ CREATE TABLE subscriptions (
 	due_on			date,
 	starts_on		date,
 	ends_on			date,
+	counted_from	date,
 	invoiced_until	date,
 	expires_at		timestamptz,
 	created_at		timestamptz	NOT NULL,
@@ -204,11 +205,13 @@ COMMENT ON COLUMN subscriptions.payment_method IS
 COMMENT ON COLUMN subscriptions.due_on IS
 'when the next payment is due';
 COMMENT ON COLUMN subscriptions.starts_on IS
-'first day of the first period, of one of our own';
+'first day of one of our own; its first period begins after the plan''s grace_period';
 COMMENT ON COLUMN subscriptions.ends_on IS
 'last day of one of our own; null: it goes on';
+COMMENT ON COLUMN subscriptions.counted_from IS
+'first day of the period from which those of one of our own are counted: starts_on and the plan''s grace_period, or the day from which the plan has another frequency';
 COMMENT ON COLUMN subscriptions.invoiced_until IS
-'last day of the last period that has an invoice, of one of our own';
+'day up to which each period of one of our own has its invoice';
 COMMENT ON COLUMN subscriptions.expires_at IS
 'when it expires';
 COMMENT ON COLUMN subscriptions.created_at IS

@@ -227,6 +227,28 @@ COMMENT ON FUNCTION fail_waiting_invoices(name, text, text) IS
 'gives the invoices of a customer that have no charge their reason';
 REVOKE ALL ON FUNCTION fail_waiting_invoices(name, text, text) FROM PUBLIC;
 
+/* Why the provider would not take these arguments; null if it would. */
+CREATE FUNCTION why_refused(of_server name, of_kind text, of_object text,
+	arguments jsonb)
+RETURNS text
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	detail text;
+BEGIN
+	PERFORM partner_api.check_arguments(of_server, of_kind, of_object,
+										arguments);
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws(': ', SQLERRM, nullif(detail, ''));
+END
+$$;
+COMMENT ON FUNCTION why_refused(name, text, text, jsonb) IS
+'why the provider of a server must not be sent these arguments; null if it may';
+REVOKE ALL ON FUNCTION why_refused(name, text, text, jsonb) FROM PUBLIC;
+
 /* Take the next step for a customer; returns why there is none, or null. */
 CREATE FUNCTION take_customer_step(customer customers, step text,
 	arguments jsonb)
@@ -235,16 +257,9 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	detail text;
-	why text;
+	why text := partner_api.why_refused(customer.server, step,
+		customer.customer_id, arguments);
 BEGIN
-	BEGIN
-		PERFORM partner_api.check_arguments(customer.server, step,
-			customer.customer_id, arguments);
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-		why := concat_ws(': ', SQLERRM, nullif(detail, ''));
-	END;
 	UPDATE partner_api.customers c
 	SET reason = why,
 		step_action_id = CASE WHEN why IS NULL THEN
@@ -354,33 +369,3 @@ $$;
 COMMENT ON FUNCTION further_customer(name, text) IS
 'takes the next step from a customer''s waiting invoices to their charges; may be called any number of times';
 REVOKE ALL ON FUNCTION further_customer(name, text) FROM PUBLIC;
-
-CREATE FUNCTION charge_invoice(of_invoice bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	invoice partner_api.invoices;
-BEGIN
-	SELECT i.* INTO invoice FROM partner_api.invoices i
-	WHERE i.invoice_id = of_invoice AND i.action_id IS NULL
-	FOR UPDATE;
-	UPDATE partner_api.invoices i
-	SET status = 'waiting', reason = NULL,
-		action_id = partner_api.schedule_automatic(i.server, 'create_charge',
-			NULL, jsonb_build_object(
-				'customer_id', c.customer_id,
-				'billing_type', i.billing_type,
-				'value_cents', i.amount_cents,
-				'due_date', greatest(i.due_on,
-									 partner_api.server_day(i.server)),
-				'description', i.description), i.customer_ref)
-	FROM partner_api.customers c
-	WHERE i.invoice_id = invoice.invoice_id
-	  AND c.server = i.server AND c.customer_ref = i.customer_ref;
-	PERFORM partner_api.wake_worker();
-END
-$$;
-COMMENT ON FUNCTION charge_invoice(bigint) IS
-'has the provider charge an invoice whose customer it knows';
-REVOKE ALL ON FUNCTION charge_invoice(bigint) FROM PUBLIC;

@@ -280,6 +280,7 @@ BEGIN
 		AND was IS DISTINCT FROM 'deleted');
 	UPDATE partner_api.invoices i
 	SET charge_id = payment.charge_id,
+		due_on = coalesce(payment.due_on, i.due_on),
 		status = CASE WHEN stays THEN i.status
 					  WHEN becomes = 'deleted' THEN 'cancelled'
 					  ELSE becomes END,

@@ -205,6 +205,33 @@ GRANT EXECUTE ON FUNCTION
 	list_webhooks(name)
 	TO partner_api_admin;
 
+GRANT EXECUTE ON FUNCTION
+	register_customer(name, text, text, text, text, text, text, text, text,
+		text, text, text, text, date, boolean, boolean, boolean),
+	subscribe(name, text, text, name, text, date, date, bigint, name, text),
+	unsubscribe(name, text, date),
+	set_subscription_price(name, text, bigint),
+	generate_invoices(daterange, name),
+	retry_invoice(bigint),
+	cancel_invoice(bigint),
+	set_invoice_due(bigint, date)
+	TO partner_api_operator;
+GRANT EXECUTE ON FUNCTION
+	register_plan(name, text, text, bigint, text, integer, bigint, integer,
+		integer, timestamptz, integer, boolean, text, text, text, text,
+		integer, integer, numeric, numeric, text, text, integer),
+	set_plan_terms(name, text, text, text, text, integer, integer, numeric,
+		numeric, text, text, integer)
+	TO partner_api_admin;
+GRANT SELECT ON subscriptions_not_invoiced TO partner_api_reader;
+/* that view calls them with the reader's rights */
+GRANT EXECUTE ON FUNCTION
+	why_not_invoiced(plans, plan_terms, bigint),
+	plan_frequency(text),
+	most_cents(),
+	is_barred(name, text, integer)
+	TO partner_api_reader;
+
 GRANT INSERT, UPDATE, DELETE ON billing_rules, billing_bands, billing_prices
 	TO partner_api_admin;
 /* whoever takes requests from the Internet gets this and nothing else */

@@ -1,0 +1,483 @@
+/*
+ * Customers, plans and subscriptions of our own.  They are rows here, and
+ * nothing is sent for them by itself: the provider is told of a customer when
+ * the first invoice is to be charged.  So all of these may be called from
+ * triggers of business tables.
+ *
+ * Amounts and days that would make no sense are refused here; what a provider
+ * accepts of a customer is its own matter, and asked of its code.
+ */
+
+/* ---- customers ---- */
+
+/* A customer with what is given; the rest stays as it is. */
+CREATE FUNCTION customer_as_given(known customers, given jsonb)
+RETURNS customers
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	customer partner_api.customers;
+BEGIN
+	customer := jsonb_populate_record(
+		CASE WHEN known.customer_ref IS NULL
+			 THEN jsonb_populate_record(NULL::partner_api.customers,
+				jsonb_build_object('origin', 'local',
+					'created_at', partner_api.clock(),
+					'foreign_customer', false,
+					'send_email', true, 'send_sms', true))
+			 ELSE known END, given);
+	IF NOT customer.foreign_customer THEN
+		customer.document := coalesce(
+			partner_api.plain_document(customer.document), customer.document);
+	END IF;
+	RETURN customer;
+END
+$$;
+COMMENT ON FUNCTION customer_as_given(customers, jsonb) IS
+'a customer with what is given of it, by the names of the columns; one that is not known yet has the defaults';
+REVOKE ALL ON FUNCTION customer_as_given(customers, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION check_customer(customer customers) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.refuse('customer_ref', 'given',
+		'It is missing or empty.',
+		'Give the key of the business database''s own row.')
+	WHERE coalesce(btrim(customer.customer_ref), '') = '';
+	PERFORM partner_api.refuse('birth_date', 'a day in the past',
+		'It has not come yet.', 'Leave it out if it is not known.')
+	WHERE customer.birth_date > partner_api.server_day(customer.server);
+	PERFORM partner_api.check_arguments(customer.server, 'create_customer',
+		NULL, partner_api.customer_arguments(customer));
+END
+$$;
+COMMENT ON FUNCTION check_customer(customers) IS
+'raises an error for a customer that the provider would refuse';
+REVOKE ALL ON FUNCTION check_customer(customers) FROM PUBLIC;
+
+/* What changed may be what was wrong, so the provider is asked again. */
+CREATE FUNCTION write_customer(known customers, customer customers)
+RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF partner_api.customer_arguments(customer) IS DISTINCT FROM
+	   partner_api.customer_arguments(known) THEN
+		customer.reason := NULL;
+	END IF;
+	INSERT INTO partner_api.customers AS c SELECT customer.*
+	ON CONFLICT (server, customer_ref) DO UPDATE
+	SET (name, document, email, phone, mobile, street, number, complement,
+		 district, postal_code, group_name, birth_date, foreign_customer,
+		 send_email, send_sms, reason)
+	  = (excluded.name, excluded.document, excluded.email, excluded.phone,
+		 excluded.mobile, excluded.street, excluded.number,
+		 excluded.complement, excluded.district, excluded.postal_code,
+		 excluded.group_name, excluded.birth_date,
+		 excluded.foreign_customer, excluded.send_email,
+		 excluded.send_sms, excluded.reason);
+END
+$$;
+COMMENT ON FUNCTION write_customer(customers, customers) IS
+'writes a customer as it is wanted over what is known of it';
+REVOKE ALL ON FUNCTION write_customer(customers, customers) FROM PUBLIC;
+
+/*
+ * Tell the provider of a change, if it knows the customer.  While a step is on
+ * its way to it, or its invoices are, the chain does that.
+ */
+CREATE FUNCTION tell_of_customer(of_server name, of_customer text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	customer partner_api.customers;
+	changes jsonb;
+BEGIN
+	PERFORM partner_api.further_customer(of_server, of_customer);
+	SELECT c.* INTO STRICT customer FROM partner_api.customers c
+	WHERE c.server = of_server AND c.customer_ref = of_customer;
+	IF customer.customer_id IS NULL OR customer.deleted_at IS NOT NULL
+	   OR partner_api.step_is_open(customer.step_action_id) THEN
+		RETURN;
+	END IF;
+	changes := partner_api.customer_changes(customer);
+	PERFORM partner_api.take_customer_step(customer, 'change_customer',
+										   changes)
+	WHERE changes <> '{}';
+END
+$$;
+COMMENT ON FUNCTION tell_of_customer(name, text) IS
+'tells the provider what changed of a customer that it knows';
+REVOKE ALL ON FUNCTION tell_of_customer(name, text) FROM PUBLIC;
+
+CREATE FUNCTION register_customer(
+	server name,
+	customer_ref text,
+	name text DEFAULT NULL,
+	document text DEFAULT NULL,
+	email text DEFAULT NULL,
+	phone text DEFAULT NULL,
+	mobile text DEFAULT NULL,
+	street text DEFAULT NULL,
+	number text DEFAULT NULL,
+	complement text DEFAULT NULL,
+	district text DEFAULT NULL,
+	postal_code text DEFAULT NULL,
+	group_name text DEFAULT NULL,
+	birth_date date DEFAULT NULL,
+	foreign_customer boolean DEFAULT NULL,
+	send_email boolean DEFAULT NULL,
+	send_sms boolean DEFAULT NULL)
+RETURNS customers
+AS 'MODULE_PATHNAME', 'partner_api_on_behalf'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION register_customer(
+	name, text, text, text, text, text, text, text, text, text, text, text,
+	text, date, boolean, boolean, boolean) IS
+'register a customer under the key of the business database''s own row, or change it: what is null stays as it is';
+REVOKE ALL ON FUNCTION register_customer(
+	name, text, text, text, text, text, text, text, text, text, text, text,
+	text, date, boolean, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION register_customer_for(caller text, arguments jsonb)
+RETURNS customers
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	of_server name := arguments->>'server';
+	known partner_api.customers;
+	customer partner_api.customers;
+BEGIN
+	PERFORM partner_api.check_use(of_server, caller, 'create_customer');
+	SELECT c.* INTO known FROM partner_api.customers c
+	WHERE c.server = of_server
+	  AND c.customer_ref = arguments->>'customer_ref'
+	FOR UPDATE;
+	customer := partner_api.customer_as_given(known, arguments);
+	PERFORM partner_api.check_customer(customer);
+	PERFORM partner_api.write_customer(known, customer);
+	PERFORM partner_api.tell_of_customer(of_server, customer.customer_ref);
+	SELECT c.* INTO STRICT customer FROM partner_api.customers c
+	WHERE c.server = of_server AND c.customer_ref = customer.customer_ref;
+	RETURN customer;
+END
+$$;
+COMMENT ON FUNCTION register_customer_for(text, jsonb) IS
+'register_customer() for its caller';
+REVOKE ALL ON FUNCTION register_customer_for(text, jsonb) FROM PUBLIC;
+
+/* ---- plans and their terms ---- */
+
+/* The provider of plans spells it with one "n". */
+CREATE FUNCTION plan_frequency(frequency text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN frequency IN ('daily', 'weekly', 'monthly') THEN frequency
+			WHEN frequency IN ('annualy', 'annually', 'yearly') THEN 'annualy'
+	   END;
+COMMENT ON FUNCTION plan_frequency(text) IS
+'the unit of a plan''s recurrence as plans write it; null for what is none';
+REVOKE ALL ON FUNCTION plan_frequency(text) FROM PUBLIC;
+
+CREATE FUNCTION check_between(argument text, value bigint, lowest bigint,
+	highest bigint, hint text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.refuse(argument,
+		format('a whole number from %s to %s', lowest, highest),
+		coalesce(format('The value is %s.', value), 'It is missing.'), hint)
+	WHERE value IS NULL OR value NOT BETWEEN lowest AND highest;
+END
+$$;
+COMMENT ON FUNCTION check_between(text, bigint, bigint, bigint, text) IS
+'raises an error for a number that is out of bounds, or missing';
+REVOKE ALL ON FUNCTION check_between(text, bigint, bigint, bigint, text)
+	FROM PUBLIC;
+
+CREATE FUNCTION check_word(argument text, value text, words text[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.refuse(argument,
+		format('one of %s', array_to_string(words, ', ')),
+		coalesce(format('The value is "%s".', value), 'It is missing.'),
+		'Give one of these words.')
+	WHERE value IS NULL OR value <> ALL (words);
+END
+$$;
+COMMENT ON FUNCTION check_word(text, text, text[]) IS
+'raises an error for what is none of these words, or missing';
+REVOKE ALL ON FUNCTION check_word(text, text, text[]) FROM PUBLIC;
+
+/* No percentage is null; one of nothing is none. */
+CREATE FUNCTION checked_percent(argument text, value numeric)
+RETURNS numeric
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.refuse(argument,
+		'a percentage from 0 to 99.99, of up to two decimals',
+		format('The value is %s.', value), 'Give 2 for 2 %, and 0 for none.')
+	WHERE value NOT BETWEEN 0 AND 99.99 OR value <> round(value, 2);
+	RETURN nullif(value, 0);
+END
+$$;
+COMMENT ON FUNCTION checked_percent(text, numeric) IS
+'a percentage as terms keep it, null for 0; raises an error for one that cannot be';
+REVOKE ALL ON FUNCTION checked_percent(text, numeric) FROM PUBLIC;
+
+/* The most that one amount may be; so sums of them stay far from overflow. */
+CREATE FUNCTION most_cents() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 1000000000000;
+COMMENT ON FUNCTION most_cents() IS
+'the most that the amount of a plan or subscription may be, in cents';
+REVOKE ALL ON FUNCTION most_cents() FROM PUBLIC;
+
+CREATE FUNCTION check_plan(plan plans) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.refuse(a.name, 'given', 'It is missing or empty.',
+							   'Give it as text.')
+	FROM (VALUES ('plan_id', plan.plan_id), ('name', plan.name))
+		 AS a (name, value)
+	WHERE coalesce(btrim(a.value), '') = '';
+	PERFORM partner_api.check_between('amount_cents', plan.amount_cents, 0,
+		partner_api.most_cents(), 'Give R$ 99,00 as 9900.');
+	PERFORM partner_api.check_between('setup_amount_cents',
+		plan.setup_amount_cents, 0, partner_api.most_cents(),
+		'Give R$ 99,00 as 9900, and 0 for none.');
+	PERFORM partner_api.check_word('frequency', plan.frequency,
+		ARRAY['daily', 'weekly', 'monthly', 'annualy']);
+	PERFORM partner_api.check_between('interval_count', plan.interval_count,
+		1, 366, 'Weekly with an interval_count of 4 is every 4 weeks.');
+	PERFORM partner_api.check_between('grace_period', plan.grace_period, 0,
+		3660, 'Give days before the first period, and 0 for none.');
+	PERFORM partner_api.check_between('tolerance_period',
+		plan.tolerance_period, 0, 3660,
+		'Give days that an invoice may be overdue, and 0 for none.');
+	PERFORM partner_api.check_between('subscription_duration',
+		plan.subscription_duration, 1, 1200,
+		'Give months, or leave it out for subscriptions that do not end.')
+	WHERE plan.subscription_duration IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION check_plan(plans) IS
+'raises an error for a plan by which nothing could be charged';
+REVOKE ALL ON FUNCTION check_plan(plans) FROM PUBLIC;
+
+CREATE FUNCTION checked_terms(terms plan_terms) RETURNS plan_terms
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.check_word('billing', terms.billing,
+		ARRAY['prepaid', 'postpaid']);
+	PERFORM partner_api.check_word('price_per', terms.price_per,
+		ARRAY['plan', 'instance']);
+	PERFORM partner_api.check_word('billing_type', terms.billing_type,
+		ARRAY['UNDEFINED', 'BOLETO', 'CREDIT_CARD', 'PIX']);
+	PERFORM partner_api.check_word('dunning', terms.dunning,
+		ARRAY['none', 'notify', 'stop_signing', 'cancel_instance',
+			  'delete_instance']);
+	PERFORM partner_api.check_word('resume', terms.resume,
+		ARRAY['notify', 'sign']);
+	PERFORM partner_api.check_between('max_overdue', terms.max_overdue, -1,
+		1000, 'Give a number of invoices, or -1 for no limit.')
+	WHERE terms.max_overdue IS NOT NULL;
+	PERFORM partner_api.check_between('issue_days', terms.issue_days, 0, 366,
+		'Give days before a period that is prepaid, or after one that is not.');
+	PERFORM partner_api.check_between('due_days', terms.due_days, 0, 366,
+		'Give days from the beginning of a period that is prepaid, or from the end of one that is not.');
+	terms.fine_percent := partner_api.checked_percent('fine_percent',
+		terms.fine_percent);
+	terms.interest_percent := partner_api.checked_percent('interest_percent',
+		terms.interest_percent);
+	terms.max_overdue := nullif(terms.max_overdue, -1);
+	RETURN terms;
+END
+$$;
+COMMENT ON FUNCTION checked_terms(plan_terms) IS
+'terms as they are kept; raises an error for what makes no sense';
+REVOKE ALL ON FUNCTION checked_terms(plan_terms) FROM PUBLIC;
+
+/* The terms of a plan with what is given; new ones begin with the defaults. */
+CREATE FUNCTION write_terms(known plan_terms, given jsonb)
+RETURNS plan_terms
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	terms partner_api.plan_terms;
+BEGIN
+	/* a percentage is checked before the column would round it */
+	PERFORM partner_api.checked_percent(p.key, p.value::numeric)
+	FROM jsonb_each_text(given) p
+	WHERE p.key IN ('fine_percent', 'interest_percent');
+	terms := partner_api.checked_terms(jsonb_populate_record(
+		CASE WHEN known.plan_id IS NULL
+			 THEN jsonb_populate_record(NULL::partner_api.plan_terms,
+				'{"billing": "prepaid", "price_per": "plan",
+				  "billing_type": "UNDEFINED", "issue_days": 0,
+				  "due_days": 5, "dunning": "notify", "resume": "notify"}')
+			 ELSE known END, given));
+	INSERT INTO partner_api.plan_terms AS t SELECT terms.*
+	ON CONFLICT (server, plan_id) DO UPDATE
+	SET (billing, price_per, billing_type, issue_days, due_days,
+		 fine_percent, interest_percent, dunning, resume, max_overdue)
+	  = (excluded.billing, excluded.price_per, excluded.billing_type,
+		 excluded.issue_days, excluded.due_days, excluded.fine_percent,
+		 excluded.interest_percent, excluded.dunning, excluded.resume,
+		 excluded.max_overdue);
+	RETURN terms;
+END
+$$;
+COMMENT ON FUNCTION write_terms(plan_terms, jsonb) IS
+'writes the terms of a plan: what is given over what is known, or over the defaults';
+REVOKE ALL ON FUNCTION write_terms(plan_terms, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION register_plan(
+	server name,
+	plan_id text,
+	name text,
+	amount_cents bigint,
+	frequency text DEFAULT 'monthly',
+	interval_count integer DEFAULT 1,
+	setup_amount_cents bigint DEFAULT 0,
+	grace_period integer DEFAULT 0,
+	tolerance_period integer DEFAULT 0,
+	plan_expiration_date timestamptz DEFAULT NULL,
+	subscription_duration integer DEFAULT NULL,
+	expire_subscriptions boolean DEFAULT true,
+	description text DEFAULT NULL,
+	billing text DEFAULT NULL,
+	price_per text DEFAULT NULL,
+	billing_type text DEFAULT NULL,
+	issue_days integer DEFAULT NULL,
+	due_days integer DEFAULT NULL,
+	fine_percent numeric DEFAULT NULL,
+	interest_percent numeric DEFAULT NULL,
+	dunning text DEFAULT NULL,
+	resume text DEFAULT NULL,
+	max_overdue integer DEFAULT NULL)
+RETURNS plans
+AS 'MODULE_PATHNAME', 'partner_api_on_behalf'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION register_plan(
+	name, text, text, bigint, text, integer, bigint, integer, integer,
+	timestamptz, integer, boolean, text, text, text, text, integer, integer,
+	numeric, numeric, text, text, integer) IS
+'register a plan of our own with its terms, or replace it: what is left out has its default, of the terms it stays as it is';
+REVOKE ALL ON FUNCTION register_plan(
+	name, text, text, bigint, text, integer, bigint, integer, integer,
+	timestamptz, integer, boolean, text, text, text, text, integer, integer,
+	numeric, numeric, text, text, integer) FROM PUBLIC;
+
+CREATE FUNCTION register_plan_for(caller text, arguments jsonb)
+RETURNS plans
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	of_server name := arguments->>'server';
+	plan partner_api.plans;
+BEGIN
+	PERFORM partner_api.check_use(of_server, caller, 'create_charge');
+	plan := jsonb_populate_record(NULL::partner_api.plans, arguments);
+	plan.frequency := coalesce(partner_api.plan_frequency(plan.frequency),
+							   plan.frequency);
+	plan.has_expiration := plan.plan_expiration_date IS NOT NULL;
+	plan.currency := 'BRL';
+	plan.origin := 'local';
+	plan.created_at := partner_api.clock();
+	PERFORM partner_api.check_plan(plan);
+	INSERT INTO partner_api.plans AS p SELECT plan.*
+	ON CONFLICT (server, plan_id) DO UPDATE
+	SET (name, description, setup_amount_cents, amount_cents, grace_period,
+		 tolerance_period, frequency, interval_count, plan_expiration_date,
+		 has_expiration, expire_subscriptions, subscription_duration)
+	  = (excluded.name, excluded.description, excluded.setup_amount_cents,
+		 excluded.amount_cents, excluded.grace_period,
+		 excluded.tolerance_period, excluded.frequency,
+		 excluded.interval_count, excluded.plan_expiration_date,
+		 excluded.has_expiration, excluded.expire_subscriptions,
+		 excluded.subscription_duration)
+	RETURNING p.* INTO STRICT plan;
+	PERFORM partner_api.write_terms(t, arguments)
+	FROM (VALUES (1)) o (n)
+	LEFT JOIN partner_api.plan_terms t
+		ON t.server = of_server AND t.plan_id = plan.plan_id;
+	RETURN plan;
+END
+$$;
+COMMENT ON FUNCTION register_plan_for(text, jsonb) IS
+'register_plan() for its caller';
+REVOKE ALL ON FUNCTION register_plan_for(text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION set_plan_terms(
+	server name,
+	plan_id text,
+	billing text DEFAULT NULL,
+	price_per text DEFAULT NULL,
+	billing_type text DEFAULT NULL,
+	issue_days integer DEFAULT NULL,
+	due_days integer DEFAULT NULL,
+	fine_percent numeric DEFAULT NULL,
+	interest_percent numeric DEFAULT NULL,
+	dunning text DEFAULT NULL,
+	resume text DEFAULT NULL,
+	max_overdue integer DEFAULT NULL)
+RETURNS plan_terms
+AS 'MODULE_PATHNAME', 'partner_api_on_behalf'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION set_plan_terms(
+	name, text, text, text, text, integer, integer, numeric, numeric, text,
+	text, integer) IS
+'say how those are charged who subscribe to a plan here: what is null stays as it is, or has its default; a percentage of 0 is none, a max_overdue of -1 no limit';
+REVOKE ALL ON FUNCTION set_plan_terms(
+	name, text, text, text, text, integer, integer, numeric, numeric, text,
+	text, integer) FROM PUBLIC;
+
+CREATE FUNCTION set_plan_terms_for(caller text, arguments jsonb)
+RETURNS plan_terms
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	of_server name := arguments->>'server';
+	terms partner_api.plan_terms;
+BEGIN
+	PERFORM partner_api.check_use(of_server, caller, NULL);
+	IF NOT EXISTS (
+			SELECT FROM partner_api.plans p
+			WHERE p.server = of_server
+			  AND p.plan_id = arguments->>'plan_id') THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'undefined_object',
+			MESSAGE = format('plan "%s" of server "%s" is not known here',
+							 arguments->>'plan_id', of_server),
+			HINT = 'Register it with partner_api.register_plan(), or run partner_api.sync_plans() if it is the provider''s.';
+	END IF;
+	SELECT t.* INTO terms FROM partner_api.plan_terms t
+	WHERE t.server = of_server AND t.plan_id = arguments->>'plan_id'
+	FOR UPDATE;
+	RETURN partner_api.write_terms(terms, arguments);
+END
+$$;
+COMMENT ON FUNCTION set_plan_terms_for(text, jsonb) IS
+'set_plan_terms() for its caller';
+REVOKE ALL ON FUNCTION set_plan_terms_for(text, jsonb) FROM PUBLIC;

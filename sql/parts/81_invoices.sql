@@ -1,0 +1,296 @@
+/*
+ * Invoices from subscriptions: one for each period, by constraint.  What makes
+ * them may run any number of times, at any time, and in several sessions at
+ * once: a subscription that another session is invoicing is left to it.  An
+ * invoice and its charge are an action apart, so one that cannot be charged
+ * stops no other, and has its reason.
+ */
+
+/* ---- making them ---- */
+
+/*
+ * The periods of a subscription that are to be invoiced now, with the day
+ * before which an instance must be there to be charged.
+ */
+CREATE FUNCTION periods_to_invoice(s subscription_to_invoice)
+RETURNS TABLE (period integer, period_start date, period_end date,
+	until date, due_on date)
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT n.n, d.starts_on, d.ends_on,
+		   CASE s.billing WHEN 'prepaid' THEN d.starts_on - s.issue_days + 1
+						  ELSE d.ends_on + 1 END,
+		   greatest(s.today,
+			   CASE s.billing WHEN 'prepaid' THEN d.starts_on
+							  ELSE d.ends_on + 1 END + s.due_days)
+	FROM generate_series(s.first_period, s.last_period) AS n (n)
+	CROSS JOIN LATERAL (
+		SELECT partner_api.period_start(s.counted_from, s.frequency,
+				   s.interval_count, n.n) AS starts_on,
+			   partner_api.period_start(s.counted_from, s.frequency,
+				   s.interval_count, n.n + 1) - 1 AS ends_on) d;
+END;
+COMMENT ON FUNCTION periods_to_invoice(subscription_to_invoice) IS
+'the periods of a subscription that are to be invoiced now';
+REVOKE ALL ON FUNCTION periods_to_invoice(subscription_to_invoice)
+	FROM PUBLIC;
+
+/*
+ * One that another invoice covers, as of a subscription whose plan had another
+ * frequency when that was made ahead, is left out.
+ */
+CREATE FUNCTION is_covered(of_server name, of_subscription text,
+	starts_on date, ends_on date)
+RETURNS boolean
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (
+		SELECT FROM partner_api.invoices i
+		WHERE i.server = of_server AND i.subscription_id = of_subscription
+		  AND i.period_start <= ends_on AND i.period_end >= starts_on
+		  AND i.period_start <> starts_on)
+$$;
+COMMENT ON FUNCTION is_covered(name, text, date, date) IS
+'has a subscription an invoice for some of these days, but not for the period that begins with them?';
+REVOKE ALL ON FUNCTION is_covered(name, text, date, date) FROM PUBLIC;
+
+/*
+ * Makes the invoices that are to be made; returns their numbers.  One for which
+ * there is nothing to pay is paid.
+ */
+CREATE FUNCTION make_invoices(caller text, of_server name, issued daterange)
+RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	made_ids bigint[];
+BEGIN
+	WITH claimed AS MATERIALIZED (
+		SELECT s FROM partner_api.claim_subscriptions(caller, of_server,
+													  issued) s),
+	periods AS MATERIALIZED (
+		SELECT c.s, (c.s).server, (c.s).subscription_id, p.*
+		FROM claimed c
+		CROSS JOIN LATERAL partner_api.periods_to_invoice(c.s) p
+		WHERE NOT partner_api.is_covered((c.s).server, (c.s).subscription_id,
+										 p.period_start, p.period_end)),
+	lines AS MATERIALIZED (
+		SELECT p.server, p.subscription_id, p.period_start, l.*
+		FROM periods p
+		CROSS JOIN LATERAL partner_api.lines_of_period(p.s, p.period,
+			p.period_start, p.until) l),
+	sums AS (
+		SELECT l.server, l.subscription_id, l.period_start,
+			   sum(l.amount_cents)::bigint AS amount_cents
+		FROM lines l
+		GROUP BY l.server, l.subscription_id, l.period_start),
+	made AS (
+		INSERT INTO partner_api.invoices (server, subscription_id,
+			customer_ref, plan_server, plan_id, period_start, period_end,
+			issued_on, due_on, amount_cents, billing_type, description,
+			status, paid_on, paid_cents, issued_at)
+		SELECT p.server, p.subscription_id, (p.s).customer_ref,
+			   (p.s).plan_server, (p.s).plan_id, p.period_start,
+			   p.period_end, (p.s).today, p.due_on,
+			   coalesce(m.amount_cents, 0), (p.s).billing_type,
+			   left(format('%s, %s - %s', (p.s).plan_name,
+						   to_char(p.period_start, 'DD/MM/YYYY'),
+						   to_char(p.period_end, 'DD/MM/YYYY')), 500),
+			   CASE WHEN m.amount_cents > 0 THEN 'waiting' ELSE 'paid' END,
+			   CASE WHEN m.amount_cents > 0 THEN NULL ELSE (p.s).today END,
+			   CASE WHEN m.amount_cents > 0 THEN NULL ELSE 0 END,
+			   partner_api.clock()
+		FROM periods p
+		LEFT JOIN sums m USING (server, subscription_id, period_start)
+		ORDER BY p.server, (p.s).customer_ref, p.subscription_id, p.period
+		ON CONFLICT (server, subscription_id, period_start) DO NOTHING
+		RETURNING *),
+	made_lines AS (
+		INSERT INTO partner_api.invoice_lines
+		SELECT m.invoice_id, l.line, l.kind, l.description,
+			   l.instance_server, l.instance_id, l.amount_cents
+		FROM made m
+		JOIN lines l USING (server, subscription_id, period_start)),
+	moved AS (
+		UPDATE partner_api.subscriptions s
+		SET counted_from = (c.s).counted_from,
+			invoiced_until = partner_api.period_start((c.s).counted_from,
+				(c.s).frequency, (c.s).interval_count,
+				(c.s).last_period + 1) - 1
+		FROM claimed c
+		WHERE s.server = (c.s).server
+		  AND s.subscription_id = (c.s).subscription_id
+		  AND (c.s).first_period = (c.s).next_period)
+	SELECT coalesce(array_agg(m.invoice_id ORDER BY m.invoice_id), '{}')
+	INTO made_ids FROM made m;
+	RETURN made_ids;
+END
+$$;
+COMMENT ON FUNCTION make_invoices(text, name, daterange) IS
+'makes the invoices that are to be made, without their charges; returns their numbers';
+REVOKE ALL ON FUNCTION make_invoices(text, name, daterange) FROM PUBLIC;
+
+/* ---- charging them ---- */
+
+/* What the provider is told of an invoice: its charge. */
+CREATE FUNCTION charge_arguments(invoice invoices) RETURNS jsonb
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	customer text;
+	terms partner_api.plan_terms;
+BEGIN
+	SELECT c.customer_id INTO customer FROM partner_api.customers c
+	WHERE c.server = invoice.server
+	  AND c.customer_ref = invoice.customer_ref;
+	SELECT t.* INTO terms FROM partner_api.plan_terms t
+	WHERE t.server = invoice.plan_server AND t.plan_id = invoice.plan_id;
+	RETURN jsonb_strip_nulls(jsonb_build_object(
+		'customer_id', customer,
+		'billing_type', invoice.billing_type,
+		'value_cents', invoice.amount_cents,
+		'due_date', invoice.due_on,
+		'description', invoice.description,
+		'fine', CASE WHEN terms.fine_percent IS NOT NULL THEN
+			jsonb_build_object('percent', terms.fine_percent::text) END,
+		'interest', CASE WHEN terms.interest_percent IS NOT NULL THEN
+			jsonb_build_object('percent', terms.interest_percent::text) END));
+END
+$$;
+COMMENT ON FUNCTION charge_arguments(invoices) IS
+'an invoice as the arguments of create_charge()';
+REVOKE ALL ON FUNCTION charge_arguments(invoices) FROM PUBLIC;
+
+/*
+ * One that has an action is charged by that, or was not, and then a person or
+ * retry_invoice() decides: nothing is charged a second time from here.
+ */
+CREATE FUNCTION charge_invoice(of_invoice bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	invoice partner_api.invoices;
+	arguments jsonb;
+	why text;
+BEGIN
+	SELECT i.* INTO invoice FROM partner_api.invoices i
+	WHERE i.invoice_id = of_invoice AND i.action_id IS NULL
+	  AND i.charge_id IS NULL AND i.status IN ('waiting', 'failed')
+	FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	invoice.due_on := greatest(invoice.due_on,
+							   partner_api.server_day(invoice.server));
+	arguments := partner_api.charge_arguments(invoice);
+	why := partner_api.why_refused(invoice.server, 'create_charge', NULL,
+								   arguments);
+	UPDATE partner_api.invoices i
+	SET due_on = invoice.due_on, reason = why,
+		status = CASE WHEN why IS NULL THEN 'waiting' ELSE 'failed' END,
+		action_id = CASE WHEN why IS NULL THEN
+			partner_api.schedule_automatic(invoice.server, 'create_charge',
+				NULL, arguments, invoice.customer_ref) END
+	WHERE i.invoice_id = of_invoice;
+	PERFORM partner_api.wake_worker();
+END
+$$;
+COMMENT ON FUNCTION charge_invoice(bigint) IS
+'has the provider charge an invoice whose customer it knows';
+REVOKE ALL ON FUNCTION charge_invoice(bigint) FROM PUBLIC;
+
+/* ---- generate_invoices ---- */
+
+CREATE FUNCTION generate_invoices(period daterange DEFAULT NULL,
+	of_server name DEFAULT NULL)
+RETURNS SETOF invoices
+AS 'MODULE_PATHNAME', 'partner_api_on_behalf'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION generate_invoices(daterange, name) IS
+'makes the invoices whose day of issue has come, or lies in the period, and that are not made yet, and has them charged; returns those that it made';
+REVOKE ALL ON FUNCTION generate_invoices(daterange, name) FROM PUBLIC;
+
+CREATE FUNCTION check_issue_period(period daterange) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.refuse('period', 'a range of days with an end',
+		format('The range is %s.', period),
+		'Leave it out for all that is to be invoiced by today.')
+	WHERE isempty(period) OR upper_inf(period) OR upper(period) = 'infinity';
+	PERFORM partner_api.refuse('period', 'at most a year ahead',
+		format('The range is %s.', period),
+		'Give the days on which the invoices are to be issued.')
+	WHERE upper(period) > partner_api.clock()::date + 367;
+END
+$$;
+COMMENT ON FUNCTION check_issue_period(daterange) IS
+'raises an error for days of issue that make no sense';
+REVOKE ALL ON FUNCTION check_issue_period(daterange) FROM PUBLIC;
+
+/* Subscriptions whose last day is over are shown as ended. */
+CREATE FUNCTION end_subscriptions(caller text, of_server name) RETURNS void
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE partner_api.subscriptions s
+	SET status = CASE WHEN s.cancelled_at IS NULL THEN 'expired'
+					  ELSE 'cancelled' END
+	FROM (
+		SELECT o.server, o.subscription_id
+		FROM partner_api.subscriptions o
+		JOIN pg_foreign_server f ON f.srvname = o.server
+		WHERE o.origin = 'local' AND o.status NOT IN ('cancelled', 'expired')
+		  AND o.ends_on < partner_api.server_day(o.server)
+		  AND (of_server IS NULL OR o.server = of_server)
+		  AND has_server_privilege(caller, f.oid, 'USAGE')
+		FOR UPDATE OF o SKIP LOCKED) e
+	WHERE s.server = e.server AND s.subscription_id = e.subscription_id;
+END
+$$;
+COMMENT ON FUNCTION end_subscriptions(text, name) IS
+'marks subscriptions of our own whose last day is over as cancelled or expired';
+REVOKE ALL ON FUNCTION end_subscriptions(text, name) FROM PUBLIC;
+
+CREATE FUNCTION generate_invoices_for(caller text, arguments jsonb)
+RETURNS SETOF invoices
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	of_server name := arguments->>'of_server';
+	issued daterange := arguments->>'period';
+	made bigint[];
+BEGIN
+	PERFORM partner_api.check_use(of_server, caller, 'create_charge')
+	WHERE of_server IS NOT NULL;
+	PERFORM partner_api.check_issue_period(issued);
+	made := partner_api.make_invoices(caller, of_server, issued);
+	PERFORM partner_api.end_subscriptions(caller, of_server);
+	PERFORM partner_api.further_customer(c.server, c.customer_ref)
+	FROM (
+		SELECT DISTINCT i.server, i.customer_ref
+		FROM partner_api.invoices i
+		WHERE i.invoice_id = ANY (made) AND i.status = 'waiting'
+		ORDER BY i.server, i.customer_ref) c;
+	IF EXISTS (
+			SELECT FROM partner_api.subscriptions_not_invoiced n
+			WHERE of_server IS NULL OR n.server = of_server) THEN
+		RAISE WARNING USING
+			MESSAGE = 'some subscriptions cannot be invoiced',
+			HINT = 'See partner_api.subscriptions_not_invoiced.';
+	END IF;
+	RETURN QUERY
+	SELECT i.* FROM partner_api.invoices i
+	WHERE i.invoice_id = ANY (made) ORDER BY i.invoice_id;
+END
+$$;
+COMMENT ON FUNCTION generate_invoices_for(text, jsonb) IS
+'generate_invoices() for its caller';
+REVOKE ALL ON FUNCTION generate_invoices_for(text, jsonb) FROM PUBLIC;
