@@ -344,6 +344,24 @@ my $changed = payment_data($id, ', false');
 
 isnt($changed->{boleto_line}, $data->{boleto_line}, '... which is asked for');
 
+# ... also if it changes while it is asked for
+my $racing = charged('email', 'PIX');
+
+$sandbox->fault(operation => 'pix_code', type => 'withhold');
+
+my $asked = requests('pix_code');
+my $session = $node->start_sql('SELECT pix_code IS NOT NULL'
+	  . " FROM partner_api.invoice_payment_data($racing->{invoice_id})");
+
+$sandbox->wait_for_requests('pix_code', $asked + 1);
+$node->sql("SELECT partner_api.change_charge('asaas',"
+	  . " '$racing->{charge_id}', value_cents => 555)");
+$sandbox->release;
+is($session->output, 't', 'whoever asks is told');
+is($node->sql('SELECT pix_code IS NULL FROM partner_api.payments'
+		  . " WHERE charge_id = '$racing->{charge_id}'"),
+	't', '... but what changed meanwhile keeps no code of before');
+
 # ---- what there is depends on how it is to be paid ----
 
 sub kinds
