@@ -327,7 +327,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN CASE event
+		/* one for which there was nothing to pay is paid as well */
 		WHEN 'paid' THEN invoice.status = 'paid'
+			AND invoice.amount_cents > 0
 		WHEN 'issued' THEN invoice.status IN ('open', 'overdue')
 		WHEN 'due' THEN facts->>'days_left' IS NOT NULL
 		WHEN 'overdue' THEN invoice.status = 'overdue'

@@ -139,6 +139,12 @@ UPDATE invoices SET status = 'paid', paid_on = pg_temp.today(),
 	paid_cents = 130000 WHERE invoice_id = 1;
 SELECT subject, body FROM pg_temp.messages(1) \gx
 
+-- nobody is thanked for nothing
+BEGIN;
+UPDATE invoices SET amount_cents = 0, paid_cents = 0 WHERE invoice_id = 1;
+SELECT count(*) FROM invoice_message(1, 'paid');
+ROLLBACK;
+
 /* ---- templates of one's own ---- */
 
 SELECT event, plan_id, subject, body, html, published
