@@ -83,7 +83,7 @@ COMMENT ON COLUMN customers.send_email IS
 COMMENT ON COLUMN customers.send_sms IS
 'the provider is to send invoices by text message';
 COMMENT ON COLUMN customers.sending_set IS
-'set_sending() was called: the provider is told of a change without waiting for an invoice';
+'somebody changed send_email or send_sms: the provider is told without waiting for an invoice';
 COMMENT ON COLUMN customers.notifications_disabled IS
 'the provider was last told, or showed, that it is to send no notifications at all; null: its default, that it does';
 COMMENT ON COLUMN customers.switches IS

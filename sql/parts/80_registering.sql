@@ -25,7 +25,8 @@ BEGIN
 				jsonb_build_object('origin', 'local',
 					'created_at', partner_api.clock(),
 					'foreign_customer', false,
-					'send_email', true, 'send_sms', true))
+					'send_email', true, 'send_sms', true,
+					'sending_set', false))
 			 ELSE known END, given);
 	IF NOT customer.foreign_customer THEN
 		customer.document := coalesce(
@@ -73,13 +74,16 @@ BEGIN
 	ON CONFLICT (server, customer_ref) DO UPDATE
 	SET (name, document, email, phone, mobile, street, number, complement,
 		 district, postal_code, group_name, birth_date, foreign_customer,
-		 send_email, send_sms, reason)
+		 send_email, send_sms, sending_set, reason)
 	  = (excluded.name, excluded.document, excluded.email, excluded.phone,
 		 excluded.mobile, excluded.street, excluded.number,
 		 excluded.complement, excluded.district, excluded.postal_code,
 		 excluded.group_name, excluded.birth_date,
 		 excluded.foreign_customer, excluded.send_email,
-		 excluded.send_sms, excluded.reason);
+		 excluded.send_sms,
+		 c.sending_set OR (c.send_email, c.send_sms)
+			<> (excluded.send_email, excluded.send_sms),
+		 excluded.reason);
 END
 $$;
 COMMENT ON FUNCTION write_customer(customers, customers) IS

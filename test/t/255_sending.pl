@@ -38,12 +38,11 @@ sub register
 {
 	my ($ref, $email, $sms) = @_;
 
-	$node->sql('INSERT INTO partner_api.customers (server, customer_ref, name,'
-		  . ' document, email, mobile, send_email, send_sms, origin,'
-		  . " created_at) VALUES ('asaas', '$ref', 'Ana Souza', '"
+	$node->sql("SELECT partner_api.register_customer('asaas', '$ref',"
+		  . " name => 'Ana Souza', document => '"
 		  . document()
-		  . "', 'ana\@shop.test', '47999998888', '$email', '$sms', 'local',"
-		  . ' partner_api.clock())');
+		  . "', email => 'ana\@shop.test', mobile => '47999998888',"
+		  . " send_email => $email, send_sms => $sms)");
 	return;
 }
 
@@ -202,6 +201,12 @@ set_sending('neither', 'false, false');
 told_switches('neither');
 ok(customer('neither')->{notifications_disabled}, '... and nothing again');
 
+# registering a customer anew does the same
+$node->sql("SELECT partner_api.register_customer('asaas', 'both',"
+	  . ' send_email => false, send_sms => true)');
+is(told_switches('both'), "$off | $on",
+	'register_customer tells of other switches too');
+
 # not known at the provider yet: set when it is told of the customer
 register('later', 'true', 'true');
 set_sending('later', 'false, true');
@@ -225,11 +230,10 @@ foreach my $notification ($sandbox->objects('asaas_notifications',
 		'asaas_notifications', $notification->{id},
 		enabled => JSON::PP::false);
 }
-$node->sql('INSERT INTO partner_api.customers (server, customer_ref, name,'
-	  . ' document, email, mobile, send_sms, origin, created_at)'
-	  . " VALUES ('asaas', 'bia', 'Bia', '$seeded{cpfCnpj}', 'bia\@shop.test',"
-	  . " '47999997777', false, 'local', partner_api.clock())");
-
+$node->sql("SELECT partner_api.register_customer('asaas', 'bia',"
+	  . " name => 'Bia', document => '$seeded{cpfCnpj}',"
+	  . " email => 'bia\@shop.test', mobile => '47999997777',"
+	  . ' send_sms => false)');
 is(told_of(charged('bia')->{charge_id}),
 	'email', 'a customer who was there with everything off gets the invoice');
 is(customer('bia')->{customer_id}, $bia_id, '... as the one that was there');
