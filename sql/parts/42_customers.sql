@@ -25,6 +25,7 @@ CREATE TABLE customers (
 	sending_set		boolean		NOT NULL DEFAULT false,
 	notifications_disabled	boolean,
 	switches		jsonb,
+	greeted_on		date,
 	reason			text,
 	step_action_id	bigint,
 	origin			text		NOT NULL
@@ -88,6 +89,8 @@ COMMENT ON COLUMN customers.notifications_disabled IS
 'the provider was last told, or showed, that it is to send no notifications at all; null: its default, that it does';
 COMMENT ON COLUMN customers.switches IS
 'what the provider was last told or showed of its notification switches: email, sms; null: its default, both on; empty: not known';
+COMMENT ON COLUMN customers.greeted_on IS
+'the last birthday that was announced';
 COMMENT ON COLUMN customers.reason IS
 'why the provider does not take the customer; null if nothing is wrong';
 COMMENT ON COLUMN customers.step_action_id IS

@@ -34,6 +34,7 @@ CREATE INDEX invoices_waiting ON invoices (server, customer_ref)
 CREATE INDEX invoices_unpaid ON invoices (due_on)
 	WHERE status IN ('open', 'overdue');
 CREATE INDEX invoices_issued ON invoices (issued_on);
+CREATE INDEX invoices_period ON invoices (period_start);
 CREATE UNIQUE INDEX invoices_charge ON invoices (server, charge_id)
 	WHERE charge_id IS NOT NULL;
 CREATE INDEX invoices_action ON invoices (action_id)
@@ -162,6 +163,12 @@ CREATE INDEX payments_invoice ON payments (invoice_id)
 	WHERE invoice_id IS NOT NULL;
 CREATE INDEX payments_customer ON payments (server, customer_id);
 CREATE INDEX payments_paid ON payments (paid_on) WHERE paid_on IS NOT NULL;
+/* what reports may count by instead */
+CREATE INDEX payments_due ON payments (due_on);
+CREATE INDEX payments_payer_paid ON payments (payer_paid_on)
+	WHERE payer_paid_on IS NOT NULL;
+CREATE INDEX payments_credited ON payments (credited_on)
+	WHERE credited_on IS NOT NULL;
 CREATE INDEX payments_action ON payments (action_id)
 	WHERE action_id IS NOT NULL;
 COMMENT ON TABLE payments IS

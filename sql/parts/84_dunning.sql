@@ -39,6 +39,23 @@ COMMENT ON FUNCTION subscription_instances(name, text) IS
 'the instances that a subscription of our own is for: the one that it names, or all of its customer that no other subscription names';
 REVOKE ALL ON FUNCTION subscription_instances(name, text) FROM PUBLIC;
 
+/* OFFSET 0: asked once for each server, not once for each of its invoices. */
+CREATE VIEW server_days AS
+SELECT f.srvname AS server, server_zone(f.srvname) AS time_zone,
+	   server_day(f.srvname) AS today
+FROM pg_catalog.pg_foreign_server f
+	 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw
+WHERE w.fdwname = 'partner_api'
+OFFSET 0;
+COMMENT ON VIEW server_days IS
+'which day it is at each server';
+COMMENT ON COLUMN server_days.server IS
+'foreign server';
+COMMENT ON COLUMN server_days.time_zone IS
+'zone of its days: its option time_zone';
+COMMENT ON COLUMN server_days.today IS
+'the day there, by clock()';
+
 /*
  * Nobody loses an instance for what we have not heard: before anything is
  * done, the provider must have shown the charge unpaid on a day on which it
@@ -73,14 +90,8 @@ FROM (
 		   coalesce(l.tolerance_period, 0) AS tolerance_days,
 		   coalesce(t.dunning, 'notify') AS dunning,
 		   (greatest(p.polled_at, p.observed_at)
-			AT TIME ZONE d.zone)::date AS shown_on
-	FROM (
-		SELECT f.srvname AS server, server_day(f.srvname) AS today,
-			   server_zone(f.srvname) AS zone
-		FROM pg_catalog.pg_foreign_server f
-			 JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw
-		WHERE w.fdwname = 'partner_api'
-		OFFSET 0) d
+			AT TIME ZONE d.time_zone)::date AS shown_on
+	FROM server_days d
 		 JOIN invoices v ON v.server = d.server
 		 LEFT JOIN payments p
 			ON p.server = v.server AND p.charge_id = v.charge_id

@@ -275,8 +275,15 @@ GRANT EXECUTE ON FUNCTION
 	reset_message_template(text, text)
 	TO partner_api_admin;
 
-/* dunning */
-GRANT SELECT ON overdue_invoices TO partner_api_reader;
-GRANT EXECUTE ON FUNCTION subscription_instances(name, text)
+/* dunning and reports */
+GRANT SELECT ON server_days, overdue_invoices, open_invoices,
+	customer_balances TO partner_api_reader;
+GRANT EXECUTE ON FUNCTION subscription_instances(name, text),
+	invoice_standing(text, date, date),
+	invoice_report(daterange, name), invoice_totals(daterange, name),
+	payment_report(daterange, text, name),
+	payment_totals(daterange, text, name), margin_report(daterange),
+	birthdays(date, integer)
 	TO partner_api_reader;
-GRANT EXECUTE ON FUNCTION run_dunning(name) TO partner_api_operator;
+GRANT EXECUTE ON FUNCTION run_dunning(name), announce_birthdays(date)
+	TO partner_api_operator;
