@@ -37,6 +37,23 @@ put_text(StringInfo payload, const char *key, const char *value)
 	escape_json(payload, value);
 }
 
+/* Notify when the transaction commits, and log a message now. */
+static void
+announce(int elevel, StringInfo payload, const char *message)
+{
+	Assert(elevel < ERROR);
+	appendStringInfoChar(payload, '}');
+	Async_Notify(CHANNEL, payload->data);
+	pfree(payload->data);
+
+	/* by which of our functions it came here helps nobody */
+	ereport(elevel,
+			errcode(elevel >= WARNING ? ERRCODE_WARNING :
+					ERRCODE_SUCCESSFUL_COMPLETION),
+			errmsg("partner_api %s", message),
+			errhidecontext(true));
+}
+
 /*
  * Log a message, and notify whoever listens when the running transaction
  * commits.  event: one of those listed in doc/reference.md; server,
@@ -51,7 +68,6 @@ partner_api_announce(int elevel, const char *event, const char *server,
 {
 	StringInfoData payload;
 
-	Assert(elevel < ERROR);
 	initStringInfo(&payload);
 	appendStringInfo(&payload, "{\"event\": \"%s\"", event);
 	put_text(&payload, "server", server);
@@ -59,16 +75,20 @@ partner_api_announce(int elevel, const char *event, const char *server,
 		appendStringInfo(&payload, ", \"action_id\": " INT64_FORMAT,
 						 action_id);
 	put_text(&payload, "instance_id", instance_id);
-	appendStringInfoChar(&payload, '}');
-	Async_Notify(CHANNEL, payload.data);
-	pfree(payload.data);
+	announce(elevel, &payload, message);
+}
 
-	/* by which of our functions it came here helps nobody */
-	ereport(elevel,
-			errcode(elevel >= WARNING ? ERRCODE_WARNING :
-					ERRCODE_SUCCESSFUL_COMPLETION),
-			errmsg("partner_api %s", message),
-			errhidecontext(true));
+/* The same about a routine. */
+void
+partner_api_announce_routine(int elevel, const char *event,
+							 const char *routine, const char *message)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	appendStringInfo(&payload, "{\"event\": \"%s\"", event);
+	put_text(&payload, "routine", routine);
+	announce(elevel, &payload, message);
 }
 
 /* A text argument, NULL if it is null. */

@@ -16,5 +16,8 @@ extern void partner_api_announce(int elevel, const char *event,
 								 const char *server, int64 action_id,
 								 const char *instance_id,
 								 const char *message);
+extern void partner_api_announce_routine(int elevel, const char *event,
+										 const char *routine,
+										 const char *message);
 
 #endif							/* PARTNER_API_ANNOUNCE_H */

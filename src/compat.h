@@ -86,6 +86,25 @@ partner_api_scan_role_compat(ForeignScanState *node)
 
 #endif							/* EXECUTOR_H */
 
+#ifdef PQUERY_H
+
+/* Run a portal to its end; "alone": it is all that was asked for. */
+static inline bool
+partner_api_portal_run_compat(Portal portal, bool alone,
+							  DestReceiver *receiver,
+							  QueryCompletion *completion)
+{
+#if PG_VERSION_NUM >= 180000
+	return PortalRun(portal, FETCH_ALL, alone, receiver, receiver,
+					 completion);
+#else
+	return PortalRun(portal, FETCH_ALL, alone, true, receiver, receiver,
+					 completion);
+#endif
+}
+
+#endif							/* PQUERY_H */
+
 #ifdef CURLINC_CURL_H
 
 /* The callback that tells when a request is about to be written. */

@@ -24,6 +24,7 @@
 #include "catalog/namespace.h"
 #include "circuits.h"
 #include "clock.h"
+#include "dispatch.h"
 #include "due.h"
 #include "identity.h"
 #include "owner.h"
@@ -271,6 +272,7 @@ end_pass(void)
 	partner_api_limits_announced();
 	keep_claims();
 	partner_api_calls_committed(&calls);
+	partner_api_dispatch_committed();
 	MemoryContextSwitchTo(pass_context);
 }
 
@@ -380,6 +382,7 @@ partner_api_pass_run(void)
 	}
 	ahead_before = clock_ahead; /* not what it was before this worker */
 	start_transfers();			/* of a pass that failed after its commit */
+	partner_api_dispatch_start();
 	partner_api_due_begin_pass(partner_api_woken_for(entry));
 	begin_pass();
 	if (clock_ahead > ahead_before)
@@ -407,6 +410,7 @@ partner_api_pass_run(void)
 	partner_api_circuits_tend(entry, &accounts, pass.now);
 	if (partner_api_enabled && partner_api_identity_is_settled())
 		claim_work(safety || clock_ahead != ahead_before);
+	partner_api_dispatch_tend(entry, pass.now, safety);
 	partner_api_due_end_pass(pass.now);
 	end_pass();
 
@@ -415,6 +419,7 @@ partner_api_pass_run(void)
 	start_transfers();
 	partner_api_surveys_start(http, pass.now);
 	partner_api_probes_start(http);
+	partner_api_dispatch_start();
 	partner_api_accounts_end_pass(&accounts);
 	if (safety && !partner_api_identity_is_settled())
 		take_over();
@@ -471,7 +476,10 @@ void
 partner_api_pass_failed(void)
 {
 	if (!pass.committed)
+	{
 		discard_claims();
+		partner_api_dispatch_failed();
+	}
 	partner_api_surveys_reload();
 	partner_api_due_claim_failed();
 	partner_api_caps_forget();

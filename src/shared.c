@@ -16,6 +16,7 @@
 #include "funcapi.h"
 #include "limits_shared.h"
 #include "miscadmin.h"
+#include "runs.h"
 #include "shared.h"
 #include "slots.h"
 #include "storage/ipc.h"
@@ -39,7 +40,8 @@ partner_api_shared_request(void)
 {
 	RequestAddinShmemSpace(MAXALIGN(sizeof(PartnerApiShared)) +
 						   partner_api_slots_size() +
-						   partner_api_limits_size());
+						   partner_api_limits_size() +
+						   partner_api_runs_size());
 	RequestNamedLWLockTranche("partner_api", 2);
 }
 
@@ -63,6 +65,7 @@ partner_api_shared_startup(void)
 	}
 	partner_api_slots_startup();
 	partner_api_limits_startup();
+	partner_api_runs_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -92,7 +95,14 @@ running_worker(Oid database)
 	return NULL;
 }
 
-/* Does a worker run in the database? */
+/* Does a worker run in the database?  Needs the lock. */
+bool
+partner_api_has_worker(Oid database)
+{
+	return running_worker(database) != NULL;
+}
+
+/* The same for whoever does not have it. */
 bool
 partner_api_worker_running(Oid database)
 {
@@ -101,7 +111,7 @@ partner_api_worker_running(Oid database)
 	if (partner_api_shared == NULL)
 		return false;
 	LWLockAcquire(partner_api_shared->lock, LW_SHARED);
-	running = running_worker(database) != NULL;
+	running = partner_api_has_worker(database);
 	LWLockRelease(partner_api_shared->lock);
 	return running;
 }
@@ -175,6 +185,21 @@ partner_api_count_pause(void)
 	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
 	partner_api_shared->pauses++;
 	LWLockRelease(partner_api_shared->lock);
+}
+
+/*
+ * Let the worker of a database know that routines were changed there, or that
+ * a run of one has ended.
+ */
+void
+partner_api_routines_changed(Oid database)
+{
+	if (partner_api_shared == NULL)
+		return;
+	LWLockAcquire(partner_api_shared->lock, LW_EXCLUSIVE);
+	partner_api_shared->routines++;
+	LWLockRelease(partner_api_shared->lock);
+	partner_api_wake_worker_for(database, DT_NOEND);
 }
 
 /*

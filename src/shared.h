@@ -67,6 +67,7 @@ typedef struct PartnerApiShared
 	int			launcher;		/* latch owner, or PARTNER_API_NO_PROCESS */
 	int64		installs;		/* CREATE EXTENSIONs committed so far */
 	int64		pauses;			/* transactions that paused or resumed */
+	int64		routines;		/* changes of routines, and ends of runs */
 	PartnerApiWorkerEntry workers[PARTNER_API_MAX_WORKERS];
 } PartnerApiShared;
 
@@ -75,12 +76,14 @@ extern PartnerApiShared *partner_api_shared;
 
 extern void partner_api_shared_request(void);
 extern void partner_api_shared_startup(void);
+extern bool partner_api_has_worker(Oid database);
 extern bool partner_api_worker_running(Oid database);
 extern void partner_api_wake_worker(Oid database);
 extern void partner_api_wake_worker_for(Oid database, TimestampTz due_from);
 extern TimestampTz partner_api_woken_for(PartnerApiWorkerEntry *entry);
 extern void partner_api_extension_installed(void);
 extern void partner_api_count_pause(void);
+extern void partner_api_routines_changed(Oid database);
 extern void partner_api_wake_process(int process);
 extern void partner_api_worker_error(PartnerApiWorkerEntry *entry,
 									 const char *message);

@@ -15,6 +15,7 @@
 #include "admission.h"
 #include "circuits.h"
 #include "clock.h"
+#include "dispatch.h"
 #include "due.h"
 #include "identity.h"
 #include "settings.h"
@@ -28,7 +29,8 @@ TimestampTz
 partner_api_timetable_next(void)
 {
 	TimestampTz due = partner_api_due_next();
-	TimestampTz upkeep = partner_api_upkeep_next();
+	TimestampTz upkeep = Min(partner_api_upkeep_next(),
+							 partner_api_dispatch_next());
 	TimestampTz survey = partner_api_surveys_next_due();
 	TimestampTz last_chance = partner_api_admission_last_chance();
 

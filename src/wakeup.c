@@ -32,6 +32,7 @@ static bool wake_worker = false;
 static bool wake_worker_late = false;
 static bool installed = false;
 static bool pauses_changed = false;
+static bool routines_changed = false;
 
 /*
  * An intent that is committed must not be lost, whatever the session thinks of
@@ -61,6 +62,8 @@ on_transaction_end(XactEvent event, void *arg)
 				partner_api_count_pause();
 			if (wake_worker)
 				partner_api_wake_worker_for(MyDatabaseId, woken_for);
+			if (routines_changed)
+				partner_api_routines_changed(MyDatabaseId);
 			if (installed)
 				partner_api_extension_installed();
 			break;
@@ -74,6 +77,7 @@ on_transaction_end(XactEvent event, void *arg)
 	wake_worker = false;
 	installed = false;
 	pauses_changed = false;
+	routines_changed = false;
 }
 
 /* One callback for the life of the backend. */
@@ -123,6 +127,14 @@ partner_api_pauses_changed_at_commit(void)
 {
 	partner_api_wake_worker_at_commit();
 	pauses_changed = true;
+}
+
+/* Let the worker know at commit that routines were changed. */
+void
+partner_api_routines_changed_at_commit(void)
+{
+	register_once();
+	routines_changed = true;
 }
 
 /*

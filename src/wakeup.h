@@ -17,6 +17,7 @@
 extern void partner_api_wake_worker_at_commit(void);
 extern void partner_api_wake_worker_for_new(TimestampTz run_at);
 extern void partner_api_pauses_changed_at_commit(void);
+extern void partner_api_routines_changed_at_commit(void);
 extern void partner_api_wake_worker_for_options(void);
 
 #endif							/* PARTNER_API_WAKEUP_H */

@@ -254,7 +254,6 @@ GRANT EXECUTE ON FUNCTION
 	prune_tests(timestamptz, integer)
 	TO partner_api_admin;
 
-GRANT EXECUTE ON FUNCTION next_run(text, timestamptz) TO partner_api_reader;
 GRANT EXECUTE ON FUNCTION
 	message_placeholders(text),
 	message_template(text, text),
@@ -287,3 +286,17 @@ GRANT EXECUTE ON FUNCTION subscription_instances(name, text),
 	TO partner_api_reader;
 GRANT EXECUTE ON FUNCTION run_dunning(name), announce_birthdays(date)
 	TO partner_api_operator;
+
+/* routines */
+GRANT SELECT ON routines, routine_runs, routine_status TO partner_api_reader;
+/* the view routine_status calls them with the reader's rights */
+GRANT EXECUTE ON FUNCTION next_run(text, timestamptz), routines_stopped(),
+	cron_routines(), routine_defaults() TO partner_api_reader;
+GRANT EXECUTE ON PROCEDURE sync_all_instances() TO partner_api_operator;
+GRANT UPDATE (schedule, active) ON routines TO partner_api_admin;
+GRANT EXECUTE ON FUNCTION schedule_routines(jsonb), unschedule_routines(),
+	add_routine(text, text, text), remove_routine(text),
+	check_routine_names(jsonb), register_routine(text, text, text),
+	unregister_routine(text), keep_routine(text, text, text),
+	drop_routine(text)
+	TO partner_api_admin;
