@@ -333,38 +333,48 @@ partner_api_dispatch_committed(void)
 	}
 }
 
+/* What the postmaster has to know of the process of a run. */
+static void
+describe_process(const PartnerApiStart *start, int64 number,
+				 BackgroundWorker *worker)
+{
+	memset(worker, 0, sizeof(*worker));
+	snprintf(worker->bgw_name, BGW_MAXLEN, "partner_api routine %s",
+			 start->name);
+	strlcpy(worker->bgw_type, "partner_api routine", BGW_MAXLEN);
+	strlcpy(worker->bgw_library_name, "partner_api", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, "partner_api_runner_main", BGW_MAXLEN);
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	worker->bgw_main_arg = Int64GetDatum(number);
+	worker->bgw_notify_pid = MyProcPid;
+}
+
 /* Order a process for a run; false if there is none to be had. */
 static bool
 order_process(const PartnerApiStart *start)
 {
-	BackgroundWorker worker = {0};
-	BackgroundWorkerHandle *handle;
+	int64		number = partner_api_run_order(&start->run);
 	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 	Order	   *order = palloc(sizeof(Order));
+	BackgroundWorker worker;
+	bool		ordered;
 
-	order->number = partner_api_run_order(&start->run);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "partner_api routine %s",
-			 start->name);
-	strlcpy(worker.bgw_type, "partner_api routine", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "partner_api", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "partner_api_runner_main", BGW_MAXLEN);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = Int64GetDatum(order->number);
-	worker.bgw_notify_pid = MyProcPid;
-	if (order->number != 0 && RegisterDynamicBackgroundWorker(&worker, &handle))
-	{
-		order->handle = handle;
+	order->number = number;
+	describe_process(start, number, &worker);
+	ordered = number != 0 &&
+		RegisterDynamicBackgroundWorker(&worker, &order->handle);
+	if (ordered)
 		orders = lappend(orders, order);
-		MemoryContextSwitchTo(before);
-		return true;
+	else
+	{
+		partner_api_run_free(number);
+		pfree(order);
 	}
-	partner_api_run_free(order->number);
-	pfree(order);
 	MemoryContextSwitchTo(before);
-	return false;
+	return ordered;
 }
 
 /* Start the runs that are committed; what cannot be is put back next. */

@@ -59,7 +59,7 @@ partner_api_next_run(PG_FUNCTION_ARGS)
 	read_schedule(&schedule, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (TIMESTAMP_NOT_FINITE(after))
 		ereport(ERROR,
-				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("there is no run after an infinite time"));
 	next = partner_api_schedule_next(&schedule, after);
 	if (TIMESTAMP_IS_NOEND(next))

@@ -292,7 +292,8 @@ GRANT SELECT ON routines, routine_runs, routine_status TO partner_api_reader;
 /* the view routine_status calls them with the reader's rights */
 GRANT EXECUTE ON FUNCTION next_run(text, timestamptz), routines_stopped(),
 	cron_routines(), routine_defaults() TO partner_api_reader;
-GRANT EXECUTE ON PROCEDURE sync_all_instances() TO partner_api_operator;
+GRANT EXECUTE ON PROCEDURE sync_all_instances(), refresh_all_payments()
+	TO partner_api_operator;
 GRANT UPDATE (schedule, active) ON routines TO partner_api_admin;
 GRANT EXECUTE ON FUNCTION schedule_routines(jsonb), unschedule_routines(),
 	add_routine(text, text, text), remove_routine(text),

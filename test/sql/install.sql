@@ -67,7 +67,8 @@ WHERE l.lanname <> 'c' AND p.prosqlbody IS NULL
 	SELECT FROM unnest(p.proconfig) s WHERE s = 'search_path=pg_catalog, pg_temp')
 ORDER BY 1;
 
--- nothing but what deletes old rows runs with another's rights by way of SQL
+-- few run with another's rights by way of SQL: what deletes old rows, plans
+-- routines, and reads those of pg_cron
 SELECT p.oid::regprocedure
 FROM members m
 JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid

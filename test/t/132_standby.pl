@@ -64,7 +64,7 @@ foreach my $call (
 	"sign_instance('zapi', '$id')",
 	"delete_instances('zapi', ARRAY['$id'])",
 	"sync_instances('zapi')", "approve_trial('zapi', '$id')",
-	"cancel_action($later)", "retry_action($later)",
+	"cancel_action($later)", "retry_action($later)", 'schedule_routines()',
 	"set_clock('2100-01-01')")
 {
 	my ($function) = $call =~ /^(\w+)/;

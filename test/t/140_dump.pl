@@ -105,6 +105,10 @@ $node->sql("SELECT partner_api.note_object('elsewhere', o, '1', 'created',"
 	  . q{ NULL, '{"client_id": "1"}')}
 	  . " FROM unnest(ARRAY['plan', 'subscription', 'client', 'card']) o");
 
+# one that is not due while this runs
+$node->sql(q{SELECT partner_api.add_routine('leap', '0 0 29 2 *', 'SELECT 1')}
+);
+
 # customers, what they are charged, and what they pay
 $node->sql(<<'END');
 SET search_path = partner_api;

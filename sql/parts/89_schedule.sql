@@ -16,6 +16,18 @@ AS $$
 		('sync_instances', '17 * * * *',
 		 'CALL partner_api.sync_all_instances()',
 		 'takes in what the providers list'),
+		('generate_invoices', '10 6 * * *',
+		 'SELECT * FROM partner_api.generate_invoices()',
+		 'makes the invoices whose day of issue has come'),
+		('refresh_payments', '*/15 * * * *',
+		 'CALL partner_api.refresh_all_payments()',
+		 'asks the provider about charges that are to be paid'),
+		('announce_birthdays', '0 11 * * *',
+		 'SELECT partner_api.announce_birthdays()',
+		 'announces the birthdays of customers'),
+		('run_dunning', '0 12 * * *',
+		 'SELECT * FROM partner_api.run_dunning()',
+		 'follows up invoices that are overdue for too long'),
 		('prune_history', '40 6 * * *',
 		 'CALL partner_api.prune_history()',
 		 'deletes what is old and closed'))
@@ -83,6 +95,7 @@ BEGIN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'schedules must be a JSON object',
+			DETAIL = format('It is of type %s.', jsonb_typeof(schedules)),
 			HINT = 'For example: {"sync_instances": "*/15 * * * *"}';
 	END IF;
 	SELECT s.key, jsonb_typeof(s.value) AS type, d.jobname IS NOT NULL AS known
@@ -94,7 +107,8 @@ BEGIN
 	IF wrong.known THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('the schedule of routine "%s" is a %s', wrong.key, wrong.type),
+			MESSAGE = format('invalid schedule of routine "%s"', wrong.key),
+			DETAIL = format('It is of type %s.', wrong.type),
 			HINT = 'A schedule is a string; null stands for none.';
 	ELSIF NOT wrong.known THEN
 		RAISE EXCEPTION USING
@@ -185,11 +199,14 @@ BEGIN
 	ELSIF octet_length(jobname) NOT BETWEEN 1 AND 50 THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'the name of a routine has 1 to 50 bytes';
+			MESSAGE = format('invalid name "%s" of a routine', jobname),
+			DETAIL = format('It has %s bytes.', octet_length(jobname)),
+			HINT = 'The name of a routine has 1 to 50 bytes.';
 	ELSIF btrim(command) = '' THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('routine "%s" has no command', jobname);
+			MESSAGE = format('routine "%s" has no command', jobname),
+			HINT = 'A command is SQL: one statement or several.';
 	END IF;
 	RETURN partner_api.register_routine(jobname, schedule, command);
 END
@@ -261,3 +278,32 @@ $$;
 COMMENT ON PROCEDURE sync_all_instances() IS
 'sync_instances() of each server that the caller may use, one after the other; a server that fails stops no other, and is named in the error at the end';
 REVOKE ALL ON PROCEDURE sync_all_instances() FROM PUBLIC;
+
+/* What was learnt is kept, also where a server could not be asked. */
+CREATE PROCEDURE refresh_all_payments()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+	asked bigint;
+	failed text[];
+BEGIN
+	SELECT pg_catalog.count(*),
+		   pg_catalog.array_agg(pg_catalog.format('%s: %s', r.server, r.error))
+		   FILTER (WHERE r.error IS NOT NULL)
+	INTO asked, failed
+	FROM partner_api.refresh_payments() r;
+	COMMIT;
+	IF failed IS NOT NULL THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'fdw_error',
+			MESSAGE = pg_catalog.format(
+				'could not ask about the payments of %s of %s servers',
+				pg_catalog.cardinality(failed), asked),
+			DETAIL = pg_catalog.array_to_string(failed, '; '),
+			HINT = 'What the others have told is taken in.';
+	END IF;
+END
+$$;
+COMMENT ON PROCEDURE refresh_all_payments() IS
+'refresh_payments(), which tells of a server that fails in a row, as a routine: it is named in the error at the end';
+REVOKE ALL ON PROCEDURE refresh_all_payments() FROM PUBLIC;
