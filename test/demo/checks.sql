@@ -4,8 +4,11 @@ WITH kept AS (
 	SELECT i.*, s.signs, s.signed_at AS signed_there,
 		   s.created_at + interval '2 days' AS due_there
 	FROM partner_api.instances i JOIN sandbox.instances s USING (instance_id)
-	WHERE i.trial_end = 'sign' OR i.trial_end = 'ask' AND EXISTS (
-		SELECT FROM shop.payments p WHERE p.customer = i.customer_ref)
+	WHERE i.trial_end = 'sign' OR i.trial_end = 'ask' AND i.customer_ref IN (
+		SELECT p.customer FROM shop.payments p
+		UNION
+		SELECT v.customer_ref FROM partner_api.invoices v
+		WHERE v.status = 'paid')
 ), others AS (
 	SELECT i.*, s.signs, s.state AS state_there
 	FROM partner_api.instances i JOIN sandbox.instances s USING (instance_id)
@@ -50,7 +53,8 @@ FULL JOIN (
 	FROM partner_api.action_attempts t
 	JOIN partner_api.action_history h USING (action_id)
 	WHERE t.purpose = 'send'
-		  AND h.kind NOT IN ('await_instance', 'check_settings')
+		  AND h.kind NOT IN ('await_instance', 'check_settings',
+							 'check_notifications')
 	GROUP BY h.kind) a USING (operation)
 UNION ALL
 SELECT count(*) = 0, 'nothing is left undone', count(*) || ' open actions'
@@ -63,5 +67,37 @@ SELECT (l.lines, l.cents) = (c.instances, c.amount_cents)
 FROM partner_api.billing_cycles c,
 	 (SELECT count(*) AS lines, sum(amount_cents) AS cents
 	  FROM partner_api.billing_lines WHERE cycle_start = '2026-05-01') l,
-	 (SELECT count(*) AS signed FROM sandbox.instances WHERE signs > 0) s
-WHERE c.cycle_start = '2026-05-01';
+	 (SELECT count(*) AS signed FROM sandbox.instances
+	  WHERE signed_at < '2026-06-01') s
+WHERE c.cycle_start = '2026-05-01'
+UNION ALL
+SELECT count(*) FILTER (WHERE i.amount_cents = c.value_cents) = count(*),
+	   'every invoice was charged once, with its amount',
+	   count(i.*) || ' invoices, ' || count(c.*) || ' charges'
+FROM partner_api.invoices i FULL JOIN sandbox.charges c USING (charge_id)
+UNION ALL
+SELECT bool_and((i.status = 'paid') = (c.status = 'RECEIVED')),
+	   'what was paid there is paid here',
+	   count(*) FILTER (WHERE i.status = 'paid') || ' of ' || count(*)
+	   || ' invoices'
+FROM partner_api.invoices i JOIN sandbox.charges c USING (charge_id)
+UNION ALL
+SELECT bool_and(m.emails = 1 AND m.texts = c.send_sms::int),
+	   'their customers were written to as they want',
+	   sum(m.emails) || ' e-mails, ' || sum(m.texts) || ' text messages'
+FROM partner_api.invoices i
+JOIN partner_api.customers c USING (server, customer_ref),
+	 LATERAL (SELECT count(*) FILTER (WHERE s.channel = 'email') AS emails,
+					 count(*) FILTER (WHERE s.channel = 'sms') AS texts
+			  FROM sandbox.messages s
+			  WHERE s.charge_id = i.charge_id
+					AND s.event = 'PAYMENT_CREATED') m
+UNION ALL
+SELECT bool_and(s.state = CASE i.status WHEN 'paid' THEN 'signed'
+										ELSE 'cancelling' END),
+	   'who has paid has an instance, who has not loses it',
+	   count(*) FILTER (WHERE s.state = 'signed') || ' signed, '
+	   || count(*) FILTER (WHERE s.state = 'cancelling') || ' cancelled'
+FROM partner_api.invoices i
+JOIN partner_api.subscriptions b USING (server, subscription_id)
+JOIN sandbox.instances s USING (instance_id);

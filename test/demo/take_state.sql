@@ -1,5 +1,6 @@
 -- Copy the sandbox's own records to where the demo can compare them with
--- ours: instances with what was done to them, and requests by operation.
+-- ours: instances with what was done to them, requests by operation, charges,
+-- and the messages that customers got of these.
 SET client_min_messages = warning;
 BEGIN;
 DROP SCHEMA IF EXISTS sandbox CASCADE;
@@ -17,4 +18,16 @@ CREATE TABLE sandbox.operations AS
 SELECT o.key AS operation, c.requests, c.effects
 FROM jsonb_each(:'counters'::jsonb -> 'operations') o,
 	 jsonb_to_record(o.value) AS c (requests int, effects int);
+CREATE TABLE sandbox.charges AS
+SELECT c.id AS charge_id, f.status, f.value AS value_cents
+FROM jsonb_to_recordset(:'charges'::jsonb -> 'asaas_payments')
+	 AS c (id text, fields jsonb),
+	 jsonb_to_record(c.fields) AS f (status text, value bigint);
+CREATE TABLE sandbox.messages AS
+SELECT f.payment AS charge_id, f.event, f.channel
+FROM jsonb_to_recordset(:'messages'::jsonb -> 'asaas_messages')
+	 AS m (fields jsonb),
+	 jsonb_to_record(m.fields) AS f (payment text, event text, channel text,
+									 "to" text)
+WHERE f."to" = 'customer';
 COMMIT;

@@ -254,7 +254,8 @@ sandbox_asaas_objects(SandboxRequest *request)
 			json_object_update(record->fields, request->json);
 		else
 			remove_record(record);
-		sandbox_reply_json(&request->reply, 200, sandbox_asaas_record_json(record));
+		sandbox_reply_json(&request->reply, 200,
+						   sandbox_asaas_record_json(record));
 	}
 	return true;
 }
