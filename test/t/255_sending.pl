@@ -6,6 +6,7 @@ use warnings;
 
 use PartnerApi::Cluster;
 use PartnerApi::Sandbox;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $sandbox = PartnerApi::Sandbox->new;
@@ -405,6 +406,18 @@ $node->fails_with(
 	'38000', { detail => qr/: Abaixo do valor\. \(invalid_action\)/ },
 	'where there is one way, its refusal is an error');
 $sandbox->clear_faults;
+
+# ---- what doc/invoicing.md shows ----
+
+my ($section) = slurp_file("$ENV{PARTNER_API_TREE}/doc/invoicing.md") =~
+  /^## Sending\n(.*?)^## /ms;
+
+register('1', 'true', 'true');
+charged('1');
+while ($section =~ /^```sql\n(.*?)^```$/gms)
+{
+	isnt($node->sql($1), '', 'example: ' . ($1 =~ /(partner_api\.\w+_\w+)\(/)[0]);
+}
 
 # ---- refused ----
 
