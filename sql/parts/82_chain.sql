@@ -46,20 +46,27 @@ REVOKE ALL ON FUNCTION customer_arguments(customers) FROM PUBLIC;
 
 /*
  * What to change there so that the provider knows what is known here.  It may
- * write something in its own way, or not at all: what it was told before is not
- * told again.
+ * write something in its own way, or not at all: what it was told since a list
+ * last showed a change is not told again, whatever it answered.
  */
 CREATE FUNCTION customer_changes(customer customers) RETURNS jsonb
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH told AS (
-		SELECT e.details
+		SELECT jsonb_object_agg(a.key, a.value ORDER BY e.event_id)
+			   AS arguments
 		FROM partner_api.object_events e
+		JOIN partner_api.action_history h USING (action_id)
+		CROSS JOIN jsonb_each(h.arguments) a
 		WHERE e.server = customer.server AND e.object = 'customer'
 		  AND e.object_id = customer.customer_id
 		  AND e.kind IN ('created', 'adopted', 'changed')
-		ORDER BY e.event_id DESC LIMIT 1), differing AS (
+		  AND e.event_id > coalesce((
+				SELECT max(s.event_id) FROM partner_api.object_events s
+				WHERE s.server = customer.server AND s.object = 'customer'
+				  AND s.object_id = customer.customer_id
+				  AND s.action_id IS NULL), 0)), differing AS (
 		SELECT a.key, a.value
 		FROM jsonb_each(partner_api.customer_arguments(customer)) a
 		JOIN (VALUES
@@ -78,7 +85,7 @@ AS $$
 	SELECT coalesce(jsonb_object_agg(d.key, d.value), '{}')
 	FROM differing d
 	LEFT JOIN told t ON true
-	WHERE d.value IS DISTINCT FROM t.details->d.key
+	WHERE d.value IS DISTINCT FROM t.arguments->d.key
 $$;
 COMMENT ON FUNCTION customer_changes(customers) IS
 'what the provider has not been told of a customer that it knows, as the arguments of change_customer()';

@@ -202,6 +202,20 @@ set_sending('neither', 'false, false');
 told_switches('neither');
 ok(customer('neither')->{notifications_disabled}, '... and nothing again');
 
+# a provider that does not do what it is told is not told for ever
+my $deaf = customer('neither')->{customer_id};
+my $told = requests('change_customer');
+
+$sandbox->fault(operation => 'change_customer', type => 'status',
+	status => 200, times => 0,
+	body => qq({"id": "$deaf", "name": "Ana Souza", "notificationDisabled": true}));
+set_sending('neither', 'send_email => true');
+$node->wait_until_settled("customer_ref = 'neither'");
+$node->drive_pass;
+is(requests('change_customer'), $told + 1,
+	'a change that the provider ignores is sent once');
+$sandbox->clear_faults;
+
 # registering a customer anew does the same
 $node->sql("SELECT partner_api.register_customer('asaas', 'both',"
 	  . ' send_email => false, send_sms => true)');
