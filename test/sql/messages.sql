@@ -193,6 +193,21 @@ SELECT set_message_template('birthday', '{first_name}', '{name} {birthday}');
 SELECT * FROM birthday_message('asaas', 'c-2') \gx
 SELECT birthday_message('asaas', 'c-3');
 
+/* ---- the provider's own messages: which switches are to change ---- */
+
+SELECT email, sms, notification_changes('[
+	{"notification_id": "1", "event": "PAYMENT_CREATED", "enabled": false,
+	 "email_customer": true, "sms_customer": true},
+	{"notification_id": "2", "event": "PAYMENT_OVERDUE", "enabled": false,
+	 "email_customer": true, "sms_customer": true},
+	{"notification_id": "3", "event": "PAYMENT_OVERDUE", "enabled": true,
+	 "email_customer": true, "sms_customer": false, "email_provider": true,
+	 "whatsapp_customer": true},
+	{"notification_id": "4", "event": "PAYMENT_RECEIVED"}]', email, sms)
+	AS changes
+FROM unnest('{t,f}'::boolean[]) email, unnest('{t,f}'::boolean[]) sms;
+SELECT notification_changes('[]', true, true);
+
 /* ---- rights ---- */
 
 CREATE ROLE regress_mailer IN ROLE partner_api_reader;
