@@ -471,29 +471,17 @@ note_nonce_seen(void *arg)
 }
 
 /*
- * Work for partner_api_try(): have the whole list read, which records what a
- * look has seen beside its own.  What is sent does not wait for that.
+ * Work for partner_api_try(): have the list read, which records what a look
+ * has seen beside its own.  What is sent does not wait for that.
  */
 static void
 survey_surplus(void *arg)
 {
-	static const Oid types[] = {NAMEOID, TIMESTAMPTZOID};
-	static PartnerApiStatement statement = {
-		"INSERT INTO partner_api.server_surveys AS s"
-		"       (server, wanted_at, listed_at) VALUES ($1, $2, $2)"
-		" ON CONFLICT (server) DO UPDATE SET wanted_at = $2, listed_at = $2,"
-		"    finished_at = NULL, last_error = NULL"
-		"  WHERE s.finished_at IS NOT NULL", 2, types, NULL
-	};
 	const PartnerApiSettlement *settlement = arg;
-	NameData	name;
-	Datum		values[2];
 
-	namestrcpy(&name, settlement->claim->server);
-	values[0] = NameGetDatum(&name);
-	values[1] = TimestampTzGetDatum(settlement->finished_at);
-	if (partner_api_execute(&statement, values, NULL, SPI_OK_INSERT) > 0)
-		partner_api_surveys_reload();
+	partner_api_survey_want(settlement->claim->server,
+							settlement->finished_at,
+							settlement->claim->sent_at);
 }
 
 /*

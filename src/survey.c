@@ -8,6 +8,7 @@
  * paid for.  So nothing is sent to a server until its list has been read whole
  * and taken in: what carries a nonce of this installation is adopted, with its
  * token.  A list may lag behind; it is read once more when its lag is over.
+ * Of a long list that can be searched by time, what may be missing is enough.
  *
  * What is open is in the table server_surveys and, in the worker, in memory.
  *
@@ -19,6 +20,7 @@
 
 #include "announce.h"
 #include "catalog/pg_type.h"
+#include "clock.h"
 #include "limits_shared.h"
 #include "listing.h"
 #include "owner.h"
@@ -43,6 +45,7 @@ typedef struct Reading
 	MemoryContext page_context; /* the call of the page being read */
 	PartnerApiAccount *account;
 	PartnerApiPermit permit;
+	PartnerApiFilter filter;
 	PartnerApiListing listing;
 	List	   *rows;			/* of PartnerApiListRow * */
 	int			page;
@@ -57,6 +60,7 @@ typedef struct Survey
 {
 	char	   *server;
 	TimestampTz wanted_at;
+	TimestampTz known_until;	/* what was made before is known here */
 	bool		listed;			/* a list has been taken in */
 	TimestampTz next_at;		/* not before this time, by our clock */
 	int			failures;		/* in a row */
@@ -67,27 +71,6 @@ static List *surveys = NIL;		/* of Survey *; only what is open */
 static bool stale = false;		/* the table knows better */
 
 /* ---- what is open ---- */
-
-/*
- * Ask for a survey of every server, in the running transaction, as the owner.
- */
-void
-partner_api_surveys_want(TimestampTz now)
-{
-	static const Oid types[] = {TIMESTAMPTZOID};
-	static PartnerApiStatement statement = {
-		"INSERT INTO partner_api.server_surveys (server, wanted_at)"
-		" SELECT f.srvname, $1 FROM pg_catalog.pg_foreign_server f"
-		"   JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = f.srvfdw"
-		"  WHERE w.fdwname = 'partner_api'"
-		" ON CONFLICT (server) DO UPDATE SET wanted_at = $1,"
-		"    listed_at = NULL, finished_at = NULL, last_error = NULL",
-		1, types, NULL
-	};
-	Datum		value = TimestampTzGetDatum(now);
-
-	partner_api_execute(&statement, &value, NULL, SPI_OK_INSERT);
-}
 
 /* Give up, or be done with, what a survey is reading. */
 static void
@@ -122,6 +105,8 @@ read_survey(int row)
 	survey->wanted_at = DatumGetTimestampTz(partner_api_field(row, 2,
 															  &isnull));
 	survey->listed = DatumGetBool(partner_api_field(row, 3, &isnull));
+	survey->known_until = DatumGetTimestampTz(partner_api_field(row, 4,
+																&isnull));
 	survey->next_at = survey->wanted_at;
 	MemoryContextSwitchTo(before);
 	return survey;
@@ -132,7 +117,7 @@ void
 partner_api_surveys_load(void)
 {
 	static PartnerApiStatement statement = {
-		"SELECT s.server, s.wanted_at, s.listed_at IS NOT NULL"
+		"SELECT s.server, s.wanted_at, s.listed_at IS NOT NULL, s.known_until"
 		"  FROM partner_api.server_surveys s"
 		"  JOIN pg_catalog.pg_foreign_server f ON f.srvname = s.server"
 		" WHERE s.finished_at IS NULL", 0, NULL, NULL
@@ -250,9 +235,23 @@ end_reading(Reading *reading, const char *error)
 		reading->error = MemoryContextStrdup(reading->context, error);
 }
 
+/* What is to be read: all, or what this database may lack. */
+static void
+choose_rows(Reading *reading, TimestampTz known_until)
+{
+	const PartnerApiProvider *provider = reading->account->server->provider;
+	int64		since_ms = partner_api_unix_ms_from_timestamp(known_until);
+
+	reading->filter.list = provider->main_list;
+	if (provider->survey_query != NULL)
+		reading->filter.query = provider->survey_query(since_ms);
+	partner_api_listing_begin(&reading->listing,
+							  reading->account->server->time_zone);
+}
+
 /* A reading with the account that it uses; needs a transaction. */
 static Reading *
-new_reading(PartnerApiAccounts *accounts, const char *server,
+new_reading(PartnerApiAccounts *accounts, const Survey *survey,
 			const char *role)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
@@ -262,14 +261,13 @@ new_reading(PartnerApiAccounts *accounts, const char *server,
 	Reading    *reading = palloc0(sizeof(Reading));
 
 	reading->context = context;
-	reading->account = partner_api_account_use(accounts, context, server,
-											   role);
+	reading->account = partner_api_account_use(accounts, context,
+											   survey->server, role);
 	if (reading->account->error != NULL)
 		end_reading(reading,
 					partner_api_message_as_utf8(reading->account->error->message));
 	else
-		partner_api_listing_begin(&reading->listing,
-								  reading->account->server->time_zone);
+		choose_rows(reading, survey->known_until);
 	MemoryContextSwitchTo(before);
 	return reading;
 }
@@ -302,7 +300,7 @@ partner_api_surveys_prepare(PartnerApiAccounts *accounts, TimestampTz now)
 		if (role == NULL)
 			forget(survey);		/* the server was dropped since */
 		else
-			survey->reading = new_reading(accounts, survey->server, role);
+			survey->reading = new_reading(accounts, survey, role);
 	}
 }
 
@@ -312,7 +310,6 @@ request_page(PartnerApiHttp *http, Survey *survey)
 {
 	Reading    *reading = survey->reading;
 	const PartnerApiServer *server = reading->account->server;
-	PartnerApiFilter filter = {.list = server->provider->main_list};
 	PartnerApiRequest request = {0};
 	MemoryContext done = reading->page_context;
 	MemoryContext before;
@@ -322,8 +319,8 @@ request_page(PartnerApiHttp *http, Survey *survey)
 												  ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(reading->page_context);
 	reading->page++;
-	server->provider->build_list(&filter, reading->page, &server->credential,
-								 &request);
+	server->provider->build_list(&reading->filter, reading->page,
+								 &server->credential, &request);
 	partner_api_http_start(http, reading->page_context, &server->endpoint,
 						   &request, false, survey);
 	MemoryContextSwitchTo(before);
@@ -400,13 +397,12 @@ static bool
 take_rows(Reading *reading, const PartnerApiResponse *response)
 {
 	const PartnerApiServer *server = reading->account->server;
-	PartnerApiFilter filter = {.list = server->provider->main_list};
 	PartnerApiPage page = {0};
 	char	   *message = NULL;
 	const char *problem;
 
-	if (!server->provider->parse_list(&filter, response, reading->page, &page,
-									  &message))
+	if (!server->provider->parse_list(&reading->filter, response,
+									  reading->page, &page, &message))
 	{
 		List	   *secrets = partner_api_server_secrets(server, NULL);
 
@@ -474,33 +470,6 @@ typedef struct TakeIn
 	bool		finished;
 } TakeIn;
 
-/* Record how far the survey is. */
-static void
-record_progress(const Survey *survey, const char *error, bool listed,
-				bool finished, TimestampTz now)
-{
-	static const Oid types[] = {NAMEOID, TEXTOID, BOOLOID, BOOLOID,
-	TIMESTAMPTZOID};
-	static PartnerApiStatement statement = {
-		"UPDATE partner_api.server_surveys"
-		"   SET last_error = $2,"
-		"       listed_at = CASE WHEN $3 THEN coalesce(listed_at, $5) END,"
-		"       finished_at = CASE WHEN $4 THEN $5 END"
-		" WHERE server = $1", 5, types, NULL
-	};
-	NameData	name;
-	Datum		values[5];
-
-	namestrcpy(&name, survey->server);
-	values[0] = NameGetDatum(&name);
-	values[1] = error == NULL ? (Datum) 0 : CStringGetTextDatum(error);
-	values[2] = BoolGetDatum(listed);
-	values[3] = BoolGetDatum(finished);
-	values[4] = TimestampTzGetDatum(now);
-	partner_api_execute(&statement, values,
-						error == NULL ? " n   " : NULL, SPI_OK_UPDATE);
-}
-
 /* Work for partner_api_try(): bring the list into the mirror. */
 static void
 take_in(void *arg)
@@ -510,15 +479,15 @@ take_in(void *arg)
 	Reading    *reading = survey->reading;
 	Datum		counts[PARTNER_API_SYNC_COUNTS];
 	bool		nulls[PARTNER_API_SYNC_COUNTS];
-	PartnerApiList list = reading->account->server->provider->main_list;
 
-	partner_api_sync_apply(reading->account->server, list, reading->rows,
-						   counts, nulls);
-	record_progress(survey, NULL, true, work->finished, work->now);
+	partner_api_sync_apply(reading->account->server, &reading->filter,
+						   reading->rows, reading->began_at, counts, nulls);
+	partner_api_survey_note(survey->server, NULL, true, work->finished,
+							work->now);
 	partner_api_announce(LOG, "surveyed", survey->server, 0, NULL,
 						 psprintf("has listed server \"%s\": " INT64_FORMAT " %s, " INT64_FORMAT " of them new here",
 								  survey->server, DatumGetInt64(counts[0]),
-								  partner_api_list_name(list),
+								  partner_api_list_name(reading->filter.list),
 								  DatumGetInt64(counts[1])));
 }
 
@@ -528,9 +497,11 @@ note_failure(void *arg)
 {
 	TakeIn	   *work = arg;
 
-	record_progress(work->survey,
-					partner_api_text_from_utf8(work->survey->reading->error),
-					work->survey->listed, false, work->now);
+	const Survey *survey = work->survey;
+
+	partner_api_survey_note(survey->server,
+							partner_api_text_from_utf8(survey->reading->error),
+							survey->listed, false, work->now);
 }
 
 /* The reading is over, one way or the other; what comes next? */

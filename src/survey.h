@@ -17,7 +17,6 @@
 #include "http.h"
 #include "shared.h"
 
-extern void partner_api_surveys_want(TimestampTz now);
 extern void partner_api_surveys_load(void);
 extern bool partner_api_survey_blocks(const char *server);
 extern int	partner_api_surveys_running(void);
@@ -31,5 +30,13 @@ extern bool partner_api_survey_finish(PartnerApiHttp *http,
 									  PartnerApiCall *call);
 extern void partner_api_surveys_take_in_all(PartnerApiWorkerEntry *entry,
 											TimestampTz now);
+
+/* survey_rows.c */
+extern void partner_api_surveys_want(TimestampTz now);
+extern void partner_api_survey_want(const char *server, TimestampTz now,
+									TimestampTz known_until);
+extern void partner_api_survey_note(const char *server, const char *error,
+									bool listed, bool finished,
+									TimestampTz now);
 
 #endif							/* PARTNER_API_SURVEY_H */

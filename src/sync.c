@@ -4,8 +4,8 @@
  *	  sync_instances() and its like: a provider's list brought into the
  *	  mirror.
  *
- * Reading the list is C; what a difference means is SQL, in apply_listing()
- * and apply_object_listing().
+ * Reading the list is C; what a difference means is SQL, in apply_listing(),
+ * apply_object_listing() and apply_charge_listing().
  *
  * Copyright (c) 2026, the partner_api authors
  *
@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "arguments.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "fmgr.h"
@@ -31,6 +32,8 @@
 PG_FUNCTION_INFO_V1(partner_api_sync_instances);
 PG_FUNCTION_INFO_V1(partner_api_sync_plans);
 PG_FUNCTION_INFO_V1(partner_api_sync_subscriptions);
+PG_FUNCTION_INFO_V1(partner_api_sync_customers);
+PG_FUNCTION_INFO_V1(partner_api_sync_charges);
 
 /*
  * A member as the database can hold it: a character that its encoding lacks
@@ -73,7 +76,7 @@ append_instance(json_t *listing, const PartnerApiProvider *provider,
 								   provider->ready_ms);
 }
 
-/* One plan or subscription as JSON, as apply_object_listing() reads it. */
+/* Anything else as JSON, as apply_object_listing() reads it. */
 static void
 append_object(json_t *listing, const PartnerApiListRow *row)
 {
@@ -131,7 +134,7 @@ apply_instances(const PartnerApiServer *server, const List *rows)
 	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
 }
 
-/* Bring a list of plans or subscriptions into the mirror. */
+/* Bring a list of plans, subscriptions or customers into the mirror. */
 static void
 apply_objects(const PartnerApiServer *server, PartnerApiList list,
 			  const List *rows)
@@ -142,8 +145,7 @@ apply_objects(const PartnerApiServer *server, PartnerApiList list,
 		"  FROM partner_api.apply_object_listing($1, $2, $3::jsonb, $4)",
 		4, types, NULL
 	};
-	PartnerApiObject object = list == PARTNER_API_LIST_PLANS ?
-	PARTNER_API_PLAN : PARTNER_API_SUBSCRIPTION;
+	PartnerApiObject object = partner_api_list_object(list);
 	Interval	lag = {.time = server->list_lag};
 	NameData	name;
 	Datum		arguments[4];
@@ -158,31 +160,61 @@ apply_objects(const PartnerApiServer *server, PartnerApiList list,
 }
 
 /*
- * Bring a whole list of a server, whose token is identified, into the mirror,
- * as the owner.  The counts, PARTNER_API_SYNC_COUNTS of them, are passed by
- * value.
+ * Bring a list of charges, that was asked for at "since", into payments.  Only
+ * a whole one tells of what is missing.
+ */
+static void
+apply_charges(const PartnerApiServer *server, const PartnerApiFilter *filter,
+			  const List *rows, TimestampTz since)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, TIMESTAMPTZOID, BOOLOID};
+	static PartnerApiStatement statement = {
+		"SELECT seen, added, changed, missing"
+		"  FROM partner_api.apply_charge_listing($1, $2::jsonb, $3, $4)",
+		4, types, NULL
+	};
+	NameData	name;
+	Datum		arguments[4];
+
+	namestrcpy(&name, server->name);
+	arguments[0] = NameGetDatum(&name);
+	arguments[1] = CStringGetTextDatum(print_listing(server->provider,
+													 filter->list, rows));
+	arguments[2] = TimestampTzGetDatum(since);
+	arguments[3] = BoolGetDatum(filter->query == NULL);
+	partner_api_execute(&statement, arguments, NULL, SPI_OK_SELECT);
+}
+
+/*
+ * Bring a list of a server, whose token is identified, into the mirror, as the
+ * owner; "since": when it was asked for.  The counts, PARTNER_API_SYNC_COUNTS
+ * of them, are passed by value.
  */
 void
-partner_api_sync_apply(const PartnerApiServer *server, PartnerApiList list,
-					   const List *rows, Datum *counts, bool *nulls)
+partner_api_sync_apply(const PartnerApiServer *server,
+					   const PartnerApiFilter *filter, const List *rows,
+					   TimestampTz since, Datum *counts, bool *nulls)
 {
-	if (list == PARTNER_API_LIST_INSTANCES)
+	if (filter->list == PARTNER_API_LIST_INSTANCES)
 		apply_instances(server, rows);
+	else if (filter->list == PARTNER_API_LIST_CHARGES)
+		apply_charges(server, filter, rows, since);
 	else
-		apply_objects(server, list, rows);
+		apply_objects(server, filter->list, rows);
 	for (int i = 0; i < PARTNER_API_SYNC_COUNTS; i++)
 		counts[i] = partner_api_field(0, i + 1, &nulls[i]);
 }
 
 /*
- * (server) -> seen, added, changed, missing.  The list is read whole before
- * anything is changed.
+ * (server) -> seen, added, changed, missing.  The list, or what "query" finds
+ * of it, is read before anything is changed.
  */
 static Datum
-sync_list(FunctionCallInfo fcinfo, PartnerApiList list)
+sync_list(FunctionCallInfo fcinfo, PartnerApiList list, const char *query)
 {
 	PartnerApiServer *server;
-	PartnerApiFilter filter = {.list = list};
+	PartnerApiFilter filter = {.list = list,.query = query};
+	TimestampTz since = partner_api_clock_now();
 	PartnerApiOwnerScope scope;
 	TupleDesc	desc;
 	List	   *rows;
@@ -193,13 +225,13 @@ sync_list(FunctionCallInfo fcinfo, PartnerApiList list)
 									  partner_api_list_name(list)));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	server = partner_api_live_server(NameStr(*PG_GETARG_NAME(0)));
+	server = partner_api_live_server(partner_api_argument_server(fcinfo));
 	partner_api_live_check_list(server, list);
 	partner_api_server_identify_token(server);
 	rows = partner_api_live_list(server, &filter);
 
 	partner_api_owner_begin(&scope);
-	partner_api_sync_apply(server, list, rows, counts, nulls);
+	partner_api_sync_apply(server, &filter, rows, since, counts, nulls);
 	partner_api_owner_end(&scope);
 	partner_api_wake_worker_at_commit();
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), counts,
@@ -210,19 +242,37 @@ sync_list(FunctionCallInfo fcinfo, PartnerApiList list)
 Datum
 partner_api_sync_instances(PG_FUNCTION_ARGS)
 {
-	return sync_list(fcinfo, PARTNER_API_LIST_INSTANCES);
+	return sync_list(fcinfo, PARTNER_API_LIST_INSTANCES, NULL);
 }
 
 /* SQL: sync_plans() */
 Datum
 partner_api_sync_plans(PG_FUNCTION_ARGS)
 {
-	return sync_list(fcinfo, PARTNER_API_LIST_PLANS);
+	return sync_list(fcinfo, PARTNER_API_LIST_PLANS, NULL);
 }
 
 /* SQL: sync_subscriptions() */
 Datum
 partner_api_sync_subscriptions(PG_FUNCTION_ARGS)
 {
-	return sync_list(fcinfo, PARTNER_API_LIST_SUBSCRIPTIONS);
+	return sync_list(fcinfo, PARTNER_API_LIST_SUBSCRIPTIONS, NULL);
+}
+
+/* SQL: sync_customers() */
+Datum
+partner_api_sync_customers(PG_FUNCTION_ARGS)
+{
+	return sync_list(fcinfo, PARTNER_API_LIST_CUSTOMERS, NULL);
+}
+
+/* SQL: sync_charges(server, query) */
+Datum
+partner_api_sync_charges(PG_FUNCTION_ARGS)
+{
+	char	   *query = partner_api_argument_text(fcinfo, 1);
+
+	if (query != NULL)
+		query = partner_api_text_to_utf8(query);
+	return sync_list(fcinfo, PARTNER_API_LIST_CHARGES, query);
 }

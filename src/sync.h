@@ -12,13 +12,15 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "servers.h"
 
 /* seen, added, changed, missing */
 #define PARTNER_API_SYNC_COUNTS 4
 
 extern void partner_api_sync_apply(const PartnerApiServer *server,
-								   PartnerApiList list, const List *rows,
+								   const PartnerApiFilter *filter,
+								   const List *rows, TimestampTz since,
 								   Datum *counts, bool *nulls);
 
 #endif							/* PARTNER_API_SYNC_H */

@@ -4,40 +4,54 @@
  * it is found to have already: then what was given here does.
  */
 
+/* Nothing of ours says whose a customer is that was first seen there. */
+CREATE FUNCTION is_nobodys(customer customers) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT customer.customer_ref = customer.customer_id
+	   AND NOT EXISTS (
+		SELECT FROM partner_api.subscriptions s
+		WHERE s.server = customer.server
+		  AND s.customer_ref = customer.customer_ref)
+	   AND NOT EXISTS (
+		SELECT FROM partner_api.invoices i
+		WHERE i.server = customer.server
+		  AND i.customer_ref = customer.customer_ref)
+$$;
+COMMENT ON FUNCTION is_nobodys(customers) IS
+'is a customer known under the id of the provider alone?';
+REVOKE ALL ON FUNCTION is_nobodys(customers) FROM PUBLIC;
+
 /*
  * The row that an event is about, locked: the one that its action was for, else
- * the one that has its id.  One that was imported under that id makes room for
- * the other, unless something of ours belongs to it.
+ * the one that has its id.  One that is known under that id alone gets the key
+ * that is given now, or makes room for the row that has it.
  */
 CREATE FUNCTION customer_of_event(event object_events) RETURNS customers
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	customer partner_api.customers;
+	ours partner_api.customers;
+	theirs partner_api.customers;
 	ref text := event.details->>'customer_ref';
 BEGIN
-	SELECT c.* INTO customer FROM partner_api.customers c
+	SELECT c.* INTO ours FROM partner_api.customers c
 	WHERE c.server = event.server AND c.customer_ref = ref
 	FOR UPDATE NOWAIT;
-	IF NOT FOUND THEN
-		SELECT c.* INTO customer FROM partner_api.customers c
-		WHERE c.server = event.server AND c.customer_id = event.object_id
-		FOR UPDATE NOWAIT;
-		RETURN customer;
+	IF ours.customer_id = event.object_id THEN
+		RETURN ours;
 	END IF;
-	IF customer.customer_id IS DISTINCT FROM event.object_id THEN
+	SELECT c.* INTO theirs FROM partner_api.customers c
+	WHERE c.server = event.server AND c.customer_id = event.object_id
+	FOR UPDATE NOWAIT;
+	IF FOUND AND partner_api.is_nobodys(theirs) AND ref IS NOT NULL THEN
 		DELETE FROM partner_api.customers c
-		WHERE c.server = event.server AND c.customer_id = event.object_id
-		  AND c.origin = 'imported' AND c.customer_ref = c.customer_id
-		  AND NOT EXISTS (
-				SELECT FROM partner_api.subscriptions s
-				WHERE s.server = c.server AND s.customer_ref = c.customer_ref)
-		  AND NOT EXISTS (
-				SELECT FROM partner_api.invoices i
-				WHERE i.server = c.server AND i.customer_ref = c.customer_ref);
+		WHERE c.server = event.server AND c.customer_ref = theirs.customer_ref;
+		theirs.customer_ref := ref;
 	END IF;
-	RETURN customer;
+	RETURN CASE WHEN ours.customer_ref IS NULL THEN theirs ELSE ours END;
 END
 $$;
 COMMENT ON FUNCTION customer_of_event(object_events) IS
@@ -108,10 +122,10 @@ BEGIN
 	customer.reason := NULL;
 	customer.missing_since := CASE WHEN event.kind = 'missing'
 								   THEN event.occurred_at END;
-	customer.deleted_at := CASE
-		WHEN event.kind = 'missing' THEN customer.deleted_at
-		WHEN (event.details->>'deleted')::boolean
-			THEN coalesce(customer.deleted_at, event.occurred_at) END;
+	customer.deleted_at := CASE (event.details->>'deleted')::boolean
+		WHEN true THEN coalesce(customer.deleted_at, event.occurred_at)
+		WHEN false THEN NULL
+		ELSE customer.deleted_at END;
 	IF event.kind IN ('created', 'adopted', 'found') THEN
 		customer.origin := event.kind;
 		customer.action_id := event.action_id;

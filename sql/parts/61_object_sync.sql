@@ -1,8 +1,8 @@
 /*
- * sync_plans() and sync_subscriptions() bring the provider's list into the
- * mirror, as sync_instances() does with instances.  The list wins in all that
- * the provider shows.  A plan that carries our nonce is the effect of a create:
- * adopted; everything else that is new is imported.
+ * sync_plans() and its like bring the provider's list into the mirror, as
+ * sync_instances() does with instances.  The list wins in all that the provider
+ * shows.  What carries our nonce is the effect of a create: adopted; everything
+ * else that is new is imported.
  */
 CREATE FUNCTION note_object(of_server name, object text, of_id text,
 	kind text, of_action bigint, details jsonb)
@@ -22,11 +22,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION note_object(name, text, text, text, bigint, jsonb) IS
-'records an event of a plan or subscription and applies it';
+'records an event of a plan, subscription, customer or charge and applies it';
 REVOKE ALL ON FUNCTION note_object(name, text, text, text, bigint, jsonb)
 	FROM PUBLIC;
 
-/* What of these facts is news about something that is known. */
+/*
+ * What of these facts is news about something that is known.  A customer has
+ * no column for being deleted, but a time.
+ */
 CREATE FUNCTION object_news(object text, known jsonb, facts jsonb)
 RETURNS jsonb
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -36,12 +39,18 @@ AS $$
 	FROM jsonb_each(CASE object
 		WHEN 'plan' THEN to_jsonb(jsonb_populate_record(
 			NULL::partner_api.plans, known || facts))
+		WHEN 'customer' THEN to_jsonb(jsonb_populate_record(
+				NULL::partner_api.customers, known || facts))
+			|| CASE WHEN (facts->>'deleted')::boolean
+						 IS DISTINCT FROM (known->>'deleted_at' IS NOT NULL)
+				THEN jsonb_build_object('deleted', facts->'deleted')
+				ELSE '{}' END
 		ELSE to_jsonb(jsonb_populate_record(
 			NULL::partner_api.subscriptions, known || facts)) END) n
 	WHERE n.value IS DISTINCT FROM known->n.key AND n.key <> 'details'
 $$;
 COMMENT ON FUNCTION object_news(text, jsonb, jsonb) IS
-'which columns of a plan or subscription differ from what is known';
+'which columns of a plan, subscription or customer differ from what is known';
 REVOKE ALL ON FUNCTION object_news(text, jsonb, jsonb) FROM PUBLIC;
 
 /*
@@ -72,14 +81,20 @@ BEGIN
 		END IF;
 	END IF;
 	has_effect := EXISTS (
-		SELECT FROM partner_api.plans p
-		WHERE p.server = of_server AND p.action_id = ordered.action_id);
+			SELECT FROM partner_api.plans p
+			WHERE p.server = of_server AND p.action_id = ordered.action_id)
+		OR EXISTS (
+			SELECT FROM partner_api.customers c
+			WHERE c.server = of_server AND c.action_id = ordered.action_id)
+		OR EXISTS (
+			SELECT FROM partner_api.payments p
+			WHERE p.server = of_server AND p.action_id = ordered.action_id);
 	IF nonce IS NULL OR has_effect THEN
 		PERFORM partner_api.note_object(of_server, object, of_id, 'imported',
 										NULL, facts);
 		PERFORM partner_api.announce('surplus', of_server, ordered.action_id,
-			of_id, format('plan %s at server "%s" is surplus: action %s has another',
-						  of_id, of_server, ordered.action_id))
+			of_id, format('%s %s at server "%s" is surplus: action %s has another',
+						  object, of_id, of_server, ordered.action_id))
 		WHERE has_effect;
 		RETURN true;
 	END IF;
@@ -94,7 +109,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION adopt_object(name, text, text, text, jsonb) IS
-'takes in a plan or subscription that a list shows and that is not known here';
+'takes in a plan, subscription, customer or charge that a list shows and that is not known here';
 REVOKE ALL ON FUNCTION adopt_object(name, text, text, text, jsonb)
 	FROM PUBLIC;
 
@@ -126,6 +141,14 @@ BEGIN
 		  AND (s.last_seen_at IS NOT NULL
 			   OR s.created_at < partner_api.clock() - list_lag)
 		  AND s.subscription_id <> ALL (listed)
+		UNION ALL
+		SELECT c.customer_id FROM partner_api.customers c
+		WHERE object = 'customer' AND c.server = of_server
+		  AND c.customer_id IS NOT NULL AND c.missing_since IS NULL
+		  AND c.deleted_at IS NULL
+		  AND (c.last_seen_at IS NOT NULL
+			   OR c.created_at < partner_api.clock() - list_lag)
+		  AND c.customer_id <> ALL (listed)
 	LOOP
 		PERFORM partner_api.note_object(of_server, object, gone, 'missing',
 										NULL, '{}');
@@ -135,7 +158,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION miss_objects(name, text, text[], interval) IS
-'notes the plans or subscriptions that a complete list does not show any more; returns how many';
+'notes the plans, subscriptions or customers that a complete list does not show any more; returns how many';
 REVOKE ALL ON FUNCTION miss_objects(name, text, text[], interval)
 	FROM PUBLIC;
 
@@ -178,7 +201,7 @@ BEGIN
 		END IF;
 		news := partner_api.object_news(object, known,
 			partner_api.event_facts(row.facts)
-			- CASE object WHEN 'plan' THEN 'created_at' ELSE '' END);
+			- CASE object WHEN 'subscription' THEN '' ELSE 'created_at' END);
 		CONTINUE WHEN news = '{}' AND known->>'missing_since' IS NULL;
 		PERFORM partner_api.note_object(of_server, object, row.object_id,
 			CASE WHEN known->>'missing_since' IS NULL THEN 'changed'
@@ -193,11 +216,14 @@ BEGIN
 	UPDATE partner_api.subscriptions s SET last_seen_at = partner_api.clock()
 	WHERE object = 'subscription' AND s.server = of_server
 	  AND s.subscription_id = ANY (listed);
+	UPDATE partner_api.customers c SET last_seen_at = partner_api.clock()
+	WHERE object = 'customer' AND c.server = of_server
+	  AND c.customer_id = ANY (listed);
 	missing := partner_api.miss_objects(of_server, object, listed, list_lag);
 END
 $$;
 COMMENT ON FUNCTION apply_object_listing(name, text, jsonb, interval) IS
-'brings a complete list of plans or subscriptions into the mirror; for sync_plans() and sync_subscriptions()';
+'brings a complete list of plans, subscriptions or customers into the mirror; for sync_plans() and its like';
 REVOKE ALL ON FUNCTION apply_object_listing(name, text, jsonb, interval)
 	FROM PUBLIC;
 
@@ -218,3 +244,12 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION sync_subscriptions(name) IS
 'brings the provider''s subscriptions into the mirror: rows seen, added, changed, and missing from the list';
 REVOKE ALL ON FUNCTION sync_subscriptions(name) FROM PUBLIC;
+
+CREATE FUNCTION sync_customers(server name,
+	OUT seen bigint, OUT added bigint, OUT changed bigint, OUT missing bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'partner_api_sync_customers'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION sync_customers(name) IS
+'brings the provider''s customers into the mirror: rows seen, added, changed, and missing from the list';
+REVOKE ALL ON FUNCTION sync_customers(name) FROM PUBLIC;

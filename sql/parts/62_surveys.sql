@@ -6,6 +6,7 @@
 CREATE TABLE server_surveys (
 	server		name		PRIMARY KEY,
 	wanted_at	timestamptz	NOT NULL,
+	known_until	timestamptz	NOT NULL,
 	listed_at	timestamptz,
 	finished_at	timestamptz,
 	last_error	text
@@ -16,6 +17,8 @@ COMMENT ON COLUMN server_surveys.server IS
 'foreign server';
 COMMENT ON COLUMN server_surveys.wanted_at IS
 'when that was, by clock()';
+COMMENT ON COLUMN server_surveys.known_until IS
+'what was made at the provider before is known here: of a long list that can be searched, what was made later is read';
 COMMENT ON COLUMN server_surveys.listed_at IS
 'when a whole list was first taken in; until then nothing is sent; set at once if only a look asked for it';
 COMMENT ON COLUMN server_surveys.finished_at IS

@@ -172,6 +172,8 @@ GRANT EXECUTE ON FUNCTION
 		timestamptz),
 	delete_recurrence(name, text, text),
 	enqueue_delete_recurrence(name, text, text, timestamptz, timestamptz),
+	sync_customers(name),
+	sync_charges(name, text),
 	search_term(text, text),
 	list_customers(name, text),
 	find_customers(name, text),

@@ -208,6 +208,7 @@ const PartnerApiProvider partner_api_asaas = {
 	.judge = partner_api_asaas_judge,
 	.build_list = partner_api_asaas_build_list,
 	.parse_list = partner_api_asaas_parse_list,
+	.survey_query = partner_api_asaas_survey_query,
 	.look_query = partner_api_asaas_look_query,
 	.sight = partner_api_asaas_sight,
 	.find_query = partner_api_asaas_find_query,

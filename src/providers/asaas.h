@@ -142,6 +142,7 @@ extern bool partner_api_asaas_parse_list(const PartnerApiFilter *filter,
 										 const PartnerApiResponse *response,
 										 int page, PartnerApiPage *result,
 										 char **message);
+extern const char *partner_api_asaas_survey_query(int64 since_ms);
 
 /* asaas_read.c */
 extern bool partner_api_asaas_supports_read(PartnerApiRead read,

@@ -25,6 +25,9 @@
 #define ID PARTNER_API_ASAAS_ID
 #define MOST_ROWS 100
 
+/* Clocks and zones differ by less. */
+#define SURVEY_MARGIN_MS (INT64CONST(86400000) * 2)
+
 /* A term of a search, here and there. */
 typedef struct Term
 {
@@ -385,4 +388,15 @@ partner_api_asaas_parse_list(const PartnerApiFilter *filter,
 		return false;
 	return one ? take_one(filter, &answer, result, message) :
 		take_page(filter, &answer, result, message);
+}
+
+/*
+ * See provider.h.  An account may have hundreds of thousands of charges, and
+ * its requests are counted.
+ */
+const char *
+partner_api_asaas_survey_query(int64 since_ms)
+{
+	return psprintf("created_from=%s",
+					partner_api_today(since_ms - SURVEY_MARGIN_MS));
 }

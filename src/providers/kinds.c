@@ -371,17 +371,25 @@ static const char *const object_names[PARTNER_API_OBJECTS] = {
 	[PARTNER_API_WEBHOOK] = "webhook"
 };
 
-static const char *const list_names[PARTNER_API_LISTS] = {
-	[PARTNER_API_LIST_INSTANCES] = "instances",
-	[PARTNER_API_LIST_PLANS] = "plans",
-	[PARTNER_API_LIST_SUBSCRIPTIONS] = "subscriptions",
-	[PARTNER_API_LIST_CLIENTS] = "clients",
-	[PARTNER_API_LIST_INVOICES] = "invoices",
-	[PARTNER_API_LIST_CUSTOMERS] = "customers",
-	[PARTNER_API_LIST_CHARGES] = "charges",
-	[PARTNER_API_LIST_RECURRENCES] = "recurrences",
-	[PARTNER_API_LIST_NOTIFICATIONS] = "notifications",
-	[PARTNER_API_LIST_WEBHOOKS] = "webhooks"
+/* What each list shows, and its name. */
+static const struct
+{
+	PartnerApiObject object;
+	const char *name;
+}			lists[PARTNER_API_LISTS] = {
+	[PARTNER_API_LIST_INSTANCES] = {PARTNER_API_INSTANCE, "instances"},
+	[PARTNER_API_LIST_PLANS] = {PARTNER_API_PLAN, "plans"},
+	[PARTNER_API_LIST_SUBSCRIPTIONS] =
+	{PARTNER_API_SUBSCRIPTION, "subscriptions"},
+	[PARTNER_API_LIST_CLIENTS] = {PARTNER_API_CLIENT, "clients"},
+	[PARTNER_API_LIST_INVOICES] = {PARTNER_API_INVOICE, "invoices"},
+	[PARTNER_API_LIST_CUSTOMERS] = {PARTNER_API_CUSTOMER, "customers"},
+	[PARTNER_API_LIST_CHARGES] = {PARTNER_API_CHARGE, "charges"},
+	[PARTNER_API_LIST_RECURRENCES] =
+	{PARTNER_API_RECURRENCE, "recurrences"},
+	[PARTNER_API_LIST_NOTIFICATIONS] =
+	{PARTNER_API_NOTIFICATION, "notifications"},
+	[PARTNER_API_LIST_WEBHOOKS] = {PARTNER_API_WEBHOOK, "webhooks"}
 };
 
 /* What is to be known of a kind. */
@@ -438,7 +446,14 @@ partner_api_object_name(PartnerApiObject object)
 const char *
 partner_api_list_name(PartnerApiList list)
 {
-	return list_names[list];
+	return lists[list].name;
+}
+
+/* What the list shows. */
+PartnerApiObject
+partner_api_list_object(PartnerApiList list)
+{
+	return lists[list].object;
 }
 
 /* Is the list always that of one thing, never read for several actions? */
@@ -468,7 +483,7 @@ partner_api_list_parse(const char *name, PartnerApiList *list)
 {
 	for (int i = 0; i < PARTNER_API_LISTS; i++)
 	{
-		if (strcmp(list_names[i], name) == 0)
+		if (strcmp(lists[i].name, name) == 0)
 		{
 			*list = (PartnerApiList) i;
 			return true;

@@ -128,6 +128,7 @@ extern bool partner_api_kind_of_instance(PartnerApiKind kind);
 extern bool partner_api_kind_parse(const char *name, PartnerApiKind *kind);
 extern const char *partner_api_object_name(PartnerApiObject object);
 extern const char *partner_api_list_name(PartnerApiList list);
+extern PartnerApiObject partner_api_list_object(PartnerApiList list);
 extern bool partner_api_list_is_narrow(PartnerApiList list);
 extern bool partner_api_list_is_searched(PartnerApiList list);
 extern bool partner_api_list_parse(const char *name, PartnerApiList *list);

@@ -355,6 +355,12 @@ typedef struct PartnerApiProvider
 							   PartnerApiPage *result, char **message);
 
 	/*
+	 * What to search the main list for to find all that was made since a
+	 * time; NULL: read it whole.  The hook may be NULL.
+	 */
+	const char *(*survey_query) (int64 since_ms);
+
+	/*
 	 * Of actions on what is no instance, NULL where a provider has none: what
 	 * to search its list for (NULL: read it whole), and what a row shows of
 	 * the action, which was sent at sent_ms.
