@@ -258,10 +258,15 @@ COMMENT ON FUNCTION end_subscriptions(text, name) IS
 'marks subscriptions of our own whose last day is over as cancelled or expired';
 REVOKE ALL ON FUNCTION end_subscriptions(text, name) FROM PUBLIC;
 
+/*
+ * Tables that were never analyzed look as if it paid to compile the queries,
+ * which takes seconds.
+ */
 CREATE FUNCTION generate_invoices_for(caller text, arguments jsonb)
 RETURNS SETOF invoices
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
 	of_server name := arguments->>'of_server';
