@@ -20,7 +20,7 @@ REVOKE ALL ON FUNCTION current_identity() FROM PUBLIC;
  * oldest row is the one in force.
  */
 CREATE TABLE installation (
-	installation_id		text		PRIMARY KEY
+	installation_id		text COLLATE "C" PRIMARY KEY
 		CHECK (installation_id ~ '^[0-9a-f]{8}$'),
 	established_at		timestamptz	NOT NULL
 		DEFAULT pg_catalog.clock_timestamp(),

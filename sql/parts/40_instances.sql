@@ -6,9 +6,9 @@
  */
 CREATE TABLE instances (
 	server				name		NOT NULL,
-	instance_id			text		NOT NULL,
+	instance_id			text COLLATE "C" NOT NULL,
 	name				text,
-	customer_ref		text,
+	customer_ref		text COLLATE "C",
 	status				text		NOT NULL
 		CHECK (status IN ('trial', 'signed', 'cancelling', 'ended', 'lapsed',
 						  'deleted', 'unknown')),
@@ -124,7 +124,7 @@ COMMENT ON COLUMN instances.settings_differ IS
  */
 CREATE TABLE former_subscriptions (
 	server			name		NOT NULL,
-	instance_id		text		NOT NULL,
+	instance_id		text COLLATE "C" NOT NULL,
 	signed_at		timestamptz	NOT NULL,
 	cancelled_at	timestamptz	NOT NULL,
 	ends_at			timestamptz,
@@ -176,7 +176,7 @@ COMMENT ON TRIGGER keep_subscription ON instances IS
 
 CREATE TABLE instance_secrets (
 	server		name	NOT NULL,
-	instance_id	text	NOT NULL,
+	instance_id	text COLLATE "C" NOT NULL,
 	token		text	NOT NULL,
 	PRIMARY KEY (server, instance_id)
 );
@@ -197,7 +197,7 @@ CREATE TABLE instance_events (
 	event_id	bigint		PRIMARY KEY
 		DEFAULT pg_catalog.nextval('instance_event_id_seq'),
 	server		name		NOT NULL,
-	instance_id	text		NOT NULL,
+	instance_id	text COLLATE "C" NOT NULL,
 	kind		text		NOT NULL
 		CHECK (kind IN ('created', 'adopted', 'imported', 'surplus', 'signed',
 						'subscription_updated', 'cancelled', 'deleted',
@@ -237,7 +237,7 @@ COMMENT ON COLUMN mirror_backlog.event_id IS
 
 CREATE TABLE trial_approvals (
 	server		name		NOT NULL,
-	instance_id	text		NOT NULL,
+	instance_id	text COLLATE "C" NOT NULL,
 	approved_at	timestamptz	NOT NULL,
 	approved_by	name		NOT NULL,
 	PRIMARY KEY (server, instance_id)

@@ -8,11 +8,11 @@ CREATE TABLE object_events (
 	event_id	bigint		PRIMARY KEY
 		DEFAULT pg_catalog.nextval('instance_event_id_seq'),
 	server		name		NOT NULL,
-	object		text		NOT NULL
+	object		text COLLATE "C" NOT NULL
 		CHECK (object IN ('plan', 'subscription', 'client', 'card',
 						  'invoice', 'customer', 'charge', 'recurrence',
 						  'notification', 'webhook')),
-	object_id	text		NOT NULL,
+	object_id	text COLLATE "C" NOT NULL,
 	kind		text		NOT NULL
 		CHECK (kind IN ('created', 'adopted', 'found', 'imported', 'changed',
 						'deleted', 'restored', 'suspended', 'reactivated',
@@ -48,7 +48,7 @@ COMMENT ON COLUMN object_events.details IS
 
 CREATE TABLE plans (
 	server					name		NOT NULL,
-	plan_id					text		NOT NULL,
+	plan_id					text COLLATE "C" NOT NULL,
 	name					text,
 	description				text,
 	email					text,
@@ -65,7 +65,7 @@ CREATE TABLE plans (
 	has_expiration			boolean,
 	expire_subscriptions	boolean,
 	subscription_duration	integer,
-	customer_ref			text,
+	customer_ref			text COLLATE "C",
 	origin					text		NOT NULL
 		CHECK (origin IN ('local', 'created', 'adopted', 'imported')),
 	created_at				timestamptz	NOT NULL,
@@ -133,13 +133,13 @@ COMMENT ON COLUMN plans.details IS
 
 CREATE TABLE subscriptions (
 	server			name		NOT NULL,
-	subscription_id	text		NOT NULL,
+	subscription_id	text COLLATE "C" NOT NULL,
 	plan_server		name,
-	plan_id			text,
-	client_id		text,
-	customer_ref	text,
+	plan_id			text COLLATE "C",
+	client_id		text COLLATE "C",
+	customer_ref	text COLLATE "C",
 	instance_server	name,
-	instance_id		text,
+	instance_id		text COLLATE "C",
 	status			text		NOT NULL
 		CHECK (status IN ('waiting', 'trial', 'active', 'paid', 'past_due',
 						  'suspended', 'cancelled', 'expired', 'unknown')),
@@ -233,14 +233,14 @@ COMMENT ON COLUMN subscriptions.details IS
 
 CREATE TABLE clients (
 	server			name		NOT NULL,
-	client_id		text		NOT NULL,
+	client_id		text COLLATE "C" NOT NULL,
 	name			text,
 	email			text,
-	document		text,
+	document		text COLLATE "C",
 	birth_date		date,
 	phone			text,
 	mobile			text,
-	customer_ref	text,
+	customer_ref	text COLLATE "C",
 	origin			text		NOT NULL
 		CHECK (origin IN ('created', 'adopted', 'imported')),
 	created_at		timestamptz	NOT NULL,
@@ -280,8 +280,8 @@ COMMENT ON COLUMN clients.details IS
 
 CREATE TABLE cards (
 	server			name		NOT NULL,
-	card_id			text		NOT NULL,
-	client_id		text		NOT NULL,
+	card_id			text COLLATE "C" NOT NULL,
+	client_id		text COLLATE "C" NOT NULL,
 	last_digits		text,
 	created_at		timestamptz	NOT NULL,
 	action_id		bigint,

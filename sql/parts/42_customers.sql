@@ -5,10 +5,10 @@
  */
 CREATE TABLE customers (
 	server			name		NOT NULL,
-	customer_ref	text		NOT NULL CHECK (customer_ref <> ''),
-	customer_id		text,
+	customer_ref	text COLLATE "C" NOT NULL CHECK (customer_ref <> ''),
+	customer_id		text COLLATE "C",
 	name			text,
-	document		text,
+	document		text COLLATE "C",
 	email			text,
 	phone			text,
 	mobile			text,
@@ -112,7 +112,7 @@ COMMENT ON COLUMN customers.details IS
 
 CREATE TABLE plan_terms (
 	server			name		NOT NULL,
-	plan_id			text		NOT NULL,
+	plan_id			text COLLATE "C" NOT NULL,
 	billing			text		NOT NULL DEFAULT 'prepaid'
 		CHECK (billing IN ('prepaid', 'postpaid')),
 	price_per		text		NOT NULL DEFAULT 'plan'

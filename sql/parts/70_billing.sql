@@ -13,7 +13,7 @@
  * parsed when the function is created: no search_path has a say in them.
  */
 CREATE TABLE billing_rules (
-	rule_id			text		PRIMARY KEY,
+	rule_id			text COLLATE "C" PRIMARY KEY,
 	provider		text		NOT NULL,
 	server			name,
 	valid_from		date		NOT NULL
@@ -95,7 +95,7 @@ COMMENT ON COLUMN billing_rules.published IS
 'comes with the extension and cannot be changed';
 
 CREATE TABLE billing_bands (
-	rule_id	text	NOT NULL REFERENCES billing_rules ON DELETE CASCADE,
+	rule_id	text COLLATE "C" NOT NULL REFERENCES billing_rules ON DELETE CASCADE,
 	band	integer	NOT NULL CHECK (band > 0),
 	up_to	bigint	CHECK (up_to > 0),
 	PRIMARY KEY (rule_id, band)

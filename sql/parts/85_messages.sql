@@ -6,7 +6,7 @@
 CREATE TABLE message_templates (
 	event			text		NOT NULL
 		CHECK (event IN ('issued', 'due', 'overdue', 'paid', 'birthday')),
-	plan_id			text		NOT NULL DEFAULT '',
+	plan_id			text COLLATE "C" NOT NULL DEFAULT '',
 	subject			text		NOT NULL,
 	body			text		NOT NULL,
 	html			boolean		NOT NULL DEFAULT false,
