@@ -110,15 +110,22 @@ END
 }
 
 # What the provider tells of an invoice's charge: it is paid.
-sub pay
+sub payment_of
 {
 	my ($invoice, $status) = @_;
 
 	$status //= 'RECEIVED';
-	$node->sql('SELECT (partner_api.observe_charge(server, charge_id,'
-		  . " '{\"status\": \"$status\"}', partner_api.clock(), 'poll',"
-		  . ' since => partner_api.clock())).status'
-		  . " FROM partner_api.invoices WHERE invoice_id = $invoice");
+	return 'SELECT (partner_api.observe_charge(server, charge_id,'
+	  . " '{\"status\": \"$status\"}', partner_api.clock(), 'poll',"
+	  . ' since => partner_api.clock())).status'
+	  . " FROM partner_api.invoices WHERE invoice_id = $invoice";
+}
+
+sub pay
+{
+	my ($invoice, $status) = @_;
+
+	$node->sql(payment_of($invoice, $status));
 	return;
 }
 
@@ -371,9 +378,31 @@ pay($older);
 is(action_of($runs, 'cancel_instance'),
 	'cancelled', 'with the last one the cancel is withdrawn');
 is(status('W'), 'active', '... and the subscription active');
+
+# at the same time as a payment: before it, and after it
+$late = invoice('W', 4);
+
+my $session = $node->console;
+
+$session->run('BEGIN; SELECT count(*) FROM partner_api.run_dunning();');
+
+my $payment = $node->start_sql(payment_of($late));
+
+$node->wait_for('SELECT wait_event_type = \'Lock\' FROM pg_stat_activity'
+	  . ' WHERE pid = ' . $payment->pid);
+$session->run('COMMIT;');
+$payment->output;
+like(steps($late), qr/cancel_instance undone$/,
+	'a payment that comes while a run takes its steps undoes them');
+$late = invoice('W', 5);
+$session->run('BEGIN; ' . payment_of($late) . ';');
+is(dun(), '', 'an invoice whose payment is being recorded is left alone');
+$session->run('COMMIT;');
+$session->end;
+is(dun(), '', '... and is paid then');
 $node->sql("SELECT partner_api.resume('zapi')");
 $node->drive_pass;
-is(effects($runs, 'cancels'), 0, '... and was never sent');
+is(effects($runs, 'cancels'), 0, 'nothing of all that was ever sent');
 
 # signed again where the terms say so
 subscribe('R', 'resume');
