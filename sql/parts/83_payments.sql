@@ -18,10 +18,11 @@
  * is back.
  */
 CREATE FUNCTION payment_state(status text, deleted boolean) RETURNS text
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE
+BEGIN
+	RETURN CASE
 		WHEN deleted THEN 'deleted'
 		WHEN status IN ('PENDING', 'AWAITING_RISK_ANALYSIS', 'AUTHORIZED')
 			THEN 'open'
@@ -31,7 +32,8 @@ AS $$
 		WHEN status IN ('REFUND_IN_PROGRESS', 'REFUNDED') THEN 'refunded'
 		WHEN status IN ('CHARGEBACK_REQUESTED', 'CHARGEBACK_DISPUTE',
 						'AWAITING_CHARGEBACK_REVERSAL') THEN 'disputed'
-		ELSE 'unknown' END
+		ELSE 'unknown' END;
+END
 $$;
 COMMENT ON FUNCTION payment_state(text, boolean) IS
 'what a charge is to us: open, overdue, paid, refunded, disputed, deleted, or unknown for a word of the provider that is not known here';
@@ -43,10 +45,11 @@ REVOKE ALL ON FUNCTION payment_state(text, boolean) FROM PUBLIC;
  * must be known to be newer.
  */
 CREATE FUNCTION charge_progress(status text, deleted boolean) RETURNS integer
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE
+BEGIN
+	RETURN CASE
 		WHEN deleted THEN 4
 		WHEN status IN ('PENDING', 'AWAITING_RISK_ANALYSIS') THEN 1
 		WHEN status IN ('OVERDUE', 'AUTHORIZED') THEN 2
@@ -57,17 +60,19 @@ AS $$
 		WHEN status IN ('REFUND_REQUESTED', 'CHARGEBACK_REQUESTED') THEN 7
 		WHEN status IN ('REFUND_IN_PROGRESS', 'CHARGEBACK_DISPUTE') THEN 8
 		WHEN status = 'AWAITING_CHARGEBACK_REVERSAL' THEN 9
-		WHEN status = 'REFUNDED' THEN 10 END
+		WHEN status = 'REFUNDED' THEN 10 END;
+END
 $$;
 COMMENT ON FUNCTION charge_progress(text, boolean) IS
 'how far a charge has come; null of a status that is not known here';
 REVOKE ALL ON FUNCTION charge_progress(text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION is_charge_event(event text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT event = ANY ('{PAYMENT_CREATED, PAYMENT_AWAITING_RISK_ANALYSIS,
+BEGIN
+	RETURN event = ANY ('{PAYMENT_CREATED, PAYMENT_AWAITING_RISK_ANALYSIS,
 		PAYMENT_APPROVED_BY_RISK_ANALYSIS, PAYMENT_REPROVED_BY_RISK_ANALYSIS,
 		PAYMENT_AUTHORIZED, PAYMENT_UPDATED, PAYMENT_CONFIRMED,
 		PAYMENT_RECEIVED, PAYMENT_CREDIT_CARD_CAPTURE_REFUSED,
@@ -79,7 +84,8 @@ AS $$
 		PAYMENT_DUNNING_RECEIVED, PAYMENT_DUNNING_REQUESTED,
 		PAYMENT_BANK_SLIP_VIEWED, PAYMENT_BANK_SLIP_CANCELLED,
 		PAYMENT_CHECKOUT_VIEWED}'::text[])
-		OR starts_with(event, 'PAYMENT_SPLIT_')
+		OR starts_with(event, 'PAYMENT_SPLIT_');
+END
 $$;
 COMMENT ON FUNCTION is_charge_event(text) IS
 'is it an event of a charge that is known here, and shows the charge as it is?';
@@ -91,10 +97,14 @@ REVOKE ALL ON FUNCTION is_charge_event(text) FROM PUBLIC;
 CREATE FUNCTION compare_observation(known payments, observed_at timestamptz,
 	source text, since timestamptz)
 RETURNS text
-LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE
+DECLARE
+	apart interval := CASE known.observed_by WHEN 'webhook' THEN interval '0'
+						   ELSE interval '2 minutes' END;
+BEGIN
+	RETURN CASE
 		WHEN known.observed_by IS NULL THEN 'newer'
 		/* a clock that was set back proves nothing of what came before */
 		WHEN source <> 'webhook'
@@ -107,11 +117,10 @@ AS $$
 		WHEN source <> 'webhook' OR observed_at IS NULL
 			 OR observed_at > partner_api.clock() + interval '2 minutes'
 			THEN 'unclear'
-		WHEN observed_at > known.observed_at + t.apart THEN 'newer'
-		WHEN observed_at < known.observed_at - t.apart THEN 'older'
-		ELSE 'unclear' END
-	FROM (SELECT CASE known.observed_by WHEN 'webhook' THEN interval '0'
-				 ELSE interval '2 minutes' END AS apart) t
+		WHEN observed_at > known.observed_at + apart THEN 'newer'
+		WHEN observed_at < known.observed_at - apart THEN 'older'
+		ELSE 'unclear' END;
+END
 $$;
 COMMENT ON FUNCTION compare_observation(payments, timestamptz, text,
 	timestamptz) IS
@@ -123,14 +132,16 @@ REVOKE ALL ON FUNCTION compare_observation(payments, timestamptz, text,
 
 /* The columns that only the provider's word can change. */
 CREATE FUNCTION charge_facts(payment payments) RETURNS jsonb
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT to_jsonb(payment) - ARRAY['server', 'charge_id', 'invoice_id',
+BEGIN
+	RETURN to_jsonb(payment) - ARRAY['server', 'charge_id', 'invoice_id',
 		'boleto_line', 'pix_code', 'pix_expires_at', 'observed_at',
 		'observed_by', 'learned_at', 'polled_at', 'must_poll',
 		'reminded_due_on', 'origin', 'action_id', 'last_seen_at',
-		'missing_since', 'details']
+		'missing_since', 'details'];
+END
 $$;
 COMMENT ON FUNCTION charge_facts(payments) IS
 'what the provider tells of a charge, by column';
@@ -241,10 +252,11 @@ REVOKE ALL ON FUNCTION notify_payment(text, payments) FROM PUBLIC;
  * one that is new here.
  */
 CREATE FUNCTION payment_news(was text, becomes text) RETURNS text
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE
+BEGIN
+	RETURN CASE
 		WHEN was IS NOT DISTINCT FROM becomes THEN NULL
 		WHEN becomes = 'paid' THEN 'payment_received'
 		WHEN becomes = 'refunded' THEN 'payment_refunded'
@@ -253,7 +265,8 @@ AS $$
 		WHEN becomes = 'unknown' THEN 'payment_unclear'
 		WHEN was = 'deleted' THEN 'charge_restored'
 		WHEN was IN ('paid', 'refunded', 'disputed') THEN 'payment_reopened'
-		WHEN becomes = 'overdue' THEN 'payment_overdue' END
+		WHEN becomes = 'overdue' THEN 'payment_overdue' END;
+END
 $$;
 COMMENT ON FUNCTION payment_news(text, text) IS
 'the event that is announced when a charge goes from one payment_state() to another; null for none';

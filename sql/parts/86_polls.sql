@@ -281,10 +281,36 @@ COMMENT ON FUNCTION remind_of_payment(payments) IS
 'announces on its due day that a charge is still to be paid';
 REVOKE ALL ON FUNCTION remind_of_payment(payments) FROM PUBLIC;
 
-/* Take in what was told; what a session holds is left for another time. */
+/* Take in what was told of one charge; returns whether that was news. */
+CREATE FUNCTION take_poll(one told_charge, known payments) RETURNS boolean
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	taken partner_api.payments;
+BEGIN
+	IF one.fields IS NULL THEN
+		PERFORM partner_api.miss_charge(known);
+		RETURN false;
+	END IF;
+	taken := partner_api.observe_charge(one.server, one.charge_id, one.fields,
+		one.asked_at, 'poll', since => one.asked_at);
+	PERFORM partner_api.remind_of_payment(taken);
+	RETURN partner_api.charge_facts(taken)
+		   <> partner_api.charge_facts(known);
+END
+$$;
+COMMENT ON FUNCTION take_poll(told_charge, payments) IS
+'takes in what a provider told of a charge; for refresh_payments()';
+REVOKE ALL ON FUNCTION take_poll(told_charge, payments) FROM PUBLIC;
+
+/*
+ * Take in what was told.  What a session holds is left for another time; news
+ * that cannot be taken in fails alone.
+ */
 CREATE FUNCTION take_polls(told told_charge[],
 	OUT polled bigint, OUT changed bigint, OUT missing bigint,
-	OUT held bigint)
+	OUT held bigint, OUT failed bigint, OUT error text)
 RETURNS record
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -292,12 +318,13 @@ AS $$
 DECLARE
 	one partner_api.told_charge;
 	known partner_api.payments;
-	taken partner_api.payments;
+	is_news boolean;
 BEGIN
 	polled := 0;
 	changed := 0;
 	missing := 0;
 	held := 0;
+	failed := 0;
 	FOREACH one IN ARRAY told LOOP
 		SELECT p.* INTO known FROM partner_api.payments p
 		WHERE p.server = one.server AND p.charge_id = one.charge_id
@@ -308,17 +335,17 @@ BEGIN
 		END IF;
 		IF NOT FOUND THEN
 			held := held + 1;
-		ELSIF one.fields IS NULL THEN
-			PERFORM partner_api.miss_charge(known);
-			missing := missing + 1;
-		ELSE
-			taken := partner_api.observe_charge(one.server, one.charge_id,
-				one.fields, one.asked_at, 'poll', since => one.asked_at);
-			PERFORM partner_api.remind_of_payment(taken);
-			polled := polled + 1;
-			changed := changed + (partner_api.charge_facts(taken)
-								  <> partner_api.charge_facts(known))::integer;
+			CONTINUE;
 		END IF;
+		BEGIN
+			is_news := partner_api.take_poll(one, known);
+			missing := missing + (one.fields IS NULL)::integer;
+			polled := polled + (one.fields IS NOT NULL)::integer;
+			changed := changed + is_news::integer;
+		EXCEPTION WHEN OTHERS THEN
+			failed := failed + 1;
+			error := SQLERRM;
+		END;
 	END LOOP;
 END
 $$;
@@ -416,9 +443,9 @@ BEGIN
 		RETURN QUERY
 		SELECT (answer->>'server')::name, (answer->>'requests')::bigint,
 			   one.polled, one.changed, one.missing,
-			   (answer->>'failed')::bigint,
+			   (answer->>'failed')::bigint + one.failed,
 			   (answer->>'left_over')::bigint + one.held,
-			   answer->>'error';
+			   coalesce(one.error, answer->>'error');
 	END LOOP;
 END
 $$;
