@@ -302,6 +302,20 @@ ok( $node->sql(
 		"SELECT partner_api.remove_routine('of shop')", role => 'other'),
 	'any administrator may clear that up');
 
+# ---- planned without the trigger, as a restore of the data may leave it ----
+
+$node->sql('ALTER TABLE partner_api.routines DISABLE TRIGGER plan;'
+	  . ' INSERT INTO partner_api.routines (jobname, schedule, command,'
+	  . " username) VALUES ('unplanned', '\@hourly', 'SELECT', 'postgres');"
+	  . ' ALTER TABLE partner_api.routines ENABLE TRIGGER plan;'
+	  . ' SELECT partner_api.routines_changed()');
+$node->wait_for('SELECT next_run_at IS NOT NULL FROM partner_api.routine_status'
+	  . " WHERE jobname = 'unplanned'");
+turn('1 hour');
+wait_for_runs('unplanned', 1);
+ok($node->sql("SELECT partner_api.remove_routine('unplanned')"),
+	'a routine that nobody has planned is planned by the worker');
+
 # ---- switched off, held ----
 
 my $before = noted('hourly');
@@ -371,7 +385,18 @@ $node->wait_for(
 ok(1, '... until it is said that it is none');
 $node->sql('DROP DATABASE copy WITH (FORCE)');
 
-# ---- no process, the end of the server ----
+# ---- the end of the server, no process ----
+
+$holder = hold();
+turn('1 hour');
+wait_until_running('slow');
+$node->stop('immediate');
+$holder->end;
+$node->start;
+is( $node->poll('SELECT last_error FROM partner_api.routine_status'
+		  . " WHERE jobname = 'slow' AND status = 'failed'", qr/./),
+	'the server ended before it did',
+	'a run that a crash has ended has failed');
 
 add('at start', '@reboot', "INSERT INTO noted VALUES ('at start')");
 $holder = hold();
@@ -387,7 +412,7 @@ like(
 	$node->poll('SELECT last_error FROM partner_api.routine_status'
 		  . " WHERE jobname = 'slow' AND status = 'failed'", qr/./),
 	qr/the server ended before it did|due to administrator command/,
-	'a run that the end of the server has ended has failed');
+	'... and so has one that a shutdown has ended');
 $before = noted('at start');
 is($before, 0, '@reboot: not when it is scheduled');
 $node->wait_for("SELECT status = 'delayed' FROM partner_api.routine_status"
