@@ -160,16 +160,11 @@ partner_api_why_not_again(const PartnerApiClaim *claim,
 static bool
 prefers_repeat(const PartnerApiClaim *claim, const PartnerApiServer *server)
 {
-	switch (claim->kind)
-	{
-		case PARTNER_API_SIGN_INSTANCE:
-			return server->repeats_unknown_sign;
-		case PARTNER_API_CREATE_INSTANCE:
-		case PARTNER_API_CREATE_PLAN:
-			return server->repeats_unknown_create;
-		default:
-			return false;
-	}
+	if (claim->kind == PARTNER_API_SIGN_INSTANCE)
+		return server->repeats_unknown_sign;
+	return server->repeats_unknown_create &&
+		partner_api_kind_traits(claim->kind)->repeat ==
+		PARTNER_API_REPEAT_BY_NONCE;
 }
 
 /*
@@ -427,7 +422,7 @@ partner_api_reason_hint(PartnerApiReason reason)
 		case PARTNER_API_REASON_PERMISSION:
 			return "Give the token this permission at the provider, or the user mapping another token; check the provider's allow-list of addresses.";
 		case PARTNER_API_REASON_NOT_FOUND:
-			return "Run partner_api.sync_instances(), sync_plans() or sync_subscriptions() to see what exists at the provider.";
+			return "Run partner_api.sync_instances(), sync_plans(), sync_customers() and so on to see what exists at the provider.";
 		case PARTNER_API_REASON_BUSY:
 			return "Lower max_concurrency of the server.";
 		case PARTNER_API_REASON_NOT_READY:

@@ -46,8 +46,8 @@ $holder->end;
 
 $node->stop_worker;
 $node->sql('DELETE FROM partner_api.plans;'
-	  . ' INSERT INTO partner_api.server_surveys (server, wanted_at)'
-	  . " VALUES ('zs', partner_api.clock() - interval '1 hour')");
+	  . ' INSERT INTO partner_api.server_surveys (server, wanted_at, known_until)'
+	  . " VALUES ('zs', partner_api.clock() - interval '1 hour', '2000-01-01')");
 $node->start_worker;
 $node->wait_for('SELECT finished_at IS NOT NULL'
 	  . " FROM partner_api.server_surveys WHERE server = 'zs'");

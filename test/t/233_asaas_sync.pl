@@ -84,6 +84,19 @@ is(sync('charges'), '251 0 0 0', '... once');
 is($node->sql('SELECT count(*) FROM partner_api.payments WHERE value_cents = 1050'),
 	250, '... to the cent');
 
+# A charge that is made while pages are read shifts them: no row is taken twice
+# or left out.
+$sandbox->fault(operation => 'list_charges', type => 'withhold', skip => 1);
+
+my $reading = $node->start_sql("SELECT partner_api.sync_charges('asaas')");
+
+$sandbox->wait_until('the second page is on its way',
+	sub { $sandbox->counters('list_charges')->{faulted} > 0 });
+$sandbox->seed_object('asaas_payments', customer => $ana->{customer_id},
+	value => 7, count => 120, prefix => 'new-');
+$sandbox->release;
+is($reading->output, '(371,120,0,0)', 'pages that shift are read anew');
+
 # A web tier that is away hears of nothing; a list tells.
 $sandbox->pay_charge($charge);
 is(sync('charges', "'status=RECEIVED'"), '1 0 1 0', 'a search tells of a payment');
