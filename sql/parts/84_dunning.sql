@@ -431,7 +431,8 @@ REVOKE ALL ON FUNCTION mark_dunned(bigint) FROM PUBLIC;
 
 /*
  * What the provider refused of what was enqueued before: the step has its
- * words, and is not taken again.
+ * words, and is not taken again.  What a dry run has shown is taken again when
+ * the server is live.
  */
 CREATE FUNCTION note_dunning_refusals() RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -442,7 +443,9 @@ DECLARE
 BEGIN
 	FOR refused IN
 		UPDATE partner_api.dunning_steps s
-		SET reason = coalesce(h.last_error, 'the action was ' || h.state)
+		SET reason = CASE WHEN h.dry_run THEN 'it was a dry run'
+						  ELSE coalesce(h.last_error,
+										'the action was ' || h.state) END
 		FROM partner_api.action_history h
 		WHERE h.action_id = coalesce(s.undo_action_id, s.action_id)
 		  AND h.state <> 'done' AND s.reason IS NULL
@@ -451,6 +454,12 @@ BEGIN
 	LOOP
 		PERFORM partner_api.announce_dunning('dunning_failed', refused);
 	END LOOP;
+	UPDATE partner_api.dunning_steps s SET action_id = NULL
+	FROM partner_api.action_history h
+	JOIN pg_foreign_server f ON f.srvname = h.server
+	WHERE h.action_id = s.action_id AND h.dry_run
+	  AND s.undone_at IS NULL
+	  AND 'mode=dry_run' <> ALL (coalesce(f.srvoptions, '{}'));
 END
 $$;
 COMMENT ON FUNCTION note_dunning_refusals() IS

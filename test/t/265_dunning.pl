@@ -404,6 +404,21 @@ $node->sql("SELECT partner_api.resume('zapi')");
 $node->drive_pass;
 is(effects($runs, 'cancels'), 0, 'nothing of all that was ever sent');
 
+# while nothing is sent for good
+subscribe('Y', 'cancel_instance');
+$runs = signed('Y');
+$late = invoice('Y', 3);
+$node->set_option(mode => 'dry_run');
+dun();
+$node->wait_until_settled("instance_id = '$runs'");
+dun();
+like(steps($late), qr/cancel_instance \(it was a dry run\)$/,
+	'a dry run is on record as what it is');
+$node->set_option(mode => 'live');
+is(dun(), "$late|cancel_instance|$runs|", '... and done once it is over');
+$node->wait_until_settled("instance_id = '$runs'");
+is(effects($runs, 'cancels'), 1, '... once');
+
 # signed again where the terms say so
 subscribe('R', 'resume');
 $runs = signed('R');
@@ -518,6 +533,34 @@ is(effects($asked, 'signs'), 1, '... and at once when it is paid');
 pay($late, 'RECEIVED');
 $node->drive_pass;
 is(effects($asked, 'signs'), 1, '... exactly once');
+
+# the same through the provider's event, by a role that may do nothing else
+$asked = instance('A', 'zapi', 'ask');
+$late = invoice('A', 1, 'PENDING');
+$node->create_role('web');
+$node->sql('GRANT USAGE ON SCHEMA partner_api TO web; GRANT EXECUTE ON FUNCTION'
+	  . ' partner_api.asaas_webhook(jsonb, jsonb, name) TO web');
+$end = $node->sql('SELECT trial_ends_at FROM partner_api.instances'
+	  . " WHERE instance_id = '$asked'");
+$node->set_clock($sandbox, "'$end'::timestamptz - interval '10 minutes'");
+
+my $event = $node->sql('SELECT json_build_object(\'id\', \'evt_1\', \'event\','
+	  . " 'PAYMENT_RECEIVED', 'dateCreated', to_char(partner_api.clock()"
+	  . " AT TIME ZONE 'America/Sao_Paulo', 'YYYY-MM-DD HH24:MI:SS'),"
+	  . " 'payment', json_build_object('object', 'payment', 'id', charge_id,"
+	  . " 'status', 'RECEIVED', 'value', 59.90))"
+	  . " FROM partner_api.invoices WHERE invoice_id = $late");
+my $header = qq({"asaas-access-token": "$PartnerApi::Sandbox::CLIENT_TOKEN"});
+
+$node->sql("SELECT partner_api.asaas_webhook('$header', '$event', 'asaas')",
+	role => 'web');
+$node->wait_until_settled("instance_id = '$asked'");
+is(effects($asked, 'signs'), 1,
+	'a payment that an event tells of approves a trial as well');
+$node->sql("SELECT partner_api.asaas_webhook('$header', '$event', 'asaas')",
+	role => 'web');
+$node->drive_pass;
+is(effects($asked, 'signs'), 1, '... once, however often it comes');
 is( $node->sql('SELECT approved_by = current_user'
 		  . ' FROM partner_api.trial_approvals'
 		  . " WHERE instance_id = '$asked'"),
