@@ -10,33 +10,61 @@
 
 /* ---- customers ---- */
 
-/* A customer with what is given; the rest stays as it is. */
-CREATE FUNCTION customer_as_given(known customers, given jsonb)
+/* The row of a customer, locked; of one that is new it has the defaults. */
+CREATE FUNCTION lock_customer(of_server name, of_customer text)
 RETURNS customers
-LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	customer partner_api.customers;
 BEGIN
-	customer := jsonb_populate_record(
-		CASE WHEN known.customer_ref IS NULL
-			 THEN jsonb_populate_record(NULL::partner_api.customers,
-				jsonb_build_object('origin', 'local',
-					'created_at', partner_api.clock(),
-					'foreign_customer', false,
-					'send_email', true, 'send_sms', true,
-					'sending_set', false))
-			 ELSE known END, given);
+	PERFORM partner_api.refuse('customer_ref', 'given',
+		'It is missing or empty.',
+		'Give the key of the business database''s own row.')
+	WHERE coalesce(btrim(of_customer), '') = '';
+	INSERT INTO partner_api.customers (server, customer_ref, origin,
+									   created_at)
+	VALUES (of_server, of_customer, 'local', partner_api.clock())
+	ON CONFLICT (server, customer_ref) DO NOTHING;
+	SELECT c.* INTO STRICT customer FROM partner_api.customers c
+	WHERE c.server = of_server AND c.customer_ref = of_customer
+	FOR UPDATE;
+	RETURN customer;
+END
+$$;
+COMMENT ON FUNCTION lock_customer(name, text) IS
+'the row of a customer, made if it is new, and locked';
+REVOKE ALL ON FUNCTION lock_customer(name, text) FROM PUBLIC;
+
+/*
+ * A customer with what is given; the rest stays as it is.  What changed may be
+ * what was wrong, so the provider is asked again.
+ */
+CREATE FUNCTION customer_as_given(known customers, given jsonb)
+RETURNS customers
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	customer partner_api.customers := jsonb_populate_record(known, given);
+BEGIN
 	IF NOT customer.foreign_customer THEN
 		customer.document := coalesce(
 			partner_api.plain_document(customer.document), customer.document);
 	END IF;
+	IF partner_api.customer_arguments(customer)
+	   <> partner_api.customer_arguments(known) THEN
+		customer.reason := NULL;
+	END IF;
+	customer.sending_set := known.sending_set
+		OR partner_api.wanted_switches(customer)
+		   <> partner_api.wanted_switches(known);
 	RETURN customer;
 END
 $$;
 COMMENT ON FUNCTION customer_as_given(customers, jsonb) IS
-'a customer with what is given of it, by the names of the columns; one that is not known yet has the defaults';
+'a customer with what is given of it, by the names of the columns';
 REVOKE ALL ON FUNCTION customer_as_given(customers, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION check_customer(customer customers) RETURNS void
@@ -44,10 +72,6 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM partner_api.refuse('customer_ref', 'given',
-		'It is missing or empty.',
-		'Give the key of the business database''s own row.')
-	WHERE coalesce(btrim(customer.customer_ref), '') = '';
 	PERFORM partner_api.refuse('birth_date', 'a day in the past',
 		'It has not come yet.', 'Leave it out if it is not known.')
 	WHERE customer.birth_date > partner_api.server_day(customer.server);
@@ -59,36 +83,28 @@ COMMENT ON FUNCTION check_customer(customers) IS
 'raises an error for a customer that the provider would refuse';
 REVOKE ALL ON FUNCTION check_customer(customers) FROM PUBLIC;
 
-/* What changed may be what was wrong, so the provider is asked again. */
-CREATE FUNCTION write_customer(known customers, customer customers)
-RETURNS void
-LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+CREATE FUNCTION write_customer(customer customers) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF partner_api.customer_arguments(customer) IS DISTINCT FROM
-	   partner_api.customer_arguments(known) THEN
-		customer.reason := NULL;
-	END IF;
-	INSERT INTO partner_api.customers AS c SELECT customer.*
-	ON CONFLICT (server, customer_ref) DO UPDATE
+	UPDATE partner_api.customers c
 	SET (name, document, email, phone, mobile, street, number, complement,
 		 district, postal_code, group_name, birth_date, foreign_customer,
 		 send_email, send_sms, sending_set, reason)
-	  = (excluded.name, excluded.document, excluded.email, excluded.phone,
-		 excluded.mobile, excluded.street, excluded.number,
-		 excluded.complement, excluded.district, excluded.postal_code,
-		 excluded.group_name, excluded.birth_date,
-		 excluded.foreign_customer, excluded.send_email,
-		 excluded.send_sms,
-		 c.sending_set OR (c.send_email, c.send_sms)
-			<> (excluded.send_email, excluded.send_sms),
-		 excluded.reason);
+	  = (customer.name, customer.document, customer.email, customer.phone,
+		 customer.mobile, customer.street, customer.number,
+		 customer.complement, customer.district, customer.postal_code,
+		 customer.group_name, customer.birth_date,
+		 customer.foreign_customer, customer.send_email,
+		 customer.send_sms, customer.sending_set, customer.reason)
+	WHERE c.server = customer.server
+	  AND c.customer_ref = customer.customer_ref;
 END
 $$;
-COMMENT ON FUNCTION write_customer(customers, customers) IS
-'writes a customer as it is wanted over what is known of it';
-REVOKE ALL ON FUNCTION write_customer(customers, customers) FROM PUBLIC;
+COMMENT ON FUNCTION write_customer(customers) IS
+'writes what register_customer() may change of a customer';
+REVOKE ALL ON FUNCTION write_customer(customers) FROM PUBLIC;
 
 /*
  * Tell the provider of a change, if it knows the customer.  While a step is on
@@ -107,6 +123,7 @@ BEGIN
 	SELECT c.* INTO STRICT customer FROM partner_api.customers c
 	WHERE c.server = of_server AND c.customer_ref = of_customer;
 	IF customer.customer_id IS NULL OR customer.deleted_at IS NOT NULL
+	   OR customer.reason IS NOT NULL
 	   OR partner_api.step_is_open(customer.step_action_id) THEN
 		RETURN;
 	END IF;
@@ -156,17 +173,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	of_server name := arguments->>'server';
-	known partner_api.customers;
 	customer partner_api.customers;
 BEGIN
 	PERFORM partner_api.check_use(of_server, caller, 'create_customer');
-	SELECT c.* INTO known FROM partner_api.customers c
-	WHERE c.server = of_server
-	  AND c.customer_ref = arguments->>'customer_ref'
-	FOR UPDATE;
-	customer := partner_api.customer_as_given(known, arguments);
+	customer := partner_api.customer_as_given(
+		partner_api.lock_customer(of_server, arguments->>'customer_ref'),
+		arguments);
 	PERFORM partner_api.check_customer(customer);
-	PERFORM partner_api.write_customer(known, customer);
+	PERFORM partner_api.write_customer(customer);
 	PERFORM partner_api.tell_of_customer(of_server, customer.customer_ref);
 	SELECT c.* INTO STRICT customer FROM partner_api.customers c
 	WHERE c.server = of_server AND c.customer_ref = customer.customer_ref;
@@ -198,7 +212,7 @@ AS $$
 BEGIN
 	PERFORM partner_api.refuse(argument,
 		format('a whole number from %s to %s', lowest, highest),
-		coalesce(format('The value is %s.', value), 'It is missing.'), hint)
+		coalesce('The value is ' || value || '.', 'It is missing.'), hint)
 	WHERE value IS NULL OR value NOT BETWEEN lowest AND highest;
 END
 $$;
@@ -215,7 +229,7 @@ AS $$
 BEGIN
 	PERFORM partner_api.refuse(argument,
 		format('one of %s', array_to_string(words, ', ')),
-		coalesce(format('The value is "%s".', value), 'It is missing.'),
+		coalesce('The value is "' || value || '".', 'It is missing.'),
 		'Give one of these words.')
 	WHERE value IS NULL OR value <> ALL (words);
 END
@@ -319,10 +333,10 @@ COMMENT ON FUNCTION checked_terms(plan_terms) IS
 'terms as they are kept; raises an error for what makes no sense';
 REVOKE ALL ON FUNCTION checked_terms(plan_terms) FROM PUBLIC;
 
-/* The terms of a plan with what is given; new ones begin with the defaults. */
-CREATE FUNCTION write_terms(known plan_terms, given jsonb)
+/* What is given of the terms of a plan; new ones begin with the defaults. */
+CREATE FUNCTION write_terms(of_server name, of_plan text, given jsonb)
 RETURNS plan_terms
-LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -332,27 +346,27 @@ BEGIN
 	PERFORM partner_api.checked_percent(p.key, p.value::numeric)
 	FROM jsonb_each_text(given) p
 	WHERE p.key IN ('fine_percent', 'interest_percent');
-	terms := partner_api.checked_terms(jsonb_populate_record(
-		CASE WHEN known.plan_id IS NULL
-			 THEN jsonb_populate_record(NULL::partner_api.plan_terms,
-				'{"billing": "prepaid", "price_per": "plan",
-				  "billing_type": "UNDEFINED", "issue_days": 0,
-				  "due_days": 5, "dunning": "notify", "resume": "notify"}')
-			 ELSE known END, given));
-	INSERT INTO partner_api.plan_terms AS t SELECT terms.*
-	ON CONFLICT (server, plan_id) DO UPDATE
+	INSERT INTO partner_api.plan_terms (server, plan_id)
+	VALUES (of_server, of_plan)
+	ON CONFLICT (server, plan_id) DO NOTHING;
+	SELECT t.* INTO STRICT terms FROM partner_api.plan_terms t
+	WHERE t.server = of_server AND t.plan_id = of_plan
+	FOR UPDATE;
+	terms := partner_api.checked_terms(jsonb_populate_record(terms, given));
+	UPDATE partner_api.plan_terms t
 	SET (billing, price_per, billing_type, issue_days, due_days,
 		 fine_percent, interest_percent, dunning, resume, max_overdue)
-	  = (excluded.billing, excluded.price_per, excluded.billing_type,
-		 excluded.issue_days, excluded.due_days, excluded.fine_percent,
-		 excluded.interest_percent, excluded.dunning, excluded.resume,
-		 excluded.max_overdue);
+	  = (terms.billing, terms.price_per, terms.billing_type,
+		 terms.issue_days, terms.due_days, terms.fine_percent,
+		 terms.interest_percent, terms.dunning, terms.resume,
+		 terms.max_overdue)
+	WHERE t.server = of_server AND t.plan_id = of_plan;
 	RETURN terms;
 END
 $$;
-COMMENT ON FUNCTION write_terms(plan_terms, jsonb) IS
-'writes the terms of a plan: what is given over what is known, or over the defaults';
-REVOKE ALL ON FUNCTION write_terms(plan_terms, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION write_terms(name, text, jsonb) IS
+'writes what is given of the terms of a plan over what is known, or over the defaults';
+REVOKE ALL ON FUNCTION write_terms(name, text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION register_plan(
 	server name,
@@ -421,10 +435,7 @@ BEGIN
 		 excluded.has_expiration, excluded.expire_subscriptions,
 		 excluded.subscription_duration)
 	RETURNING p.* INTO STRICT plan;
-	PERFORM partner_api.write_terms(t, arguments)
-	FROM (VALUES (1)) o (n)
-	LEFT JOIN partner_api.plan_terms t
-		ON t.server = of_server AND t.plan_id = plan.plan_id;
+	PERFORM partner_api.write_terms(of_server, plan.plan_id, arguments);
 	RETURN plan;
 END
 $$;
@@ -463,7 +474,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	of_server name := arguments->>'server';
-	terms partner_api.plan_terms;
 BEGIN
 	PERFORM partner_api.check_use(of_server, caller, NULL);
 	IF NOT EXISTS (
@@ -476,10 +486,8 @@ BEGIN
 							 arguments->>'plan_id', of_server),
 			HINT = 'Register it with partner_api.register_plan(), or run partner_api.sync_plans() if it is the provider''s.';
 	END IF;
-	SELECT t.* INTO terms FROM partner_api.plan_terms t
-	WHERE t.server = of_server AND t.plan_id = arguments->>'plan_id'
-	FOR UPDATE;
-	RETURN partner_api.write_terms(terms, arguments);
+	RETURN partner_api.write_terms(of_server, arguments->>'plan_id',
+								   arguments);
 END
 $$;
 COMMENT ON FUNCTION set_plan_terms_for(text, jsonb) IS

@@ -188,7 +188,7 @@ DECLARE
 	day date := arguments->>'due_on';
 BEGIN
 	PERFORM partner_api.refuse('due_on', 'today or later',
-		coalesce(format('The day is %s.', day), 'It is missing.'),
+		coalesce('The day is ' || day || '.', 'It is missing.'),
 		'Give a day on which the invoice can still be paid.')
 	WHERE day IS NULL OR day < partner_api.server_day(invoice.server);
 	PERFORM partner_api.refuse_invoice(invoice, 'given another due day',

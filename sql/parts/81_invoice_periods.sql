@@ -1,29 +1,9 @@
 /*
  * What a subscription is to be invoiced: its periods, which are counted from
  * its counted_from, and what each is charged for.
- *
- * The functions that the planner must see through, so that a run over many
- * subscriptions computes in place, carry no SET clause, which would prevent
- * that.  Their bodies are of the kind that is parsed when the function is
- * created: no search_path has a say in them.
  */
 
 /* ---- periods ---- */
-
-/* How many months a unit of a frequency has; null: it is none of months. */
-CREATE FUNCTION frequency_months(frequency text) RETURNS integer
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-RETURN CASE frequency WHEN 'monthly' THEN 1 WHEN 'annualy' THEN 12 END;
-COMMENT ON FUNCTION frequency_months(text) IS
-'months of a unit of a frequency; null: it is counted in days';
-REVOKE ALL ON FUNCTION frequency_months(text) FROM PUBLIC;
-
-CREATE FUNCTION frequency_days(frequency text) RETURNS integer
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-RETURN CASE frequency WHEN 'daily' THEN 1 WHEN 'weekly' THEN 7 END;
-COMMENT ON FUNCTION frequency_days(text) IS
-'days of a unit of a frequency; null: it is counted in months';
-REVOKE ALL ON FUNCTION frequency_days(text) FROM PUBLIC;
 
 /*
  * Each period is counted from the same day, so that one that begins on the
@@ -32,47 +12,115 @@ REVOKE ALL ON FUNCTION frequency_days(text) FROM PUBLIC;
 CREATE FUNCTION period_start(counted_from date, frequency text,
 	interval_count integer, period integer)
 RETURNS date
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-RETURN coalesce(
-	counted_from
-		+ period * interval_count * partner_api.frequency_days(frequency),
-	(counted_from + make_interval(months =>
-		period * interval_count
-		* partner_api.frequency_months(frequency)))::date);
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN counted_from + CASE frequency
+		WHEN 'daily' THEN make_interval(days => period * interval_count)
+		WHEN 'weekly' THEN make_interval(weeks => period * interval_count)
+		WHEN 'monthly' THEN make_interval(months => period * interval_count)
+		WHEN 'annualy' THEN make_interval(years => period * interval_count)
+		END;
+END
+$$;
 COMMENT ON FUNCTION period_start(date, text, integer, integer) IS
 'first day of a period, counted from 0';
 REVOKE ALL ON FUNCTION period_start(date, text, integer, integer) FROM PUBLIC;
 
-/* How many whole months lie between two days; their ends count as whole. */
-CREATE FUNCTION months_until(counted_from date, day date) RETURNS integer
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-RETURN (
-	SELECT m.months - CASE
-			WHEN counted_from + make_interval(months => m.months) > day
-			THEN 1 ELSE 0 END
-	FROM (SELECT (12 * (date_part('year', day)
-						- date_part('year', counted_from))
-				  + date_part('month', day)
-				  - date_part('month', counted_from))::integer AS months) m);
-COMMENT ON FUNCTION months_until(date, date) IS
-'whole months from one day to another';
-REVOKE ALL ON FUNCTION months_until(date, date) FROM PUBLIC;
-
 CREATE FUNCTION period_of(counted_from date, frequency text,
 	interval_count integer, day date)
 RETURNS integer
-LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-RETURN floor(coalesce(
-	(day - counted_from)::double precision
-		/ partner_api.frequency_days(frequency),
-	partner_api.months_until(counted_from, day)::double precision
-		/ partner_api.frequency_months(frequency))
-	/ interval_count)::integer;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	units double precision;
+BEGIN
+	IF frequency IN ('daily', 'weekly') THEN
+		units := day - counted_from;
+		RETURN floor(units / CASE frequency WHEN 'daily' THEN 1 ELSE 7 END
+					 / interval_count);
+	END IF;
+	units := 12 * (date_part('year', day) - date_part('year', counted_from))
+		+ date_part('month', day) - date_part('month', counted_from);
+	/* a month that is not over does not count */
+	IF counted_from + make_interval(months => units::integer) > day THEN
+		units := units - 1;
+	END IF;
+	RETURN floor(units / CASE frequency WHEN 'monthly' THEN 1
+										WHEN 'annualy' THEN 12 END
+				 / interval_count);
+END
+$$;
 COMMENT ON FUNCTION period_of(date, text, integer, date) IS
 'number of the period that a day lies in, counted from 0; negative before the first';
 REVOKE ALL ON FUNCTION period_of(date, text, integer, date) FROM PUBLIC;
 
+/*
+ * Which periods of a subscription are to be invoiced, if their day of issue is
+ * one from issued_from, or any, until issued_until: "ahead" days before the
+ * period begins, or if it is charged "afterwards", before the next one does.
+ *
+ * A plan that was given another frequency goes on from the day up to which
+ * there are invoices.
+ */
+CREATE FUNCTION periods_due(subscription subscriptions, frequency text,
+	interval_count integer, ahead integer, afterwards boolean, last_day date,
+	issued_from date, issued_until date,
+	OUT counted_from date, OUT next_period integer, OUT first_period integer,
+	OUT last_period integer)
+RETURNS record
+LANGUAGE plpgsql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	next_start date := subscription.invoiced_until + 1;
+	later integer := afterwards::integer;
+BEGIN
+	counted_from := subscription.counted_from;
+	next_period := coalesce(partner_api.period_of(counted_from, frequency,
+		interval_count, next_start), 0);
+	IF next_start <> partner_api.period_start(counted_from, frequency,
+			interval_count, next_period) THEN
+		counted_from := next_start;
+		next_period := 0;
+	END IF;
+	first_period := greatest(next_period,
+		partner_api.period_of(counted_from, frequency, interval_count,
+							  issued_from + ahead - 1) + 1 - later);
+	last_period := least(first_period + 99,
+		partner_api.period_of(counted_from, frequency, interval_count,
+							  issued_until + ahead) - later,
+		partner_api.period_of(counted_from, frequency, interval_count,
+							  least(last_day, subscription.ends_on)));
+END
+$$;
+COMMENT ON FUNCTION periods_due(subscriptions, text, integer, integer, boolean,
+	date, date, date) IS
+'numbers of the periods of a subscription that are to be invoiced, at most 100, and of the next that has no invoice';
+REVOKE ALL ON FUNCTION periods_due(subscriptions, text, integer, integer,
+	boolean, date, date, date) FROM PUBLIC;
+
 /* ---- subscriptions that are to be invoiced ---- */
+
+/* A plan ends with a moment; what matters is the last day that is before it. */
+CREATE FUNCTION last_plan_day(plan plans, of_server name) RETURNS date
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF plan.plan_expiration_date IS NULL OR plan.has_expiration IS FALSE
+	   OR plan.expire_subscriptions IS FALSE THEN
+		RETURN NULL;
+	END IF;
+	RETURN partner_api.server_day(of_server, plan.plan_expiration_date
+											 - interval '1 microsecond');
+END
+$$;
+COMMENT ON FUNCTION last_plan_day(plans, name) IS
+'last day on which a period of a subscription to the plan may begin; null if there is none';
+REVOKE ALL ON FUNCTION last_plan_day(plans, name) FROM PUBLIC;
 
 /*
  * Why a subscription of our own cannot be invoiced, whatever the day; null if
@@ -179,11 +227,7 @@ COMMENT ON TYPE subscription_to_invoice IS
 /*
  * The subscriptions that have periods to be invoiced, locked, in the order in
  * which all sessions lock customers.  issued: the days of issue that are asked
- * for; what has none is every day until today.
- *
- * The day of issue is so many days from the beginning of a period, or for
- * "postpaid" of the one that follows it.  A plan that was given another
- * frequency goes on from the day up to which there are invoices.
+ * for; without, every day until today.
  */
 CREATE FUNCTION claim_subscriptions(caller text, of_server name,
 	issued daterange)
@@ -193,15 +237,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
-	WITH servers AS MATERIALIZED (
-		SELECT f.srvname AS server,
-			   partner_api.server_zone(f.srvname) AS time_zone,
-			   partner_api.server_day(f.srvname) AS today
-		FROM pg_foreign_server f
-		JOIN pg_foreign_data_wrapper w ON w.oid = f.srvfdw
-		WHERE w.fdwname = 'partner_api'
-		  AND has_server_privilege(caller, f.oid, 'USAGE')
-		  AND (of_server IS NULL OR f.srvname = of_server))
 	SELECT s.server, s.subscription_id, s.customer_ref, s.plan_server,
 		   s.plan_id, coalesce(p.name, p.plan_id), s.instance_server,
 		   s.instance_id, coalesce(s.amount_cents, p.amount_cents),
@@ -209,51 +244,32 @@ BEGIN
 				THEN p.setup_amount_cents END,
 		   f.frequency, p.interval_count, t.billing, t.price_per,
 		   t.billing_type, t.issue_days, t.due_days, z.time_zone, z.today,
-		   g.counted_from, n.next_period, b.first_period, e.last_period
+		   d.counted_from, d.next_period, d.first_period, d.last_period
 	FROM partner_api.subscriptions s
-	JOIN servers z ON z.server = s.server
+	JOIN partner_api.server_days z ON z.server = s.server
 	JOIN partner_api.plans p
 		ON p.server = s.plan_server AND p.plan_id = s.plan_id
 	JOIN partner_api.plan_terms t
 		ON t.server = p.server AND t.plan_id = p.plan_id
 	CROSS JOIN LATERAL (
 		SELECT partner_api.plan_frequency(p.frequency) AS frequency,
-			   s.invoiced_until + 1 AS next_start,
-			   CASE t.billing WHEN 'prepaid' THEN 0 ELSE 1 END AS later,
 			   CASE t.billing WHEN 'prepaid' THEN t.issue_days
-							  ELSE -t.issue_days END AS ahead) f
-	CROSS JOIN LATERAL (
-		SELECT CASE WHEN f.next_start <> partner_api.period_start(
-				s.counted_from, f.frequency, p.interval_count,
-				partner_api.period_of(s.counted_from, f.frequency,
-									  p.interval_count, f.next_start))
-			   THEN f.next_start ELSE s.counted_from END AS counted_from) g
-	CROSS JOIN LATERAL (
-		SELECT coalesce(partner_api.period_of(g.counted_from, f.frequency,
-			p.interval_count, f.next_start), 0) AS next_period) n
-	CROSS JOIN LATERAL (
-		SELECT greatest(n.next_period, partner_api.period_of(g.counted_from,
-			f.frequency, p.interval_count,
-			lower(issued) + f.ahead - 1) + 1 - f.later) AS first_period) b
-	CROSS JOIN LATERAL (
-		SELECT least(b.first_period + 99,
-			partner_api.period_of(g.counted_from, f.frequency,
-				p.interval_count, coalesce(upper(issued) - 1, z.today)
-								  + f.ahead) - f.later,
-			partner_api.period_of(g.counted_from, f.frequency,
-				p.interval_count, s.ends_on),
-			partner_api.period_of(g.counted_from, f.frequency,
-				p.interval_count,
-				CASE WHEN p.expire_subscriptions IS NOT FALSE
-						  AND p.has_expiration IS NOT FALSE
-				THEN (p.plan_expiration_date AT TIME ZONE z.time_zone
-					  - interval '1 microsecond')::date END))
-			AS last_period) e
+							  ELSE -t.issue_days END AS ahead,
+			   coalesce(upper(issued) - 1, z.today) AS issued_until) f
+	CROSS JOIN LATERAL partner_api.periods_due(s, f.frequency,
+		p.interval_count, f.ahead, t.billing = 'postpaid',
+		partner_api.last_plan_day(p, s.server), lower(issued),
+		f.issued_until) d
 	WHERE s.origin = 'local'
+	  AND (of_server IS NULL OR s.server = of_server)
+	  AND has_server_privilege(caller, s.server, 'USAGE')
 	  AND (s.ends_on IS NULL OR s.invoiced_until IS NULL
 		   OR s.invoiced_until < s.ends_on)
 	  AND partner_api.why_not_invoiced(p, t, s.amount_cents) IS NULL
-	  AND b.first_period <= e.last_period
+	  /* most have none yet, and that is seen without counting periods */
+	  AND coalesce(s.invoiced_until + 1, s.counted_from)
+		  <= f.issued_until + f.ahead
+	  AND d.first_period <= d.last_period
 	  AND partner_api.is_barred(s.server, s.customer_ref, t.max_overdue)
 		  IS NOT TRUE
 	ORDER BY s.server, s.customer_ref, s.subscription_id
@@ -305,46 +321,68 @@ COMMENT ON FUNCTION instance_gone_at(instances) IS
 'when an instance was gone, or will be; infinity if that is not known';
 REVOKE ALL ON FUNCTION instance_gone_at(instances) FROM PUBLIC;
 
+/* Is an instance another subscription's for some of these days? */
+CREATE FUNCTION is_subscribed_apart(instance instances, starts_on date,
+	until date)
+RETURNS boolean
+LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (
+		SELECT FROM partner_api.subscriptions o
+		WHERE o.instance_server = instance.server
+		  AND o.instance_id = instance.instance_id
+		  AND o.origin = 'local' AND o.starts_on < until
+		  AND (o.ends_on IS NULL OR o.ends_on >= is_subscribed_apart.starts_on))
+$$;
+COMMENT ON FUNCTION is_subscribed_apart(instances, date, date) IS
+'does a subscription of our own name this instance, for some day from the first until the second?';
+REVOKE ALL ON FUNCTION is_subscribed_apart(instances, date, date) FROM PUBLIC;
+
 /*
  * The instances that a period is charged for: that of the subscription, also
- * while it is a trial, or all of the customer's that are signed.  Of a period
- * that is prepaid count those that were there on the day of issue, so that a
- * run that comes late charges the same.
+ * while it is a trial, or all of the customer's that are signed and no other
+ * subscription's.  Of a period that is prepaid count those that were there on
+ * the day of issue, so that a run that comes late charges the same.
  */
 CREATE FUNCTION instances_to_charge(s subscription_to_invoice,
-	since timestamptz, until timestamptz)
+	starts_on date, until date)
 RETURNS SETOF instances
 LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	since timestamptz := starts_on::timestamp AT TIME ZONE s.time_zone;
+	before timestamptz := until::timestamp AT TIME ZONE s.time_zone;
 BEGIN
 	IF s.instance_id IS NOT NULL THEN
 		RETURN QUERY
 		SELECT i.* FROM partner_api.instances i
 		WHERE i.server = s.instance_server AND i.instance_id = s.instance_id
-		  AND i.created_at < until
+		  AND i.created_at < before
 		  AND partner_api.instance_gone_at(i) > since;
 	ELSE
 		RETURN QUERY
 		SELECT i.* FROM partner_api.instances i
 		WHERE i.customer_ref = s.customer_ref AND i.origin <> 'surplus'
-		  AND partner_api.instance_was_signed(i, since, until)
+		  AND NOT i.billed_apart
+		  AND partner_api.instance_was_signed(i, since, before)
+		  AND NOT partner_api.is_subscribed_apart(i, starts_on, until)
 		ORDER BY i.created_at, i.server, i.instance_id;
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION instances_to_charge(subscription_to_invoice, timestamptz,
-	timestamptz) IS
-'the instances of a subscription, or of its customer, that were there between the two';
-REVOKE ALL ON FUNCTION instances_to_charge(subscription_to_invoice,
-	timestamptz, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION instances_to_charge(subscription_to_invoice, date, date) IS
+'the instances of a subscription, or of its customer, that were there from one day until another';
+REVOKE ALL ON FUNCTION instances_to_charge(subscription_to_invoice, date,
+	date) FROM PUBLIC;
 
 /* until: the day after the last on which an instance counts if it is new. */
 CREATE FUNCTION lines_of_period(s subscription_to_invoice, period integer,
 	starts_on date, until date)
 RETURNS TABLE (line integer, kind text, description text,
 	instance_server name, instance_id text, amount_cents bigint)
-LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE ROWS 2
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -359,9 +397,7 @@ BEGIN
 		FOR instance_server, instance_id, description IN
 			SELECT i.server, i.instance_id,
 				   format('%s: %s', s.plan_name, coalesce(i.name, i.instance_id))
-			FROM partner_api.instances_to_charge(s,
-				starts_on::timestamp AT TIME ZONE s.time_zone,
-				until::timestamp AT TIME ZONE s.time_zone) i
+			FROM partner_api.instances_to_charge(s, starts_on, until) i
 		LOOP
 			line := line + 1;
 			kind := 'instance';

@@ -57,12 +57,14 @@ REVOKE ALL ON FUNCTION is_covered(name, text, date, date) FROM PUBLIC;
 
 /*
  * Makes the invoices that are to be made; returns their numbers.  One for which
- * there is nothing to pay is paid.
+ * there is nothing to pay is paid.  The planner cannot know how few they are
+ * on most days, when compiling the statement would take longest.
  */
 CREATE FUNCTION make_invoices(caller text, of_server name, issued daterange)
 RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
 	made_ids bigint[];
@@ -233,21 +235,30 @@ COMMENT ON FUNCTION check_issue_period(daterange) IS
 'raises an error for days of issue that make no sense';
 REVOKE ALL ON FUNCTION check_issue_period(daterange) FROM PUBLIC;
 
-/* Subscriptions whose last day is over are shown as ended. */
+/*
+ * Subscriptions whose last day is over are shown as ended, and those that
+ * expired with their plan.
+ */
 CREATE FUNCTION end_subscriptions(caller text, of_server name) RETURNS void
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	UPDATE partner_api.subscriptions s
-	SET status = CASE WHEN s.cancelled_at IS NULL THEN 'expired'
+	SET ends_on = e.ends_on,
+		status = CASE WHEN s.cancelled_at IS NULL THEN 'expired'
 					  ELSE 'cancelled' END
 	FROM (
-		SELECT o.server, o.subscription_id
+		SELECT o.server, o.subscription_id,
+			   least(o.ends_on, partner_api.last_plan_day(p, o.server))
+				   AS ends_on
 		FROM partner_api.subscriptions o
+		JOIN partner_api.plans p
+			ON p.server = o.plan_server AND p.plan_id = o.plan_id
 		JOIN pg_foreign_server f ON f.srvname = o.server
 		WHERE o.origin = 'local' AND o.status NOT IN ('cancelled', 'expired')
-		  AND o.ends_on < partner_api.server_day(o.server)
+		  AND least(o.ends_on, partner_api.last_plan_day(p, o.server))
+			  < partner_api.server_day(o.server)
 		  AND (of_server IS NULL OR o.server = of_server)
 		  AND has_server_privilege(caller, f.oid, 'USAGE')
 		FOR UPDATE OF o SKIP LOCKED) e

@@ -216,22 +216,24 @@ COMMENT ON FUNCTION customer_step(customers) IS
 'what the provider is to be told of a customer next, before it can charge them; null: nothing';
 REVOKE ALL ON FUNCTION customer_step(customers) FROM PUBLIC;
 
-/* A customer who cannot be charged: their invoices say why. */
+/* The invoices of a customer who cannot be charged say why, while it is so. */
 CREATE FUNCTION fail_waiting_invoices(of_server name, of_customer text,
 	why text)
 RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	new_status text := CASE WHEN why IS NULL THEN 'waiting' ELSE 'failed' END;
 BEGIN
-	UPDATE partner_api.invoices i SET status = 'failed', reason = why
+	UPDATE partner_api.invoices i SET status = new_status, reason = why
 	WHERE i.server = of_server AND i.customer_ref = of_customer
 	  AND i.status IN ('waiting', 'failed') AND i.action_id IS NULL
-	  AND (i.status, i.reason) IS DISTINCT FROM ('failed', why);
+	  AND (i.status, i.reason) IS DISTINCT FROM (new_status, why);
 END
 $$;
 COMMENT ON FUNCTION fail_waiting_invoices(name, text, text) IS
-'gives the invoices of a customer that have no charge their reason';
+'gives the invoices of a customer that have no charge the reason for that, or takes it from them';
 REVOKE ALL ON FUNCTION fail_waiting_invoices(name, text, text) FROM PUBLIC;
 
 /* Why the provider would not take these arguments; null if it would. */
