@@ -458,3 +458,5 @@ SELECT reason, step_action_id FROM register_customer('asaas', 's1', birth_date =
 SELECT reason, step_action_id IS NOT NULL AS told FROM register_customer('asaas', 's1', email => 's1@example.com');
 SELECT status, reason FROM invoices WHERE invoice_id = :i;
 ROLLBACK;
+SET client_min_messages = warning;
+DROP EXTENSION partner_api CASCADE;
