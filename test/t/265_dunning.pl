@@ -398,8 +398,19 @@ $late = invoice('W', 5);
 $session->run('BEGIN; ' . payment_of($late) . ';');
 is(dun(), '', 'an invoice whose payment is being recorded is left alone');
 $session->run('COMMIT;');
-$session->end;
 is(dun(), '', '... and is paid then');
+$late = invoice('W', 6);
+$older = invoice('W', 7);
+dun();
+$session->run('BEGIN; ' . payment_of($late) . ';');
+$payment = $node->start_sql(payment_of($older));
+$node->wait_for('SELECT wait_event_type = \'Lock\' FROM pg_stat_activity'
+	  . ' WHERE pid = ' . $payment->pid);
+$session->run('COMMIT;');
+$session->end;
+$payment->output;
+is(status('W'), 'active',
+	'of two payments at the same time the second sees the first');
 $node->sql("SELECT partner_api.resume('zapi')");
 $node->drive_pass;
 is(effects($runs, 'cancels'), 0, 'nothing of all that was ever sent');

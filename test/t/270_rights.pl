@@ -12,6 +12,7 @@ use Test::More;
 my $sandbox = PartnerApi::Sandbox->new;
 my $node = PartnerApi::Cluster->launch('main', $sandbox);
 my $key = $sandbox->asaas_key;
+my $listener = $node->listen;
 my $webhook_token = 'token-of-the-webhook';
 
 $node->create_server(
@@ -43,7 +44,8 @@ my @deeds = (
 	[ sets => "set_message_template('paid', 'Paid {amount}', 'Thank you')" ],
 	[ sets => "reset_message_template('paid')" ],
 	[ acts => "register_customer('asaas', 'C', 'Ana', '12345678909',"
-		  . ' birth_date => \'1990-02-28\')' ],
+		  . " birth_date => (partner_api.server_day('asaas')"
+		  . " - interval '28 years')::date)" ],
 	[ acts => "subscribe('asaas', 'C', 'plan', subscription_id => 'S')" ],
 	[ acts => "set_subscription_price('asaas', 'S', 1990)" ],
 	[ acts => 'generate_invoices()' ],
@@ -85,6 +87,11 @@ foreach my $deed (@deeds)
 	$node->wait_until_settled if $name eq 'generate_invoices';
 }
 $node->wait_until_settled;
+
+my @birthdays = $listener->heard(qr/"birthday"/) =~ /("event": "birthday")/g;
+
+is(scalar(@birthdays), 1, 'a birthday is announced by what was committed');
+is($node->sql('SELECT partner_api.announce_birthdays()'), 0, '... once');
 
 # ---- reading ----
 
