@@ -745,6 +745,7 @@ CREATE FUNCTION run_dunning_for(caller text, arguments jsonb)
 RETURNS SETOF dunning_steps
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
 	of_server name := arguments->>'of_server';
