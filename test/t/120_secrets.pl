@@ -142,6 +142,10 @@ foreach my $status (@statuses)
 			  . " SELECT partner_api.sign_instance('zapi', '$seeded')");
 		run("SELECT partner_api.instance_status('zapi', '$seeded')");
 		$sandbox->clear_faults;
+		next if $status != 429;
+		# what was sent away goes out, and nothing waits any more
+		$node->set_clock($sandbox, "partner_api.clock() + interval '1 min'");
+		$node->drive_pass;
 	}
 	$sandbox->fault(type => 'status', times => 0, status => $status,
 		body => { error => "bad token: $ours" });
