@@ -20,7 +20,11 @@ use PostgreSQL::Test::Utils;
 my $POLL_SECONDS = 0.02;
 
 # Servers and their providers, all played by the one sandbox.
-my %SERVERS = (green => 'greenapi', zapi => 'zapi', zs => 'zsystems');
+my %SERVERS = (
+	asaas => 'asaas',
+	green => 'greenapi',
+	zapi => 'zapi',
+	zs => 'zsystems');
 
 # Instances of Green API are ready at once: what waits for them is not what
 # runs are about.
@@ -63,6 +67,7 @@ sub new
 		sandbox => $sandbox, gate => $gate, }, $class;
 	my $node = PartnerApi::Cluster->new($self->{name});
 	my %options = (%OPTIONS, base_url => $gate->url);
+	my %base_url = map { $_ => _base_url($_, $gate->url) } keys %SERVERS;
 
 	$sandbox->config(%CONFIG);
 	$node->init(allows_streaming => 1, conf => <<'END');
@@ -74,7 +79,7 @@ END
 	$self->{node} = $node;
 	$node->install;
 	$node->create_server($sandbox, name => $_, provider => $SERVERS{$_},
-		%options)
+		%options, base_url => $base_url{$_})
 	  foreach sort keys %SERVERS;
 	$node->set_option(instance_base_url => $gate->url, 'green');
 	$node->set_option(trial_end => 'lapse', 'zapi');
@@ -82,6 +87,14 @@ END
 	$node->sql($STOP_WRITING);
 	$self->_gain_evidence;
 	return $self;
+}
+
+# Where the API of a server is.
+sub _base_url
+{
+	my ($server, $url) = @_;
+
+	return $server eq 'asaas' ? "$url/v3" : $url;
 }
 
 sub node { return $_[0]{node} }
@@ -97,7 +110,9 @@ sub _gain_evidence
 	foreach my $create (
 		"create_instance('zapi', 'evidence')",
 		"create_instance('green', 'evidence')",
-		'create_plan(' . PartnerApi::Faults::Run::plan_arguments('evidence') . ')')
+		'create_plan(' . PartnerApi::Faults::Run::plan_arguments('evidence') . ')',
+		'create_charge(' . PartnerApi::Faults::Run::charge_arguments('evidence',
+			$self->seed_customer) . ')')
 	{
 		$self->{gate}->hold('pass', 1, 'reset_after');
 		my $action =
@@ -124,7 +139,8 @@ sub clean
 	$node->sql('TRUNCATE ' . join ', ', map { "partner_api.$_" } qw(
 		pending_actions action_history action_attempts idempotency_keys
 		instances instance_secrets instance_events mirror_backlog
-		trial_approvals object_events plans subscriptions clients cards));
+		trial_approvals object_events plans subscriptions clients cards
+		customers payments payment_events));
 	if (delete $self->{restart})
 	{
 		$node->restart;
@@ -143,7 +159,8 @@ sub options
 	foreach my $name (sort keys %options)
 	{
 		next if $self->{options}{$name} eq $options{$name};
-		$self->{node}->set_option($name => $options{$name}, $_)
+		$self->{node}->set_option($name => $name eq 'base_url'
+			? _base_url($_, $options{$name}) : $options{$name}, $_)
 		  foreach sort keys %SERVERS;
 		$self->{node}
 		  ->set_option(instance_base_url => $options{$name}, 'green')
@@ -193,6 +210,15 @@ sub seed_subscriptions
 	$self->{node}->sql("SELECT * FROM partner_api.sync_plans('zs')");
 	$self->{node}->sql("SELECT * FROM partner_api.sync_subscriptions('zs')");
 	return @ids;
+}
+
+# A customer who exists before the run; returns the id.
+sub seed_customer
+{
+	my ($self) = @_;
+
+	return $self->{sandbox}->seed_object('asaas_customers', name => 'given',
+		cpfCnpj => '12345678909')->{id};
 }
 
 # ---- waiting ----

@@ -36,6 +36,12 @@ my %KINDS = (
 	  { function => 'create_instance', server => 'green', waits => 1 },
 	green_delete =>
 	  { function => 'delete_instance', server => 'green', given => 'ready' },
+	charge => {
+		function => 'create_charge', server => 'asaas', given_customer => 1 },
+	charge_call => {
+		function => 'create_charge', server => 'asaas', given_customer => 1,
+		waits => 1 },
+	customer => { function => 'create_customer', server => 'asaas' },
 	plan => { function => 'create_plan', server => 'zs' },
 	plan_call => { function => 'create_plan', server => 'zs', waits => 1 },
 	unsubscribe => {
@@ -55,6 +61,31 @@ sub plan_arguments
 
 	return "'zs', name => '$name', description => '', amount_cents => 100,"
 	  . " frequency => 'monthly', payment_methods => 'credit_card'";
+}
+
+# The arguments of a charge of this description.
+sub charge_arguments
+{
+	my ($description, $customer) = @_;
+
+	return "'asaas', '$customer', 'PIX', 100, '2099-12-31',"
+	  . " description => '$description'";
+}
+
+# A CPF for each number of a customer.
+sub _document
+{
+	my ($number) = @_;
+	my @digits = split //, sprintf '%09d', $number;
+
+	foreach my $first (10, 11)
+	{
+		my $sum = 0;
+
+		$sum += $digits[$_] * ($first - $_) foreach 0 .. $#digits;
+		push @digits, $sum * 10 % 11 % 10;
+	}
+	return join '', @digits;
 }
 
 # A text that does not compress: 32 bytes, or so large that the worker cannot
@@ -103,14 +134,18 @@ sub _plan
 	my @kinds = map { $self->choose(sort keys %KINDS) } 0 .. $self->draw(3);
 
 	$kinds[0] = $self->choose(qw(create create_call create_kept green_create
-		  green_create_call plan plan_call));
+		  green_create_call plan plan_call charge charge_call customer));
 	$kinds[0] = 'create' if $self->{fault} eq 'out_of_memory';
-	$kinds[0] = $self->choose(qw(create_call green_create_call plan_call))
+	$kinds[0] = $self->choose(
+		qw(create_call green_create_call plan_call charge_call))
 	  if PartnerApi::Faults::Strikes::wants_caller($self->{fault});
 	my @given = grep { defined } map { $KINDS{$_}{given} } @kinds;
 	my @ids = $self->{rig}->seed(@given);
 	my @subscriptions = $self->{rig}->seed_subscriptions(
 		grep { defined } map { $KINDS{$_}{given_subscription} } @kinds);
+
+	$self->{customer} = $self->{rig}->seed_customer
+	  if grep { $KINDS{$_}{given_customer} } @kinds;
 
 	foreach my $kind (@kinds)
 	{
@@ -139,6 +174,10 @@ sub _add
 	}
 	@arguments = plan_arguments($intent{name})
 	  if $intent{function} eq 'create_plan';
+	@arguments = charge_arguments($intent{name}, $self->{customer})
+	  if $intent{given_customer};
+	push @arguments, "'" . _document(1000 + @{ $self->{intents} }) . "'"
+	  if $intent{function} eq 'create_customer';
 	push @arguments, "trial_end => 'sign'" if $intent{kept};
 	if ($kind =~ /create$/)
 	{
@@ -211,7 +250,9 @@ sub call_holding_rows
 		'BEGIN; SELECT FROM partner_api.pending_actions FOR UPDATE;'
 		  . ' SELECT FROM partner_api.instances FOR UPDATE;'
 		  . ' SELECT FROM partner_api.plans FOR UPDATE;'
-		  . ' SELECT FROM partner_api.subscriptions FOR UPDATE;',
+		  . ' SELECT FROM partner_api.subscriptions FOR UPDATE;'
+		  . ' SELECT FROM partner_api.customers FOR UPDATE;'
+		  . ' SELECT FROM partner_api.payments FOR UPDATE;',
 		'COMMIT;', 1);
 	$self->launch($intent);
 	$self->wait_for_callers($intent);

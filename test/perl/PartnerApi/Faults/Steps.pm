@@ -82,7 +82,8 @@ my %STEPS = (
 		my $before = $node->sql($closed);
 
 		$run->rig->occupy('LOCK TABLE partner_api.instances,'
-			  . ' partner_api.plans, partner_api.subscriptions IN SHARE MODE');
+			  . ' partner_api.plans, partner_api.subscriptions,'
+			  . ' partner_api.customers, partner_api.payments IN SHARE MODE');
 		$run->launch($run->intents);
 		$node->wait_for("SELECT ($closed) >= $before + " . $run->intents);
 	});

@@ -68,12 +68,16 @@ sub _facts
 		instances => [ $run->rig->sandbox->instances ],
 		plans => [ $run->rig->sandbox->objects('plans') ],
 		subscriptions => [ $run->rig->sandbox->objects('subscriptions') ],
+		charges => [ $run->rig->sandbox->objects('asaas_payments') ],
+		customers => [ grep { $_->{fields}{name} ne 'given' }
+			  $run->rig->sandbox->objects('asaas_customers') ],
 		counters => $run->rig->sandbox->control('counters?names=false'),
 		pending => [ $node->rows('SELECT action_id, state, last_error'
 			  . ' FROM partner_api.pending_actions') ],
 		history => [ $node->rows(
 			'SELECT action_id, kind, state, instance_id, last_error,'
-			  . " arguments->>'name' AS name, (SELECT count(*)"
+			  . " coalesce(arguments->>'name', arguments->>'description')"
+			  . ' AS name, (SELECT count(*)'
 			  . '   FROM partner_api.action_attempts t'
 			  . '   WHERE t.action_id = h.action_id'
 			  . "   AND verdict IN ('done', 'found')) AS proofs,"
@@ -84,11 +88,21 @@ sub _facts
 		mirror => { map { $_->{instance_id} => $_ }
 			  $node->rows('SELECT instance_id, status'
 				  . ' FROM partner_api.instances') },
-		plan_mirror => [ $node->rows(
-			'SELECT plan_id FROM partner_api.plans ORDER BY plan_id') ],
+		plan_mirror => _ids($node, 'plan_id', 'plans'),
+		charge_mirror => _ids($node, 'charge_id', 'payments'),
+		customer_mirror => _ids($node, 'customer_id', 'customers'),
 		subscription_mirror => { map { $_->{subscription_id} => $_->{status} }
 			  $node->rows('SELECT subscription_id, status'
 				  . ' FROM partner_api.subscriptions') } };
+}
+
+# Ids of a mirror, in order.
+sub _ids
+{
+	my ($node, $column, $table) = @_;
+
+	return $node->sql("SELECT string_agg($column, ' ' ORDER BY $column COLLATE \"C\")"
+		  . " FROM partner_api.$table");
 }
 
 # Nothing is left open.
@@ -141,6 +155,10 @@ sub _effects
 
 	return scalar grep { $_->{fields}{name} eq $intent->{name} }
 	  @{ $facts->{plans} } if $intent->{function} eq 'create_plan';
+	return scalar grep { $_->{fields}{name} eq $intent->{name} }
+	  @{ $facts->{customers} } if $intent->{function} eq 'create_customer';
+	return scalar grep { $_->{fields}{description} eq $intent->{name} }
+	  @{ $facts->{charges} } if $intent->{function} eq 'create_charge';
 	return scalar grep {
 		$_->{id} eq $intent->{instance} && $_->{state} eq $state
 	} @{ $facts->{subscriptions} } if $state;
@@ -210,7 +228,8 @@ sub _repeats
 	my @wrong;
 
 	foreach my $name (
-		qw(create_instance create_plan), sort(keys %EFFECT, keys %STATE))
+		qw(create_instance create_plan create_charge create_customer),
+		sort(keys %EFFECT, keys %STATE))
 	{
 		my ($requests, $effects) = @{ $operations->{$name} }{qw(requests effects)};
 
@@ -242,16 +261,21 @@ sub _mirror
 	return @wrong;
 }
 
-# So do those of plans and subscriptions.
+# So do those of plans, subscriptions, customers and charges.
 sub _object_mirrors
 {
 	my ($facts) = @_;
 	my %mirror = %{ $facts->{subscription_mirror} };
-	my $there = join ' ', sort map { $_->{id} } @{ $facts->{plans} };
-	my $here = join ' ', map { $_->{plan_id} } @{ $facts->{plan_mirror} };
 	my @wrong;
 
-	push @wrong, "plans $there, but $here in the mirror" if $there ne $here;
+	foreach my $what (qw(plan charge customer))
+	{
+		my $there = join ' ', sort map { $_->{id} } @{ $facts->{"${what}s"} };
+		my $here = $facts->{"${what}_mirror"};
+
+		push @wrong, "${what}s $there, but $here in the mirror"
+		  if $there ne $here;
+	}
 	foreach my $subscription (@{ $facts->{subscriptions} })
 	{
 		my $status = delete $mirror{ $subscription->{id} } // 'missing';
