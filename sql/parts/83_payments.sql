@@ -114,9 +114,7 @@ BEGIN
 		/* one action at a time: their answers come in order */
 		WHEN source = 'answer' AND known.observed_by = 'answer'
 			 AND observed_at >= known.observed_at THEN 'newer'
-		WHEN source <> 'webhook' OR observed_at IS NULL
-			 OR observed_at > partner_api.clock() + interval '2 minutes'
-			THEN 'unclear'
+		WHEN source <> 'webhook' OR observed_at IS NULL THEN 'unclear'
 		WHEN observed_at > known.observed_at + apart THEN 'newer'
 		WHEN observed_at < known.observed_at - apart THEN 'older'
 		ELSE 'unclear' END;
@@ -127,6 +125,25 @@ COMMENT ON FUNCTION compare_observation(payments, timestamptz, text,
 'is what is told of a charge newer or older than what is known of it, or unclear?';
 REVOKE ALL ON FUNCTION compare_observation(payments, timestamptz, text,
 	timestamptz) FROM PUBLIC;
+
+/* What is said to come from the future cannot be put in order. */
+CREATE FUNCTION moment_told(fields jsonb, observed_at timestamptz,
+	source text)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF source = 'webhook'
+	   AND observed_at > partner_api.clock() + interval '2 minutes' THEN
+		RETURN NULL;
+	END IF;
+	RETURN coalesce((fields->>'answered_at')::timestamptz, observed_at);
+END
+$$;
+COMMENT ON FUNCTION moment_told(jsonb, timestamptz, text) IS
+'when what is told of a charge was so; null if that is not known';
+REVOKE ALL ON FUNCTION moment_told(jsonb, timestamptz, text) FROM PUBLIC;
 
 /* ---- what it says ---- */
 
@@ -538,8 +555,8 @@ DECLARE
 	known partner_api.payments :=
 		partner_api.lock_payment(of_server, of_charge, source);
 	told partner_api.payments := partner_api.told_payment(known, fields);
-	moment timestamptz :=
-		coalesce((fields->>'answered_at')::timestamptz, observed_at);
+	moment timestamptz := partner_api.moment_told(fields, observed_at,
+												  source);
 	relation text := partner_api.compare_observation(known, moment, source,
 		coalesce(since, (SELECT h.sent_at FROM partner_api.action_history h
 						 WHERE h.action_id = of_action)));

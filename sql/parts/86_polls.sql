@@ -353,33 +353,6 @@ COMMENT ON FUNCTION take_polls(told_charge[]) IS
 'takes in what a provider told of charges; for refresh_payments()';
 REVOKE ALL ON FUNCTION take_polls(told_charge[]) FROM PUBLIC;
 
-/* An invoice whose charge will not be made any more says so. */
-CREATE FUNCTION note_chargeless(of_server name) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	UPDATE partner_api.invoices i
-	SET status = 'failed', reason = format(
-			CASE h.state WHEN 'missed'
-				 THEN 'action %s, which makes its charge, missed its deadline'
-				 WHEN 'cancelled'
-				 THEN 'action %s, which makes its charge, was cancelled'
-				 ELSE 'action %s, which makes its charge, failed: %s' END,
-			h.action_id, h.last_error)
-	FROM partner_api.action_history h
-	WHERE i.invoice_id IN (
-			SELECT w.invoice_id FROM partner_api.invoices w
-			WHERE w.server = of_server AND w.status = 'waiting'
-			  AND w.action_id IS NOT NULL
-			FOR UPDATE SKIP LOCKED)
-	  AND h.action_id = i.action_id AND h.state <> 'done';
-END
-$$;
-COMMENT ON FUNCTION note_chargeless(name) IS
-'gives invoices that wait for a charge the reason why there will be none';
-REVOKE ALL ON FUNCTION note_chargeless(name) FROM PUBLIC;
-
 /* ---- the function ---- */
 
 /* The servers at which the caller may ask for charges. */
@@ -439,7 +412,6 @@ BEGIN
 		FROM partner_api.take_polls(ARRAY(
 			SELECT u FROM unnest(told) u
 			WHERE u.server = (answer->>'server')::name)) t;
-		PERFORM partner_api.note_chargeless((answer->>'server')::name);
 		RETURN QUERY
 		SELECT (answer->>'server')::name, (answer->>'requests')::bigint,
 			   one.polled, one.changed, one.missing,
