@@ -164,8 +164,13 @@ CREATE TABLE subscriptions (
 	details			jsonb,
 	PRIMARY KEY (server, subscription_id)
 );
-CREATE INDEX subscriptions_plan ON subscriptions (server, plan_id);
-CREATE INDEX subscriptions_client ON subscriptions (server, client_id);
+/*
+ * Indexes beside the primary keys begin with what tells rows apart: as long as
+ * the table is small all look alike to the planner, and the worker keeps the
+ * plans that it made then.
+ */
+CREATE INDEX subscriptions_plan ON subscriptions (plan_id, server);
+CREATE INDEX subscriptions_client ON subscriptions (client_id, server);
 CREATE INDEX subscriptions_customer_ref ON subscriptions (customer_ref)
 	WHERE customer_ref IS NOT NULL;
 CREATE INDEX subscriptions_instance
@@ -248,7 +253,7 @@ CREATE TABLE clients (
 	details			jsonb,
 	PRIMARY KEY (server, client_id)
 );
-CREATE INDEX clients_document ON clients (server, document);
+CREATE INDEX clients_document ON clients (document, server);
 COMMENT ON TABLE clients IS
 'clients registered at the billing providers';
 COMMENT ON COLUMN clients.server IS
@@ -287,7 +292,7 @@ CREATE TABLE cards (
 	action_id		bigint,
 	PRIMARY KEY (server, card_id)
 );
-CREATE INDEX cards_client ON cards (server, client_id);
+CREATE INDEX cards_client ON cards (client_id, server);
 COMMENT ON TABLE cards IS
 'cards that the billing providers keep for clients: their ids, never their numbers';
 COMMENT ON COLUMN cards.server IS

@@ -39,9 +39,9 @@ CREATE TABLE customers (
 	details			jsonb,
 	PRIMARY KEY (server, customer_ref)
 );
-CREATE UNIQUE INDEX customers_id ON customers (server, customer_id)
+CREATE UNIQUE INDEX customers_id ON customers (customer_id, server)
 	WHERE customer_id IS NOT NULL;
-CREATE INDEX customers_document ON customers (server, document);
+CREATE INDEX customers_document ON customers (document, server);
 CREATE INDEX customers_birthday
 	ON customers (extract(month FROM birth_date), extract(day FROM birth_date))
 	WHERE birth_date IS NOT NULL;

@@ -28,14 +28,15 @@ CREATE TABLE invoices (
 	UNIQUE (server, subscription_id, period_start),
 	CHECK (period_end >= period_start)
 );
-CREATE INDEX invoices_customer ON invoices (server, customer_ref, period_start);
-CREATE INDEX invoices_waiting ON invoices (server, customer_ref)
+CREATE INDEX invoices_customer
+	ON invoices (customer_ref, server, period_start);
+CREATE INDEX invoices_waiting ON invoices (customer_ref, server)
 	WHERE status IN ('waiting', 'failed');
 CREATE INDEX invoices_unpaid ON invoices (due_on)
 	WHERE status IN ('open', 'overdue');
 CREATE INDEX invoices_issued ON invoices (issued_on);
 CREATE INDEX invoices_period ON invoices (period_start);
-CREATE UNIQUE INDEX invoices_charge ON invoices (server, charge_id)
+CREATE UNIQUE INDEX invoices_charge ON invoices (charge_id, server)
 	WHERE charge_id IS NOT NULL;
 CREATE INDEX invoices_action ON invoices (action_id)
 	WHERE action_id IS NOT NULL;
@@ -161,7 +162,7 @@ CREATE TABLE payments (
 );
 CREATE INDEX payments_invoice ON payments (invoice_id)
 	WHERE invoice_id IS NOT NULL;
-CREATE INDEX payments_customer ON payments (server, customer_id);
+CREATE INDEX payments_customer ON payments (customer_id, server);
 CREATE INDEX payments_paid ON payments (paid_on) WHERE paid_on IS NOT NULL;
 /* what reports may count by instead */
 CREATE INDEX payments_due ON payments (due_on);
@@ -278,7 +279,7 @@ CREATE TABLE payment_events (
 	UNIQUE (server, event_id)
 );
 CREATE INDEX payment_events_charge
-	ON payment_events (server, charge_id, payment_event_id);
+	ON payment_events (charge_id, server, payment_event_id);
 CREATE INDEX payment_events_received ON payment_events (received_at);
 COMMENT ON TABLE payment_events IS
 'what was learned of payments: every event that the provider sent, and every answer and poll that changed something';

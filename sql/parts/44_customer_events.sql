@@ -69,14 +69,14 @@ RETURNS jsonb
 LANGUAGE plpgsql STABLE CALLED ON NULL INPUT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	of_document text := partner_api.plain_document(arguments->>'document');
 BEGIN
 	IF kind = 'create_customer' THEN
 		RETURN (
 			SELECT jsonb_object_agg(c.customer_id, true)
 			FROM partner_api.customers c
-			WHERE c.server = of_server
-			  AND c.document = partner_api.plain_document(
-					arguments->>'document')
+			WHERE c.server = of_server AND c.document = of_document
 			  AND c.customer_id <> c.customer_ref AND c.customer_ref <> ref);
 	END IF;
 	RETURN (
