@@ -31,6 +31,7 @@
 
 PG_FUNCTION_INFO_V1(partner_api_approve_trial);
 PG_FUNCTION_INFO_V1(partner_api_cancel_action);
+PG_FUNCTION_INFO_V1(partner_api_rearm_action);
 PG_FUNCTION_INFO_V1(partner_api_resolve_action);
 PG_FUNCTION_INFO_V1(partner_api_retry_action);
 
@@ -47,6 +48,7 @@ typedef struct Subject
 	bool		too_late;		/* its deadline has passed */
 	bool		has_card;		/* its request carried card data */
 	bool		dry_run;
+	bool		automatic;
 } Subject;
 
 /*
@@ -80,14 +82,16 @@ lock_action(int64 action_id, Oid role)
 	static PartnerApiStatement open = {
 		"SELECT state, server, requested_by,"
 		"       coalesce(deadline <= partner_api.clock(), false),"
-		"       kind, instance_id, dry_run, arguments ? 'card_fingerprint'"
+		"       kind, instance_id, dry_run, arguments ? 'card_fingerprint',"
+		"       automatic"
 		"  FROM partner_api.pending_actions"
 		" WHERE action_id = $1 FOR UPDATE", 1, types, NULL
 	};
 	static PartnerApiStatement closed = {
 		"SELECT state, server, requested_by,"
 		"       coalesce(deadline <= partner_api.clock(), false),"
-		"       kind, instance_id, dry_run, arguments ? 'card_fingerprint'"
+		"       kind, instance_id, dry_run, arguments ? 'card_fingerprint',"
+		"       automatic"
 		"  FROM partner_api.action_history"
 		" WHERE action_id = $1", 1, types, NULL
 	};
@@ -109,6 +113,7 @@ lock_action(int64 action_id, Oid role)
 	subject.instance_id = partner_api_field_text(0, 6);
 	subject.dry_run = DatumGetBool(partner_api_field(0, 7, &isnull));
 	subject.has_card = DatumGetBool(partner_api_field(0, 8, &isnull));
+	subject.automatic = DatumGetBool(partner_api_field(0, 9, &isnull));
 	check_right(&subject, role);
 	return subject;
 }
@@ -257,6 +262,56 @@ rearm(int64 action_id)
 }
 
 /*
+ * SQL: rearm_action(action_id): make a closed action wait to be sent again; for
+ * functions that have seen to it that this may be.
+ */
+Datum
+partner_api_rearm_action(PG_FUNCTION_ARGS)
+{
+	PartnerApiOwnerScope scope;
+
+	partner_api_owner_begin(&scope);
+	rearm(PG_GETARG_INT64(0));
+	partner_api_owner_end(&scope);
+	partner_api_wake_worker_at_commit();
+	PG_RETURN_VOID();
+}
+
+/*
+ * Lock the invoice that an action charges, if it charges one.  Whoever decides
+ * on an invoice locks that first, and then its action.
+ */
+static void
+lock_invoice_of(int64 action_id)
+{
+	static const Oid types[] = {INT8OID};
+	static PartnerApiStatement statement = {
+		"SELECT FROM partner_api.invoices WHERE action_id = $1 FOR UPDATE",
+		1, types, NULL
+	};
+	Datum		value = Int64GetDatum(action_id);
+
+	partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
+}
+
+/*
+ * The charge of an invoice is sent again for an invoice that still waits for
+ * it: raises ERROR for one that is cancelled, or charged by another action.
+ */
+static void
+reopen_invoice_of(int64 action_id, const Subject *subject)
+{
+	static const Oid types[] = {INT8OID};
+	static PartnerApiStatement statement = {
+		"SELECT partner_api.reopen_invoice($1)", 1, types, NULL
+	};
+	Datum		value = Int64GetDatum(action_id);
+
+	if (subject->kind == PARTNER_API_CREATE_CHARGE && subject->automatic)
+		partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
+}
+
+/*
  * SQL: retry_action(action_id): send a failed or cancelled action again, or
  * one that needs attention, on the caller's word that it had no effect.
  */
@@ -270,6 +325,7 @@ partner_api_retry_action(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("retry_action()");
 	partner_api_owner_begin(&scope);
+	lock_invoice_of(action_id);
 	subject = lock_action(action_id, role);
 	if (subject.too_late)
 		wrong_state(action_id, subject.state, "sent again",
@@ -282,6 +338,7 @@ partner_api_retry_action(PG_FUNCTION_ARGS)
 					"Its card data was not kept: resolve it if it is open, and make the call again.");
 	if (!is_one_of(subject.state, "failed", "cancelled", "needs_attention"))
 		wrong_state(action_id, subject.state, "sent again", NULL);
+	reopen_invoice_of(action_id, &subject);
 	rearm(action_id);
 	partner_api_owner_end(&scope);
 	partner_api_wake_worker_at_commit();
@@ -389,6 +446,32 @@ check_same(int64 action_id, const Subject *subject, const char *id)
 				errdetail("It cannot have had an effect on \"%s\".", id));
 }
 
+/* A charge that is another action's is not the effect of this one. */
+static void
+check_charge(int64 action_id, const Subject *subject, const char *charge_id)
+{
+	static const Oid types[] = {NAMEOID, TEXTOID, INT8OID};
+	static PartnerApiStatement statement = {
+		"SELECT action_id FROM partner_api.payments"
+		" WHERE server = $1 AND charge_id = $2 AND action_id <> $3",
+		3, types, NULL
+	};
+	NameData	server;
+	Datum		values[3];
+	bool		isnull;
+
+	namestrcpy(&server, subject->server);
+	values[0] = NameGetDatum(&server);
+	values[1] = CStringGetTextDatum(charge_id);
+	values[2] = Int64GetDatum(action_id);
+	if (partner_api_execute(&statement, values, NULL, SPI_OK_SELECT) > 0)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("charge \"%s\" is that of action " INT64_FORMAT,
+					   charge_id,
+					   DatumGetInt64(partner_api_field(0, 1, &isnull))));
+}
+
 /* An action on what is no instance had its effect. */
 static void
 confirm_object(int64 action_id, const Subject *subject, const char *id)
@@ -412,6 +495,8 @@ confirm_object(int64 action_id, const Subject *subject, const char *id)
 
 	if (traits->object != PARTNER_API_CARD && !traits->creates)
 		check_same(action_id, subject, id);
+	if (subject->kind == PARTNER_API_CREATE_CHARGE)
+		check_charge(action_id, subject, id);
 	values[0] = Int64GetDatum(action_id);
 	values[1] = CStringGetTextDatum(partner_api_object_name(traits->object));
 	values[2] = CStringGetTextDatum(id);

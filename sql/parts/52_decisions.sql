@@ -26,3 +26,10 @@ LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 COMMENT ON FUNCTION resolve_action(bigint, text) IS
 'say what an action that is unknown or needs attention came to: the id of what it made or acts on, null for no effect';
 REVOKE ALL ON FUNCTION resolve_action(bigint, text) FROM PUBLIC;
+
+CREATE FUNCTION rearm_action(action_id bigint) RETURNS void
+AS 'MODULE_PATHNAME', 'partner_api_rearm_action'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION rearm_action(bigint) IS
+'makes a closed action wait to be sent again; for retry_invoice()';
+REVOKE ALL ON FUNCTION rearm_action(bigint) FROM PUBLIC;

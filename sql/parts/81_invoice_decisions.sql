@@ -3,7 +3,10 @@
  * is not known what became of it, is waited for: it could be paid.
  */
 
-/* An invoice, locked, of a server that the caller may use. */
+/*
+ * An invoice, locked, of a server that the caller may use.  Its customer is
+ * locked first, as by whatever goes from a customer to their invoices.
+ */
 CREATE FUNCTION lock_invoice(caller text, of_invoice bigint) RETURNS invoices
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -11,6 +14,11 @@ AS $$
 DECLARE
 	invoice partner_api.invoices;
 BEGIN
+	PERFORM FROM partner_api.customers c
+	WHERE (c.server, c.customer_ref) = (
+		SELECT i.server, i.customer_ref FROM partner_api.invoices i
+		WHERE i.invoice_id = of_invoice)
+	FOR UPDATE;
 	SELECT i.* INTO invoice FROM partner_api.invoices i
 	WHERE i.invoice_id = of_invoice FOR UPDATE;
 	IF NOT FOUND THEN
@@ -49,6 +57,10 @@ BEGIN
 		FROM partner_api.action_history h
 		WHERE h.action_id = invoice.action_id;
 	END IF;
+	/* a charge that was made, and whose action is deleted already */
+	IF stage IS NULL AND partner_api.step_is_open(invoice.action_id) THEN
+		stage := 'done';
+	END IF;
 	RETURN coalesce(stage, 'none');
 END
 $$;
@@ -84,7 +96,45 @@ COMMENT ON FUNCTION refuse_invoice(invoices, text, text) IS
 'raises the error that an invoice is not in the state for what is wanted';
 REVOKE ALL ON FUNCTION refuse_invoice(invoices, text, text) FROM PUBLIC;
 
+/*
+ * An invoice waits for its action again, which is to be sent again; raises an
+ * error if it does not: it is cancelled, or charged by another one.
+ */
+CREATE FUNCTION reopen_invoice(of_action bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE partner_api.invoices i SET status = 'waiting', reason = NULL
+	WHERE i.action_id = of_action AND i.charge_id IS NULL
+	  AND i.status IN ('waiting', 'failed');
+	IF NOT FOUND THEN
+		PERFORM partner_api.refuse_state(
+			format('action %s cannot be sent again', of_action),
+			'The invoice that it was to charge is cancelled, or charged by another action.',
+			'Call partner_api.retry_invoice() for the invoice.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION reopen_invoice(bigint) IS
+'makes an invoice wait for its action again; for retry_action()';
+REVOKE ALL ON FUNCTION reopen_invoice(bigint) FROM PUBLIC;
+
 /* ---- retry_invoice ---- */
+
+/* Was a closed action sent?  What it made after all has its nonce. */
+CREATE FUNCTION was_sent(of_action bigint) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (
+		SELECT FROM partner_api.action_history h
+		WHERE h.action_id = of_action
+		  AND (h.attempts > 0 OR h.sent_at IS NOT NULL) AND NOT h.dry_run)
+$$;
+COMMENT ON FUNCTION was_sent(bigint) IS
+'was a closed action ever sent to the provider?';
+REVOKE ALL ON FUNCTION was_sent(bigint) FROM PUBLIC;
 
 CREATE FUNCTION retry_invoice(invoice_id bigint) RETURNS invoices
 AS 'MODULE_PATHNAME', 'partner_api_on_behalf'
@@ -107,8 +157,14 @@ BEGIN
 	WHERE invoice.charge_id IS NOT NULL OR stage <> 'none'
 	   OR invoice.status NOT IN ('waiting', 'failed', 'cancelled');
 	UPDATE partner_api.invoices i
-	SET status = 'waiting', reason = NULL, action_id = NULL
-	WHERE i.invoice_id = invoice.invoice_id;
+	SET status = 'waiting', reason = NULL,
+		action_id = CASE WHEN partner_api.was_sent(i.action_id)
+						 THEN i.action_id END
+	WHERE i.invoice_id = invoice.invoice_id
+	RETURNING i.* INTO STRICT invoice;
+	/* an answer may have been lost: the same action looks before it charges */
+	PERFORM partner_api.send_charge(invoice)
+	WHERE invoice.action_id IS NOT NULL;
 	/* the caller says that what was wrong is mended */
 	UPDATE partner_api.customers c SET reason = NULL
 	WHERE c.server = invoice.server
@@ -133,6 +189,25 @@ COMMENT ON FUNCTION cancel_invoice(bigint) IS
 'cancel an invoice that is not paid: its charge is withdrawn, or deleted at the provider';
 REVOKE ALL ON FUNCTION cancel_invoice(bigint) FROM PUBLIC;
 
+/* Can the charge of an invoice still be paid, and is nothing done about it? */
+CREATE FUNCTION is_left_open(invoice invoices) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (
+		SELECT FROM partner_api.payments p
+		WHERE p.server = invoice.server AND p.charge_id = invoice.charge_id
+		  AND partner_api.payment_state(p.status, p.deleted)
+			  IN ('open', 'overdue'))
+	AND NOT EXISTS (
+		SELECT FROM partner_api.pending_actions a
+		WHERE a.server = invoice.server AND a.instance_id = invoice.charge_id
+		  AND a.kind = 'delete_charge')
+$$;
+COMMENT ON FUNCTION is_left_open(invoices) IS
+'has an invoice a charge that can be paid, and that is not being deleted?';
+REVOKE ALL ON FUNCTION is_left_open(invoices) FROM PUBLIC;
+
 CREATE FUNCTION cancel_invoice_for(caller text, arguments jsonb)
 RETURNS invoices
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -143,7 +218,9 @@ DECLARE
 		(arguments->>'invoice_id')::bigint);
 	stage text := partner_api.charge_stage(invoice);
 BEGIN
-	IF invoice.status = 'cancelled' THEN
+	/* once more, if the provider would not delete its charge */
+	IF invoice.status = 'cancelled'
+	   AND NOT partner_api.is_left_open(invoice) THEN
 		RETURN invoice;
 	END IF;
 	PERFORM partner_api.refuse_invoice(invoice, 'cancelled', stage)

@@ -166,6 +166,57 @@ COMMENT ON FUNCTION charge_arguments(invoices) IS
 'an invoice as the arguments of create_charge()';
 REVOKE ALL ON FUNCTION charge_arguments(invoices) FROM PUBLIC;
 
+/* Send a closed action again, with what holds now; returns its number. */
+CREATE FUNCTION send_again(of_action bigint, with_arguments jsonb)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE partner_api.action_history h SET arguments = with_arguments
+	WHERE h.action_id = of_action;
+	PERFORM partner_api.rearm_action(of_action);
+	RETURN of_action;
+END
+$$;
+COMMENT ON FUNCTION send_again(bigint, jsonb) IS
+'makes a closed action wait to be sent again with other arguments; returns its number';
+REVOKE ALL ON FUNCTION send_again(bigint, jsonb) FROM PUBLIC;
+
+/*
+ * Have an invoice charged, which the caller has locked: by a new action, or
+ * again by the one that it has.
+ */
+CREATE FUNCTION send_charge(invoice invoices) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	arguments jsonb;
+	why text;
+BEGIN
+	invoice.due_on := greatest(invoice.due_on,
+							   partner_api.server_day(invoice.server));
+	arguments := partner_api.charge_arguments(invoice);
+	why := partner_api.why_refused(invoice.server, 'create_charge', NULL,
+								   arguments);
+	UPDATE partner_api.invoices i
+	SET due_on = invoice.due_on, reason = why,
+		status = CASE WHEN why IS NULL THEN 'waiting' ELSE 'failed' END,
+		action_id = CASE
+			WHEN why IS NOT NULL THEN i.action_id
+			WHEN i.action_id IS NOT NULL
+				THEN partner_api.send_again(i.action_id, arguments)
+			ELSE partner_api.schedule_automatic(invoice.server,
+				'create_charge', NULL, arguments, invoice.customer_ref) END
+	WHERE i.invoice_id = invoice.invoice_id;
+	PERFORM partner_api.wake_worker();
+END
+$$;
+COMMENT ON FUNCTION send_charge(invoices) IS
+'has the provider charge an invoice that is locked';
+REVOKE ALL ON FUNCTION send_charge(invoices) FROM PUBLIC;
+
 /*
  * One that has an action is charged by that, or was not, and then a person or
  * retry_invoice() decides: nothing is charged a second time from here.
@@ -176,29 +227,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	invoice partner_api.invoices;
-	arguments jsonb;
-	why text;
 BEGIN
 	SELECT i.* INTO invoice FROM partner_api.invoices i
 	WHERE i.invoice_id = of_invoice AND i.action_id IS NULL
 	  AND i.charge_id IS NULL AND i.status IN ('waiting', 'failed')
 	FOR UPDATE;
-	IF NOT FOUND THEN
-		RETURN;
+	IF FOUND THEN
+		PERFORM partner_api.send_charge(invoice);
 	END IF;
-	invoice.due_on := greatest(invoice.due_on,
-							   partner_api.server_day(invoice.server));
-	arguments := partner_api.charge_arguments(invoice);
-	why := partner_api.why_refused(invoice.server, 'create_charge', NULL,
-								   arguments);
-	UPDATE partner_api.invoices i
-	SET due_on = invoice.due_on, reason = why,
-		status = CASE WHEN why IS NULL THEN 'waiting' ELSE 'failed' END,
-		action_id = CASE WHEN why IS NULL THEN
-			partner_api.schedule_automatic(invoice.server, 'create_charge',
-				NULL, arguments, invoice.customer_ref) END
-	WHERE i.invoice_id = of_invoice;
-	PERFORM partner_api.wake_worker();
 END
 $$;
 COMMENT ON FUNCTION charge_invoice(bigint) IS
@@ -224,7 +260,8 @@ BEGIN
 	PERFORM partner_api.refuse('period', 'a range of days with an end',
 		format('The range is %s.', period),
 		'Leave it out for all that is to be invoiced by today.')
-	WHERE isempty(period) OR upper_inf(period) OR upper(period) = 'infinity';
+	WHERE isempty(period) OR upper_inf(period) OR upper(period) = 'infinity'
+	   OR lower(period) = '-infinity';
 	PERFORM partner_api.refuse('period', 'at most a year ahead',
 		format('The range is %s.', period),
 		'Give the days on which the invoices are to be issued.')

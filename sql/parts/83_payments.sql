@@ -220,8 +220,9 @@ COMMENT ON FUNCTION action_of_charge(name, text) IS
 REVOKE ALL ON FUNCTION action_of_charge(name, text) FROM PUBLIC;
 
 /*
- * The invoice that a charge is of.  A second charge of an invoice is surplus:
- * somebody has to look at it before it is paid as well.
+ * The invoice that a charge is of.  A second charge of an invoice is surplus,
+ * and so is one of an invoice that was cancelled without it: somebody has to
+ * look at it before it is paid.
  */
 CREATE FUNCTION invoice_of_charge(payment payments) RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -232,14 +233,18 @@ DECLARE
 BEGIN
 	SELECT i.* INTO invoice FROM partner_api.invoices i
 	WHERE i.action_id = payment.action_id AND i.server = payment.server;
-	IF invoice.charge_id IS NULL OR invoice.charge_id = payment.charge_id THEN
+	IF invoice.charge_id = payment.charge_id OR (
+			invoice.charge_id IS NULL
+			AND invoice.status IS DISTINCT FROM 'cancelled') THEN
 		RETURN invoice.invoice_id;
 	END IF;
 	PERFORM partner_api.announce('surplus', payment.server,
 		payment.action_id, payment.charge_id,
-		format('charge %s at server "%s" is surplus: invoice %s has another',
-			   payment.charge_id, payment.server, invoice.invoice_id));
-	RETURN NULL;
+		format('charge %s at server "%s" is surplus: invoice %s %s',
+			   payment.charge_id, payment.server, invoice.invoice_id,
+			   CASE WHEN invoice.charge_id IS NULL THEN 'is cancelled'
+					ELSE 'has another' END));
+	RETURN CASE WHEN invoice.charge_id IS NULL THEN invoice.invoice_id END;
 END
 $$;
 COMMENT ON FUNCTION invoice_of_charge(payments) IS
