@@ -21,6 +21,7 @@
 #include "common/base64.h"
 #include "funcapi.h"
 #include "json.h"
+#include "providers/common.h"
 #include "redact.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -227,6 +228,22 @@ put_argument(json_t *arguments, const char *name, FunctionCallInfo fcinfo,
 	}
 }
 
+/*
+ * The key of the business database's own row, or NULL.  Events that name it
+ * have to fit into a notification.
+ */
+static char *
+read_customer_ref(FunctionCallInfo fcinfo, int arg)
+{
+	char	   *ref = partner_api_argument_text(fcinfo, arg);
+
+	if (ref != NULL && strlen(ref) > 255)
+		partner_api_refuse("customer_ref", "at most 255 bytes long",
+						   psprintf("It has %zu bytes.", strlen(ref)),
+						   "Give the key of the business database's own row.");
+	return ref;
+}
+
 /* Put one argument where it belongs. */
 static void
 fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
@@ -241,7 +258,7 @@ fill_one(FunctionCallInfo fcinfo, int arg, const char *name, Oid type,
 	else if (strcmp(name, "idempotency_key") == 0)
 		action->idempotency_key = partner_api_argument_text(fcinfo, arg);
 	else if (strcmp(name, "customer_ref") == 0)
-		action->customer_ref = partner_api_argument_text(fcinfo, arg);
+		action->customer_ref = read_customer_ref(fcinfo, arg);
 	else if (PG_ARGISNULL(arg))
 		return;
 	else if (strcmp(name, "card") == 0)

@@ -23,6 +23,11 @@ BEGIN
 		'It is missing or empty.',
 		'Give the key of the business database''s own row.')
 	WHERE coalesce(btrim(of_customer), '') = '';
+	/* events that name it have to fit into a notification */
+	PERFORM partner_api.refuse('customer_ref', 'at most 255 bytes long',
+		format('It has %s bytes.', octet_length(of_customer)),
+		'Give the key of the business database''s own row.')
+	WHERE octet_length(of_customer) > 255;
 	INSERT INTO partner_api.customers (server, customer_ref, origin,
 									   created_at)
 	VALUES (of_server, of_customer, 'local', partner_api.clock())
@@ -264,6 +269,14 @@ COMMENT ON FUNCTION most_cents() IS
 'the most that the amount of a plan or subscription may be, in cents';
 REVOKE ALL ON FUNCTION most_cents() FROM PUBLIC;
 
+/* The longest period, in units of its frequency: days stay far from overflow. */
+CREATE FUNCTION most_intervals() RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN 366;
+COMMENT ON FUNCTION most_intervals() IS
+'the most units of its frequency that a period of a plan may have';
+REVOKE ALL ON FUNCTION most_intervals() FROM PUBLIC;
+
 CREATE FUNCTION check_plan(plan plans) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -282,7 +295,8 @@ BEGIN
 	PERFORM partner_api.check_word('frequency', plan.frequency,
 		ARRAY['daily', 'weekly', 'monthly', 'annualy']);
 	PERFORM partner_api.check_between('interval_count', plan.interval_count,
-		1, 366, 'Weekly with an interval_count of 4 is every 4 weeks.');
+		1, partner_api.most_intervals(),
+		'Weekly with an interval_count of 4 is every 4 weeks.');
 	PERFORM partner_api.check_between('grace_period', plan.grace_period, 0,
 		3660, 'Give days before the first period, and 0 for none.');
 	PERFORM partner_api.check_between('tolerance_period',

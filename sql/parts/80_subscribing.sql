@@ -93,10 +93,12 @@ BEGIN
 		WHERE t.server = of_server AND t.plan_id = of_plan);
 	PERFORM partner_api.refuse_state(
 		format('%s cannot be subscribed to here', label),
-		'Its frequency, interval or amount is not known.',
+		'Its frequency, interval or amount is not known, or out of bounds.',
 		'Run partner_api.sync_plans(), or subscribe to another plan.')
 	WHERE partner_api.plan_frequency(plan.frequency) IS NULL
-	   OR coalesce(plan.interval_count, 0) < 1
+	   OR coalesce(plan.interval_count, 0)
+		  NOT BETWEEN 1 AND partner_api.most_intervals()
+	   OR plan.grace_period NOT BETWEEN 0 AND 3660
 	   OR coalesce(price_cents, plan.amount_cents, -1) < 0;
 	PERFORM partner_api.refuse_state(
 		format('%s has expired', label),
@@ -214,6 +216,11 @@ BEGIN
 		'Give the first day that is not invoiced yet.')
 	WHERE subscription.starts_on
 		  < partner_api.server_day(subscription.server) - 366;
+	PERFORM partner_api.refuse('starts_on', 'at most ten years ahead',
+		format('The day is %s.', subscription.starts_on),
+		'Give the first day of the subscription.')
+	WHERE subscription.starts_on
+		  > partner_api.server_day(subscription.server) + 3660;
 	PERFORM partner_api.refuse('ends_on', 'starts_on or later',
 		'The subscription would end before it begins.',
 		'Leave it out for one that goes on.')

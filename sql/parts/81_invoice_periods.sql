@@ -134,8 +134,10 @@ RETURN CASE
 	WHEN plan.plan_id IS NULL THEN 'its plan is not known here'
 	WHEN terms.plan_id IS NULL THEN 'its plan has no terms'
 	WHEN partner_api.plan_frequency(plan.frequency) IS NULL
-		OR coalesce(plan.interval_count, 0) < 1
+		OR plan.interval_count IS NULL
 		THEN 'the frequency of its plan is not known'
+	WHEN plan.interval_count NOT BETWEEN 1 AND partner_api.most_intervals()
+		THEN 'the interval of its plan is out of bounds'
 	WHEN coalesce(price_cents, plan.amount_cents) IS NULL
 		THEN 'its plan has no amount'
 	WHEN coalesce(price_cents, plan.amount_cents)

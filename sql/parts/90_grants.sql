@@ -231,6 +231,7 @@ GRANT EXECUTE ON FUNCTION
 	why_not_invoiced(plans, plan_terms, bigint),
 	plan_frequency(text),
 	most_cents(),
+	most_intervals(),
 	is_barred(name, text, integer)
 	TO partner_api_reader;
 

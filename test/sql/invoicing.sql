@@ -330,10 +330,12 @@ SELECT subscribe('asaas', 'y', 'gold', 'zapi', 'nowhere');
 SELECT subscribe('asaas', 'y', 'gold', 'zapi', 'deleted');
 SELECT subscribe('asaas', 'y', 'gold', 'zapi', 'theirs');
 SELECT subscribe('asaas', 'y', 'gold', 'zapi');
+SELECT register_customer('asaas', repeat('y', 256), 'Y', '52998224725');
 SELECT subscribe('asaas', 'y', 'gold', price_cents => -1);
 SELECT subscribe('asaas', 'y', 'gold', starts_on => '2099-06-20', ends_on => '2099-06-19');
 SELECT subscribe('asaas', 'y', 'gold', starts_on => '2098-06-18');
 SELECT subscribe('asaas', 'y', 'gold', starts_on => 'infinity');
+SELECT subscribe('asaas', 'y', 'gold', starts_on => '2199-06-20');
 SELECT subscribe('asaas', 'y', 'gold', subscription_id => 'own');
 SELECT subscribe('asaas', 'y', 'gold', subscription_id => '');
 SELECT subscribe('zapi', 'y', 'gold');
@@ -350,8 +352,19 @@ SELECT count(*) FROM subscriptions WHERE customer_ref IN ('y', 'nobody');
 SELECT generate_invoices('empty');
 SELECT generate_invoices('[2099-01-01,)');
 SELECT generate_invoices('[2099-01-01,2101-01-01)');
+SELECT generate_invoices('[-infinity,2099-07-01)');
 SELECT generate_invoices(of_server => 'zapi');
 SELECT generate_invoices(of_server => 'nowhere');
+
+\echo -- a plan of which the provider shows an endless period stops no other
+SELECT plan_id FROM register_plan('asaas', 'endless', 'Endless', 1);
+SELECT pg_temp.joins('endless', 'endless');
+SELECT pg_temp.joins('beside', 'gold');
+UPDATE plans SET interval_count = 2000000000 WHERE plan_id = 'endless';
+SELECT subscription, starts FROM pg_temp.made() WHERE subscription IN ('endless', 'beside');
+SELECT reason FROM subscriptions_not_invoiced WHERE subscription_id = 'endless';
+SELECT subscribe('asaas', 'endless', 'endless');
+DELETE FROM subscriptions WHERE customer_ref IN ('endless', 'beside');
 
 \echo -- who may do what
 CREATE ROLE regress_operator IN ROLE partner_api_operator;
