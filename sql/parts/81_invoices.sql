@@ -166,6 +166,43 @@ COMMENT ON FUNCTION charge_arguments(invoices) IS
 'an invoice as the arguments of create_charge()';
 REVOKE ALL ON FUNCTION charge_arguments(invoices) FROM PUBLIC;
 
+/*
+ * A charge that carries a nonce of ours, but is no action's here, was made by a
+ * server that is gone, and its invoice may have been lost with it.  The invoice
+ * that was made again is that one if customer, amount and text are the same.
+ */
+CREATE FUNCTION take_lost_charge(invoice invoices, arguments jsonb)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	lost partner_api.payments;
+	taken partner_api.payments;
+BEGIN
+	SELECT p.* INTO lost FROM partner_api.payments p
+	WHERE p.server = invoice.server
+	  AND p.customer_id = arguments->>'customer_id'
+	  AND p.origin = 'adopted' AND p.action_id IS NULL
+	  AND p.invoice_id IS NULL AND NOT p.deleted
+	  AND p.value_cents = invoice.amount_cents
+	  AND p.description IS NOT DISTINCT FROM invoice.description
+	ORDER BY p.created_on, p.charge_id LIMIT 1
+	FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	UPDATE partner_api.payments p SET invoice_id = invoice.invoice_id
+	WHERE p.server = lost.server AND p.charge_id = lost.charge_id
+	RETURNING p.* INTO taken;
+	PERFORM partner_api.follow_payment(lost, taken);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION take_lost_charge(invoices, jsonb) IS
+'gives an invoice the charge that a server which is gone has made for it; false if there is none';
+REVOKE ALL ON FUNCTION take_lost_charge(invoices, jsonb) FROM PUBLIC;
+
 /* Send a closed action again, with what holds now; returns its number. */
 CREATE FUNCTION send_again(of_action bigint, with_arguments jsonb)
 RETURNS bigint
@@ -198,6 +235,9 @@ BEGIN
 	invoice.due_on := greatest(invoice.due_on,
 							   partner_api.server_day(invoice.server));
 	arguments := partner_api.charge_arguments(invoice);
+	IF partner_api.take_lost_charge(invoice, arguments) THEN
+		RETURN;
+	END IF;
 	why := partner_api.why_refused(invoice.server, 'create_charge', NULL,
 								   arguments);
 	UPDATE partner_api.invoices i

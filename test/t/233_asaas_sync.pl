@@ -113,7 +113,7 @@ $sandbox->seed_object('asaas_payments', customer => $ana->{customer_id},
 $node->set_clock($sandbox, "partner_api.clock() + interval '10 days'");
 
 my $lost = $sandbox->seed_object('asaas_payments',
-	customer => $ana->{customer_id}, value => 30,
+	customer => $ana->{customer_id}, value => 30, description => 'Ouro',
 	externalReference => "pa-$installation-999999-0123abcd")->{id};
 my $pages = $sandbox->counters('list_charges')->{requests};
 
@@ -127,5 +127,22 @@ is($node->sql('SELECT count(*) FROM partner_api.payments WHERE value_cents = 200
 	0, '... and does not read what is old');
 is($sandbox->counters('list_charges')->{requests} - $pages, 1,
 	'... so it takes one page');
+
+# Its invoice was lost as well, and is made again: it has its charge.
+my $charges = $sandbox->counters('create_charge')->{requests};
+my $invoice = $node->sql('INSERT INTO partner_api.invoices (server,'
+	  . ' subscription_id, customer_ref, plan_server, plan_id, period_start,'
+	  . ' period_end, issued_on, due_on, amount_cents, billing_type,'
+	  . ' description, issued_at)'
+	  . " SELECT 'asaas', 's1', 'ana', 'asaas', 'p', d, d, d, d + 5, 3000,"
+	  . " 'PIX', 'Ouro', partner_api.clock()"
+	  . " FROM partner_api.server_day('asaas') d RETURNING invoice_id");
+
+$node->sql("SELECT partner_api.further_customer('asaas', 'ana')");
+is($node->sql("SELECT status || ' ' || charge_id FROM partner_api.invoices WHERE invoice_id = $invoice"),
+	"open $lost", 'an invoice that is made again gets the charge that was lost');
+$node->drive_pass;
+is($sandbox->counters('create_charge')->{requests}, $charges,
+	'... and no second one');
 
 done_testing();
