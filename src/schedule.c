@@ -26,7 +26,7 @@
  * A day that a schedule allows at all comes within 40 years: the longest wait
  * is for a February 29 on one day of the week, over a year such as 2100.
  */
-#define HORIZON_DAYS (41 * 366)
+#define HORIZON_DAYS (INT64CONST(41) * 366)
 
 /* 2000-01-01, the day 0 of a timestamp, counted from 0000-03-01 */
 #define EPOCH_DAY 730425
@@ -91,12 +91,13 @@ refuse(Reader *reader, const char *text, const char *why)
 static int
 value_of_name(const Field *field, const char *text)
 {
-	const char *names = field->names;
+	const char *name = field->names;
 
-	for (int i = 0; names != NULL && names[i * 3] != '\0'; i++)
+	for (int value = field->low; name != NULL && *name != '\0'; value++)
 	{
-		if (pg_strncasecmp(text, names + i * 3, 3) == 0)
-			return field->low + i;
+		if (pg_strncasecmp(text, name, 3) == 0)
+			return value;
+		name += 3;
 	}
 	return -1;
 }
