@@ -176,10 +176,11 @@ static void
 claim_due(TimestampTz now)
 {
 	int			room = PARTNER_API_MOST_RUNS_HERE -
-	Max(partner_api_runs_alive_here(), list_length(orders));
+		Max(partner_api_runs_alive_here(), list_length(orders));
 
 	full = room <= 0;
-	if (full)
+	next_due = partner_api_run_rows_next();
+	if (next_due > now || full)
 		return;
 	/* what is due may have come with a dump just now */
 	partner_api_identity_recheck();
@@ -187,15 +188,9 @@ claim_due(TimestampTz now)
 		return;
 	claimed = partner_api_run_rows_claim(now, room);
 	full = list_length(claimed) == room;
-}
-
-/* Learn when the next routine is due. */
-static void
-learn_next_due(TimestampTz now)
-{
 	next_due = partner_api_run_rows_next();
 	/* a session holds it, perhaps for long */
-	if (next_due <= now && may_run() && !full)
+	if (next_due <= now && !full)
 		next_due = now + RETRY;
 }
 
@@ -214,9 +209,7 @@ tend(void *arg)
 		partner_api_run_rows_plan_again(now);
 	record_ends(now);
 	put_back(now);
-	if (may_run())
-		claim_due(now);
-	learn_next_due(now);
+	claim_due(now);
 }
 
 /*
