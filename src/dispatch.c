@@ -175,8 +175,9 @@ may_run(void)
 static void
 claim_due(TimestampTz now)
 {
-	int			room = PARTNER_API_MOST_RUNS_HERE -
-		Max(partner_api_runs_alive_here(), list_length(orders));
+	int			taken = Max(partner_api_runs_alive_here(),
+							list_length(orders));
+	int			room = PARTNER_API_MOST_RUNS_HERE - taken;
 
 	full = room <= 0;
 	next_due = partner_api_run_rows_next();
