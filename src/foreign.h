@@ -21,8 +21,18 @@ typedef enum PartnerApiSearch
 {
 	PARTNER_API_SEARCH_NONE,
 	PARTNER_API_SEARCH_QUERY,	/* PartnerApiFilter.query */
-	PARTNER_API_SEARCH_MIDDLEWARE	/* PartnerApiFilter.middleware */
+	PARTNER_API_SEARCH_MIDDLEWARE,	/* PartnerApiFilter.middleware */
+	/* the others are terms of PartnerApiFilter.query */
+	PARTNER_API_SEARCH_CUSTOMER,
+	PARTNER_API_SEARCH_RECURRENCE,
+	PARTNER_API_SEARCH_STATUS,
+	PARTNER_API_SEARCH_BILLING_TYPE,
+	PARTNER_API_SEARCH_DOCUMENT,
+	PARTNER_API_SEARCH_EMAIL,
+	PARTNER_API_SEARCH_REFERENCE
 } PartnerApiSearch;
+
+#define PARTNER_API_SEARCHES (PARTNER_API_SEARCH_REFERENCE + 1)
 
 /* How the value of a column comes out of a row of a list. */
 typedef enum PartnerApiColumnKind
@@ -80,6 +90,7 @@ extern char *partner_api_foreign_value(const PartnerApiColumn *column,
 									   const json_t *fields);
 extern bool partner_api_foreign_searchable(PartnerApiSearch search,
 										   const char *value);
+extern const char *partner_api_foreign_search_name(PartnerApiSearch search);
 
 /* foreign_plan.c */
 extern void partner_api_foreign_rel_size(PlannerInfo *root,

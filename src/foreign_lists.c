@@ -47,6 +47,9 @@
 	{name, "pg_catalog." type, PARTNER_API_COLUMN_FIELD, 0, \
 	PARTNER_API_SEARCH_NONE}
 
+#define SEARCHED_FIELD(name, search) \
+	{name, "pg_catalog.text", PARTNER_API_COLUMN_FIELD, 0, search}
+
 /* As of remote_instances(). */
 static const PartnerApiColumn instance_columns[] = {
 	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
@@ -110,12 +113,94 @@ static const PartnerApiColumn subscription_columns[] = {
 			instance_id)
 };
 
+/*
+ * As of remote_customer, remote_charge and remote_recurrence.  The id of what
+ * is listed is not searched by: asked for that, a provider may show what was
+ * deleted and is not in its list.
+ */
+static const PartnerApiColumn customer_columns[] = {
+	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
+			instance_id),
+	FIELD("customer_id", "text"),
+	FIELD("name", "text"),
+	SEARCHED_FIELD("document", PARTNER_API_SEARCH_DOCUMENT),
+	SEARCHED_FIELD("email", PARTNER_API_SEARCH_EMAIL),
+	FIELD("phone", "text"),
+	FIELD("mobile", "text"),
+	FIELD("group_name", "text"),
+	FIELD("notifications_disabled", "bool"),
+	SEARCHED_FIELD("external_reference", PARTNER_API_SEARCH_REFERENCE),
+	FIELD("created_on", "date"),
+	FIELD("deleted", "bool"),
+	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON_FIELD,
+			instance_id)
+};
+
+static const PartnerApiColumn charge_columns[] = {
+	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
+			instance_id),
+	FIELD("charge_id", "text"),
+	SEARCHED_FIELD("customer_id", PARTNER_API_SEARCH_CUSTOMER),
+	SEARCHED_FIELD("recurrence_id", PARTNER_API_SEARCH_RECURRENCE),
+	FIELD("installment_id", "text"),
+	SEARCHED_FIELD("billing_type", PARTNER_API_SEARCH_BILLING_TYPE),
+	SEARCHED_FIELD("status", PARTNER_API_SEARCH_STATUS),
+	FIELD("value_cents", "int8"),
+	FIELD("net_value_cents", "int8"),
+	FIELD("original_value_cents", "int8"),
+	FIELD("interest_value_cents", "int8"),
+	FIELD("description", "text"),
+	FIELD("due_on", "date"),
+	FIELD("original_due_on", "date"),
+	FIELD("paid_on", "date"),
+	FIELD("payer_paid_on", "date"),
+	FIELD("confirmed_on", "date"),
+	FIELD("credited_on", "date"),
+	FIELD("credit_expected_on", "date"),
+	FIELD("invoice_url", "text"),
+	FIELD("invoice_number", "text"),
+	FIELD("boleto_url", "text"),
+	FIELD("receipt_url", "text"),
+	FIELD("our_number", "text"),
+	SEARCHED_FIELD("external_reference", PARTNER_API_SEARCH_REFERENCE),
+	FIELD("created_on", "date"),
+	FIELD("deleted", "bool"),
+	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON_FIELD,
+			instance_id)
+};
+
+static const PartnerApiColumn recurrence_columns[] = {
+	SPECIAL("server_name", "pg_catalog.name", PARTNER_API_COLUMN_SERVER,
+			instance_id),
+	FIELD("recurrence_id", "text"),
+	SEARCHED_FIELD("customer_id", PARTNER_API_SEARCH_CUSTOMER),
+	SEARCHED_FIELD("billing_type", PARTNER_API_SEARCH_BILLING_TYPE),
+	FIELD("cycle", "text"),
+	FIELD("status", "text"),
+	FIELD("value_cents", "int8"),
+	FIELD("description", "text"),
+	FIELD("next_due_on", "date"),
+	FIELD("ends_on", "date"),
+	FIELD("max_payments", "int4"),
+	SEARCHED_FIELD("external_reference", PARTNER_API_SEARCH_REFERENCE),
+	FIELD("created_on", "date"),
+	FIELD("deleted", "bool"),
+	SPECIAL("details", "pg_catalog.jsonb", PARTNER_API_COLUMN_JSON_FIELD,
+			instance_id)
+};
+
 static const PartnerApiForeignList lists[] = {
 	{PARTNER_API_LIST_INSTANCES, "instances", instance_columns,
 	lengthof(instance_columns)},
 	{PARTNER_API_LIST_PLANS, "plans", plan_columns, lengthof(plan_columns)},
 	{PARTNER_API_LIST_SUBSCRIPTIONS, "subscriptions", subscription_columns,
-	lengthof(subscription_columns)}
+	lengthof(subscription_columns)},
+	{PARTNER_API_LIST_CUSTOMERS, "customers", customer_columns,
+	lengthof(customer_columns)},
+	{PARTNER_API_LIST_CHARGES, "charges", charge_columns,
+	lengthof(charge_columns)},
+	{PARTNER_API_LIST_RECURRENCES, "recurrences", recurrence_columns,
+	lengthof(recurrence_columns)}
 };
 
 /* ---- lists ---- */
@@ -297,13 +382,39 @@ partner_api_foreign_value(const PartnerApiColumn *column,
 	return NULL;
 }
 
+/* Words that charges are documented to be searched by. */
+static const char *const statuses[] = {
+	"PENDING", "RECEIVED", "CONFIRMED", "OVERDUE", "REFUNDED",
+	"RECEIVED_IN_CASH", "REFUND_REQUESTED", "REFUND_IN_PROGRESS",
+	"CHARGEBACK_REQUESTED", "CHARGEBACK_DISPUTE",
+	"AWAITING_CHARGEBACK_REVERSAL", "DUNNING_REQUESTED",
+	"DUNNING_RECEIVED", "AWAITING_RISK_ANALYSIS"
+};
+
+static const char *const billing_types[] = {
+	"UNDEFINED", "BOLETO", "CREDIT_CARD", "PIX"
+};
+
+/* Is it one of these words? */
+static bool
+is_one_of(const char *value, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		if (strcmp(words[i], value) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * May the provider be asked for rows with this value, without losing one that
  * the condition accepts?  What its search matches is not documented; it must
  * be taken to find a name that is given as it was stored.  So no value that
  * may differ from what is stored ("?", see shown_text), that the provider may
  * trim or take for none, or that is too long for a URL.  A kind of instance
- * must be one that is documented.
+ * or a word for a status must be one that is documented: another may be an
+ * error.
  */
 bool
 partner_api_foreign_searchable(PartnerApiSearch search, const char *value)
@@ -312,6 +423,30 @@ partner_api_foreign_searchable(PartnerApiSearch search, const char *value)
 
 	if (search == PARTNER_API_SEARCH_MIDDLEWARE)
 		return strcmp(value, "web") == 0 || strcmp(value, "mobile") == 0;
+	if (search == PARTNER_API_SEARCH_STATUS)
+		return is_one_of(value, statuses, lengthof(statuses));
+	if (search == PARTNER_API_SEARCH_BILLING_TYPE)
+		return is_one_of(value, billing_types, lengthof(billing_types));
 	return len > 0 && len <= LONGEST_QUERY && strchr(value, '?') == NULL &&
 		value[0] != ' ' && value[len - 1] != ' ';
+}
+
+/* What the provider is asked by: of a term of a query its name. */
+const char *
+partner_api_foreign_search_name(PartnerApiSearch search)
+{
+	static const char *const names[PARTNER_API_SEARCHES] = {
+		[PARTNER_API_SEARCH_NONE] = "nothing",
+		[PARTNER_API_SEARCH_QUERY] = "query",
+		[PARTNER_API_SEARCH_MIDDLEWARE] = "middleware",
+		[PARTNER_API_SEARCH_CUSTOMER] = "customer_id",
+		[PARTNER_API_SEARCH_RECURRENCE] = "recurrence_id",
+		[PARTNER_API_SEARCH_STATUS] = "status",
+		[PARTNER_API_SEARCH_BILLING_TYPE] = "billing_type",
+		[PARTNER_API_SEARCH_DOCUMENT] = "document",
+		[PARTNER_API_SEARCH_EMAIL] = "email",
+		[PARTNER_API_SEARCH_REFERENCE] = "external_reference"
+	};
+
+	return names[search];
 }

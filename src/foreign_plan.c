@@ -53,8 +53,8 @@ typedef struct ForeignRel
 /* What the provider is to be asked for; NULL where a clause says nothing. */
 typedef struct Searches
 {
-	RestrictInfo *clauses[PARTNER_API_SEARCH_MIDDLEWARE + 1];
-	Expr	   *values[PARTNER_API_SEARCH_MIDDLEWARE + 1];
+	RestrictInfo *clauses[PARTNER_API_SEARCHES];
+	Expr	   *values[PARTNER_API_SEARCHES];
 } Searches;
 
 /* ---- sizes ---- */
@@ -83,9 +83,11 @@ search_of(const RelOptInfo *rel, const Node *side)
 	const ForeignRel *foreign = rel->fdw_private;
 	const Var  *var = (const Var *) side;
 	const PartnerApiColumn *column;
+	bool		is_searched = foreign->provider->searches_list ||
+	partner_api_list_is_searched(foreign->list->list);
 
 	/* another type may accept what differs from the provider's text */
-	if (!foreign->provider->searches_list || !IsA(side, Var) ||
+	if (!is_searched || !IsA(side, Var) ||
 		var->varno != (int) rel->relid || var->varlevelsup != 0 ||
 		var->varattno <= 0 || var->vartype != TEXTOID)
 		return PARTNER_API_SEARCH_NONE;

@@ -20,6 +20,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
+#include "providers/common.h"
 #include "redact.h"
 #include "servers.h"
 #include "utils/builtins.h"
@@ -90,7 +91,7 @@ partner_api_foreign_begin(ForeignScanState *node, int flags)
 
 /* ---- rows ---- */
 
-/* Set one member of the filter, unless the provider cannot be asked for it. */
+/* Add to the filter, unless the provider cannot be asked for the value. */
 static void
 set_filter(PartnerApiFilter *filter, PartnerApiSearch search,
 		   const char *value)
@@ -100,8 +101,14 @@ set_filter(PartnerApiFilter *filter, PartnerApiSearch search,
 	value = partner_api_text_to_utf8(value);
 	if (search == PARTNER_API_SEARCH_QUERY)
 		filter->query = value;
-	else
+	else if (search == PARTNER_API_SEARCH_MIDDLEWARE)
 		filter->middleware = value;
+	else
+		filter->query = psprintf("%s%s%s=%s",
+								 filter->query == NULL ? "" : filter->query,
+								 filter->query == NULL ? "" : "&",
+								 partner_api_foreign_search_name(search),
+								 partner_api_url_encode(value));
 }
 
 /* Compute what to search for, and start to read. */
@@ -188,8 +195,7 @@ filter_words(ForeignScanState *node, ExplainState *es)
 	initStringInfo(&words);
 	forboth(value, plan->fdw_exprs, search, searches)
 		appendStringInfo(&words, "%s%s = %s", words.len > 0 ? ", " : "",
-						 lfirst_int(search) == PARTNER_API_SEARCH_QUERY ?
-						 "query" : "middleware",
+						 partner_api_foreign_search_name(lfirst_int(search)),
 						 deparse_expression(lfirst(value), context, false,
 											false));
 	return words.len > 0 ? words.data : NULL;

@@ -113,7 +113,7 @@ $node->fails_with('CREATE FOREIGN TABLE other.t (name text) SERVER zapi',
 	'HV00J', { message => qr/"list"/ }, 'a table needs a list');
 $node->fails_with(
 	"CREATE FOREIGN TABLE other.t (name text) SERVER zapi OPTIONS (list 'x')",
-	'HV024', { hint => qr/: instances, plans, subscriptions\.$/ },
+	'HV024', { hint => qr/: instances, plans, subscriptions, customers, charges, recurrences\.$/ },
 	'... that there is');
 $node->fails_with(
 	"CREATE FOREIGN TABLE other.t (name text) SERVER zapi"
