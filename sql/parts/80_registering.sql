@@ -263,7 +263,7 @@ REVOKE ALL ON FUNCTION checked_percent(text, numeric) FROM PUBLIC;
 
 /* The most that one amount may be; so sums of them stay far from overflow. */
 CREATE FUNCTION most_cents() RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN 1000000000000;
 COMMENT ON FUNCTION most_cents() IS
 'the most that the amount of a plan or subscription may be, in cents';
