@@ -65,3 +65,37 @@ LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION refuse(text, text, text, text) IS
 'raises the error that an argument must be something else';
 REVOKE ALL ON FUNCTION refuse(text, text, text, text) FROM PUBLIC;
+
+/* Raise the error that something is not known here. */
+CREATE FUNCTION refuse_unknown(what text, hint text) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION USING
+		ERRCODE = 'undefined_object',
+		MESSAGE = format('%s is not known here', what),
+		HINT = refuse_unknown.hint;
+END
+$$;
+COMMENT ON FUNCTION refuse_unknown(text, text) IS
+'raises the error that something is not known here';
+REVOKE ALL ON FUNCTION refuse_unknown(text, text) FROM PUBLIC;
+
+/* Raise the error that something is not in the state for it. */
+CREATE FUNCTION refuse_state(message text, detail text, hint text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION USING
+		ERRCODE = 'object_not_in_prerequisite_state',
+		MESSAGE = refuse_state.message,
+		DETAIL = refuse_state.detail,
+		HINT = refuse_state.hint;
+END
+$$;
+COMMENT ON FUNCTION refuse_state(text, text, text) IS
+'raises the error that something is not in the state for what is wanted';
+REVOKE ALL ON FUNCTION refuse_state(text, text, text) FROM PUBLIC;

@@ -21,12 +21,10 @@ BEGIN
 	FOR UPDATE;
 	SELECT i.* INTO invoice FROM partner_api.invoices i
 	WHERE i.invoice_id = of_invoice FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'undefined_object',
-			MESSAGE = format('invoice %s does not exist',
-							 coalesce(of_invoice::text, 'null'));
-	END IF;
+	PERFORM partner_api.refuse_unknown(
+		format('invoice %s', coalesce(of_invoice::text, 'null')),
+		'Invoices are rows of partner_api.invoices.')
+	WHERE invoice.invoice_id IS NULL;
 	PERFORM partner_api.check_use(invoice.server, caller, 'create_charge');
 	RETURN invoice;
 END

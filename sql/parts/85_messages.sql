@@ -162,14 +162,11 @@ BEGIN
 			HINT = format('Placeholders for the event "%s" are: %s.', event,
 						  array_to_string(known, ', '));
 	END IF;
-	IF plan_id <> '' AND NOT EXISTS (
+	PERFORM partner_api.refuse_unknown(format('plan "%s"', plan_id),
+		'Give the plan_id of a row of partner_api.plans.')
+	WHERE plan_id <> '' AND NOT EXISTS (
 		SELECT FROM partner_api.plans p
-		WHERE p.plan_id = check_message_template.plan_id) THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'undefined_object',
-			MESSAGE = format('no plan "%s" is known here', plan_id),
-			HINT = 'Give the plan_id of a row of partner_api.plans.';
-	END IF;
+		WHERE p.plan_id = check_message_template.plan_id);
 END
 $$;
 COMMENT ON FUNCTION check_message_template(text, text, text, text) IS
@@ -370,12 +367,10 @@ BEGIN
 	END IF;
 	SELECT i.* INTO invoice FROM partner_api.invoices i
 	WHERE i.invoice_id = invoice_message.invoice_id;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'undefined_object',
-			MESSAGE = format('there is no invoice %s',
-							 invoice_message.invoice_id);
-	END IF;
+	PERFORM partner_api.refuse_unknown(
+		format('invoice %s', invoice_message.invoice_id),
+		'Invoices are rows of partner_api.invoices.')
+	WHERE invoice.invoice_id IS NULL;
 	facts := partner_api.invoice_facts(invoice);
 	template := partner_api.message_template(invoice_message.event,
 											 invoice.plan_id);
@@ -417,13 +412,11 @@ BEGIN
 	SELECT c.* INTO customer FROM partner_api.customers c
 	WHERE c.server = birthday_message.server
 	  AND c.customer_ref = birthday_message.customer_ref;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'undefined_object',
-			MESSAGE = format('server "%s" has no customer "%s"',
-							 birthday_message.server,
-							 birthday_message.customer_ref);
-	END IF;
+	PERFORM partner_api.refuse_unknown(
+		format('customer "%s" of server "%s"', birthday_message.customer_ref,
+			   birthday_message.server),
+		'Register it with partner_api.register_customer().')
+	WHERE customer.customer_ref IS NULL;
 	facts := jsonb_build_object(
 		'name', customer.name,
 		'first_name', split_part(btrim(customer.name), ' ', 1),

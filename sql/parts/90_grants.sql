@@ -262,6 +262,7 @@ GRANT EXECUTE ON FUNCTION
 	message_template(text, text),
 	message_amount(bigint),
 	fill_template(text, jsonb, boolean, boolean),
+	refuse_unknown(text, text),
 	invoice_facts(invoices),
 	invoice_event_holds(invoices, text, jsonb),
 	invoice_message(bigint, text),

@@ -27,16 +27,13 @@ BEGIN
 		sending_set = true,
 		reason = CASE WHEN c.customer_id IS NULL THEN c.reason END
 	WHERE c.server = of_server AND c.customer_ref = ref;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'undefined_object',
-			MESSAGE = format('server "%s" has no customer "%s"', of_server,
-							 ref),
-			HINT = 'Customers are rows of partner_api.customers.';
-	END IF;
 	PERFORM partner_api.further_customer(of_server, ref);
 	SELECT c.* INTO result FROM partner_api.customers c
 	WHERE c.server = of_server AND c.customer_ref = ref;
+	PERFORM partner_api.refuse_unknown(
+		format('customer "%s" of server "%s"', ref, of_server),
+		'Register it with partner_api.register_customer().')
+	WHERE result.customer_ref IS NULL;
 	RETURN result;
 END
 $$;
@@ -73,11 +70,10 @@ DECLARE
 BEGIN
 	SELECT i.* INTO invoice FROM partner_api.invoices i
 	WHERE i.invoice_id = of_invoice;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'undefined_object',
-			MESSAGE = format('there is no invoice %s', of_invoice);
-	ELSIF invoice.status NOT IN ('open', 'overdue')
+	PERFORM partner_api.refuse_unknown(format('invoice %s', of_invoice),
+		'Invoices are rows of partner_api.invoices.')
+	WHERE invoice.invoice_id IS NULL;
+	IF invoice.status NOT IN ('open', 'overdue')
 		OR invoice.charge_id IS NULL THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',
