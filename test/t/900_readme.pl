@@ -34,7 +34,8 @@ my %token_files = (
 	  $node->secret_file('greenapi.token', "$PartnerApi::Sandbox::TOKEN\n"),
 	'/etc/partner_api/zsystems.token' =>
 	  $node->secret_file('zsystems.token', "$PartnerApi::Sandbox::TOKEN\n"));
-my %text = map { $_ => slurp_file("$ENV{PARTNER_API_TREE}/$_") } @DOCUMENTS;
+my %text = map { $_ => slurp_file("$ENV{PARTNER_API_TREE}/$_") }
+  (@DOCUMENTS, 'doc/invoicing.md');
 
 # Output of SQL that must succeed, in the database of the examples.
 sub sql
@@ -133,6 +134,22 @@ is( sql(q{SELECT server, customer_ref, amount_cents
 is($sandbox->names_created_twice, 0, 'no instance was created twice');
 
 run_examples('doc/reference.md');
+
+# What that page takes for granted.
+sql("CREATE SERVER IF NOT EXISTS asaas FOREIGN DATA WRAPPER partner_api
+	 OPTIONS (provider 'asaas', base_url '" . $sandbox->url . "/v3');
+	 CREATE USER MAPPING IF NOT EXISTS FOR PUBLIC SERVER asaas OPTIONS
+	 (token_file '" . $node->secret_file('asaas.key', $sandbox->asaas_key) . "');
+	 CREATE ROLE accountant;
+	 DELETE FROM partner_api.routines");
+run_examples('doc/invoicing.md');
+is( sql(q{SELECT i.customer_ref, s.subscription_id = 'shop-1-second',
+		  i.amount_cents, i.status
+		  FROM partner_api.invoices i
+		  JOIN partner_api.subscriptions s USING (server, subscription_id)
+		  WHERE i.server = 'asaas' AND i.customer_ref = '1'}),
+	'1|f|14900|open',
+	'invoicing: a customer is invoiced for the subscription that has begun');
 
 # ---- the reference names everything ----
 
