@@ -480,8 +480,15 @@ leave_open_actions(TimestampTz now)
 		"SELECT FROM partner_api.pending_actions LIMIT 1", 0, NULL, NULL
 	};
 	Datum		value = TimestampTzGetDatum(now);
+	int			rows = (int) partner_api_execute(&close, &value, NULL,
+												 SPI_OK_INSERT_RETURNING);
+	int64	   *ids = palloc(Max(rows, 1) * sizeof(int64));
+	bool		isnull;
 
-	partner_api_execute(&close, &value, NULL, SPI_OK_INSERT_RETURNING);
+	for (int row = 0; row < rows; row++)
+		ids[row] = DatumGetInt64(partner_api_field(row, 1, &isnull));
+	if (rows > 0)
+		partner_api_note_refusals(ids, rows);
 	if (partner_api_execute(&left, NULL, NULL, SPI_OK_SELECT) > 0)
 		ereport(ERROR,
 				errcode(ERRCODE_OBJECT_IN_USE),
@@ -505,14 +512,16 @@ begin_anew(TimestampTz now)
 	static PartnerApiStatement statements[] = {
 		{"UPDATE partner_api.instances"
 		"   SET origin = 'imported', trial_end = NULL", 0, NULL, NULL},
+		{"UPDATE partner_api.subscriptions SET origin = 'imported'"
+		" WHERE origin = 'local'", 0, NULL, NULL},
 		{"DELETE FROM partner_api.trial_approvals", 0, NULL, NULL},
 		{"DELETE FROM partner_api.server_evidence", 0, NULL, NULL},
 		{"DELETE FROM partner_api.server_surveys", 0, NULL, NULL},
 		{"DELETE FROM partner_api.installation", 0, NULL, NULL},
 		{new_installation, 0, NULL, NULL}
 	};
-	static const int results[] = {SPI_OK_UPDATE, SPI_OK_DELETE,
-		SPI_OK_DELETE, SPI_OK_DELETE, SPI_OK_DELETE,
+	static const int results[] = {SPI_OK_UPDATE, SPI_OK_UPDATE,
+		SPI_OK_DELETE, SPI_OK_DELETE, SPI_OK_DELETE, SPI_OK_DELETE,
 	SPI_OK_INSERT};
 
 	leave_open_actions(now);

@@ -232,6 +232,10 @@ DECLARE
 	arguments jsonb;
 	why text;
 BEGIN
+	IF invoice.action_id IS NULL
+	   AND partner_api.take_lost_charge(invoice) THEN
+		RETURN;
+	END IF;
 	invoice.due_on := greatest(invoice.due_on,
 							   partner_api.server_day(invoice.server));
 	arguments := partner_api.charge_arguments(invoice);

@@ -311,6 +311,9 @@ BEGIN
 	IF taken.invoice_id IS NULL
 	   AND taken.action_id IS DISTINCT FROM known.action_id THEN
 		taken.invoice_id := partner_api.invoice_of_charge(taken);
+	ELSIF event = 'adopted' AND taken.action_id IS NULL
+		  AND taken.invoice_id IS NULL AND NOT taken.deleted THEN
+		taken.invoice_id := partner_api.invoice_of_lost_charge(taken);
 	END IF;
 	PERFORM partner_api.write_payment(taken);
 	PERFORM partner_api.follow_payment(known, taken)

@@ -17,11 +17,13 @@ BEGIN ATOMIC
 			ON i.server = s.instance_server
 			   AND i.instance_id = s.instance_id
 	WHERE s.server = of_server AND s.subscription_id = of_subscription
+		  AND s.origin = 'local'
 	UNION ALL
 	SELECT i.*
 	FROM subscriptions s
 		 JOIN instances i ON i.customer_ref = s.customer_ref
 	WHERE s.server = of_server AND s.subscription_id = of_subscription
+		  AND s.origin = 'local'
 		  AND s.instance_id IS NULL AND NOT i.billed_apart
 		  AND NOT EXISTS (
 			SELECT FROM subscriptions o

@@ -274,6 +274,13 @@ $copy->fails_with("SELECT partner_api.confirm_identity('new')",
 	'42501', {}, '... and whoever is not an administrator',
 	role => 'operator');
 
+# what the original charges its customers
+$copy->create_server($sandbox, name => 'asaas', provider => 'asaas');
+$copy->sql("SELECT partner_api.register_plan('asaas', 'gold', 'Gold', 9900);"
+	  . " SELECT partner_api.register_customer('asaas', 'ana', 'Ana', '12345678909');"
+	  . " SELECT partner_api.subscribe('asaas', 'ana', 'gold');"
+	  . ' SELECT partner_api.generate_invoices()');
+
 my $old_id = installation($copy);
 
 isnt($copy->sql("SELECT partner_api.confirm_identity('new')"),
@@ -290,6 +297,14 @@ is($copy->sql("SELECT partner_api.identity_change() IS NULL"),
 is( $copy->sql('SELECT count(*) FROM partner_api.trials_at_risk'
 		  . " WHERE reason LIKE 'not created here%'"),
 	1, '... and trials of the original are not its own');
+like($copy->sql('SELECT status, reason FROM partner_api.invoices'),
+	qr/^failed\|left to the installation/,
+	'... nor are its customers: they are not charged');
+$copy->set_clock($sandbox, "partner_api.clock() + interval '40 days'");
+is($copy->sql('SELECT count(*) FROM partner_api.generate_invoices()'),
+	0, '... nor invoiced again');
+$copy->drive_pass;
+is($sandbox->effects('create_customer'), 0, '... nor made at the provider');
 $copy->fails_with("SELECT partner_api.confirm_identity('keep')",
 	'55000', { message => qr/not in question/ }, 'keep has nothing to decide now');
 $copy->stop;
