@@ -168,6 +168,23 @@ check_times(const PartnerApiNewAction *action)
 				errdetail("The action could never be sent."));
 }
 
+/* Refuse what cannot be done without the second secret of the mapping. */
+static void
+check_client_token(const PartnerApiServer *server, PartnerApiKind kind)
+{
+	if (server->provider->needs_client_token == NULL ||
+		!server->provider->needs_client_token(kind) ||
+		server->credential.client_token != NULL)
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			errmsg("user mapping of server \"%s\" has no client_token",
+				   server->name),
+			errdetail("Operation \"%s\" sends it along.",
+					  partner_api_kind_name(kind)),
+			errhint("Set client_token_file or client_token of the user mapping."));
+}
+
 /*
  * Check everything that can be checked before anything is recorded: the
  * server and the right to it, the credential, what the provider can do, the
@@ -183,6 +200,7 @@ partner_api_action_check(PartnerApiNewAction *action)
 
 	partner_api_server_load_credential(server, action->role);
 	partner_api_action_check_supported(server, action->kind);
+	check_client_token(server, action->kind);
 	if (action->instance_id != NULL)
 		partner_api_check_instance_id(action->instance_id);
 	arguments = partner_api_action_check_arguments(server->provider, action);

@@ -140,6 +140,24 @@ COMMENT ON FUNCTION customer_after_event(customers, object_events) IS
 REVOKE ALL ON FUNCTION customer_after_event(customers, object_events)
 	FROM PUBLIC;
 
+/* The worker waits for nobody: what a session holds it takes up later. */
+CREATE FUNCTION go_on_with_customer(of_server name, of_customer text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM FROM partner_api.invoices i
+	WHERE i.server = of_server AND i.customer_ref = of_customer
+	  AND i.status IN ('waiting', 'failed')
+	FOR UPDATE NOWAIT;
+	PERFORM partner_api.further_customer(of_server, of_customer);
+END
+$$;
+COMMENT ON FUNCTION go_on_with_customer(name, text) IS
+'takes the next step for a customer of whom an event told; raises an error if a session holds an invoice';
+REVOKE ALL ON FUNCTION go_on_with_customer(name, text) FROM PUBLIC;
+
 /*
  * An id that is another customer's here cannot be taken: somebody has to say
  * whose it is.
@@ -185,8 +203,8 @@ BEGIN
 		 excluded.switches, excluded.reason, excluded.step_action_id,
 		 excluded.origin, excluded.deleted_at, excluded.action_id,
 		 excluded.missing_since, excluded.details);
-	PERFORM partner_api.further_customer(customer.server,
-										 customer.customer_ref);
+	PERFORM partner_api.go_on_with_customer(customer.server,
+											customer.customer_ref);
 END
 $$;
 COMMENT ON FUNCTION apply_customer_event(object_events) IS
@@ -221,8 +239,8 @@ BEGIN
 			ELSE c.switches END
 	WHERE c.server = customer.server
 	  AND c.customer_ref = customer.customer_ref;
-	PERFORM partner_api.further_customer(customer.server,
-										 customer.customer_ref);
+	PERFORM partner_api.go_on_with_customer(customer.server,
+											customer.customer_ref);
 END
 $$;
 COMMENT ON FUNCTION apply_notification_event(object_events) IS
@@ -244,6 +262,11 @@ BEGIN
 			event.action_id);
 		RETURN;
 	END IF;
+	PERFORM FROM partner_api.invoices i
+	WHERE i.action_id = event.action_id FOR UPDATE NOWAIT;
+	PERFORM FROM partner_api.invoices i
+	WHERE i.server = event.server AND i.charge_id = event.object_id
+	FOR UPDATE NOWAIT;
 	UPDATE partner_api.invoices i
 	SET status = 'failed', reason = event.details->>'reason'
 	WHERE i.action_id = event.action_id AND i.status = 'waiting';

@@ -144,6 +144,15 @@ needs_token(PartnerApiKind kind)
 	return false;
 }
 
+/*
+ * Without its token an event that comes to a webhook is anybody's word.
+ */
+static bool
+needs_client_token(PartnerApiKind kind)
+{
+	return kind == PARTNER_API_CREATE_WEBHOOK;
+}
+
 /* ---- the key and where it belongs ---- */
 
 /*
@@ -201,6 +210,7 @@ const PartnerApiProvider partner_api_asaas = {
 	.supports_read = partner_api_asaas_supports_read,
 	.supports_list = partner_api_asaas_supports_list,
 	.needs_token = needs_token,
+	.needs_client_token = needs_client_token,
 	.credential_fault = credential_fault,
 	.check = partner_api_asaas_check,
 	.build = build,

@@ -315,6 +315,12 @@ typedef struct PartnerApiProvider
 	bool		(*needs_token) (PartnerApiKind kind);
 
 	/*
+	 * Does it need the client token of the user mapping?  The hook may be
+	 * NULL, where none does.
+	 */
+	bool		(*needs_client_token) (PartnerApiKind kind);
+
+	/*
 	 * Why a credential cannot be one for this base URL, as a sentence; NULL
 	 * if nothing shows before a request.  The hook may be NULL.
 	 */

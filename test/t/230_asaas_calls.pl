@@ -316,4 +316,10 @@ $node->fails_with(
 	"SELECT partner_api.enqueue_create_customer('production', 'Ana', '12345678909')",
 	'28000', { detail => qr/key of the sandbox/ }, 'a key of the other environment');
 
+# A webhook without a token would take anybody's word.
+$node->sql(q{ALTER USER MAPPING FOR PUBLIC SERVER asaas OPTIONS (DROP client_token_file)});
+fails('create_webhook', [ "'shop'", "'https://shop.test'", "'a\@b.c'", "ARRAY['X']" ],
+	'28000', { message => qr/no client_token/, hint => qr/client_token_file/ },
+	'a webhook without a token');
+
 done_testing();

@@ -229,6 +229,39 @@ $node->sql("SELECT partner_api.resume('asaas'); SELECT partner_api.retry_action(
 wait_for_status($hugo, 'open');
 pass('... and goes on when the action is sent after all');
 
+# A session holds the invoice: what happens meanwhile is taken up later.
+register('julia', name => 'Julia', document => '71428793860');
+
+my $julia = invoice('julia', 950);
+my $holder = $node->console;
+
+$node->sql("SELECT partner_api.pause('asaas')");
+further('julia');
+$holder->run("BEGIN; SELECT FROM partner_api.invoices WHERE invoice_id = $julia FOR UPDATE;");
+$node->sql("SELECT partner_api.resume('asaas')");
+$node->wait_for('SELECT count(*) > 0 FROM partner_api.mirror_backlog');
+$holder->run('COMMIT;');
+$holder->end;
+wait_for_status($julia, 'open');
+pass('an invoice that a session holds is charged when it is let go');
+
+# A person says that a charge whose answer was lost was not made.
+register('karl', name => 'Karl', document => '29537995593');
+$node->sql("ALTER SERVER asaas OPTIONS (ADD name_nonce 'off')");
+$sandbox->fault(operation => 'create_charge', type => 'close_before');
+
+my $karl = invoice('karl', 960);
+
+further('karl');
+$node->wait_for("SELECT p.state IN ('unknown', 'needs_attention')"
+	  . ' FROM partner_api.pending_actions p JOIN partner_api.invoices i USING (action_id)'
+	  . " WHERE i.invoice_id = $karl");
+$node->sql('SELECT partner_api.resolve_action(action_id, NULL)'
+	  . " FROM partner_api.invoices WHERE invoice_id = $karl");
+like(wait_for_status($karl, 'failed')->{reason}, qr/no effect, by the word of/,
+	'a charge that a person says was not made leaves its invoice failed');
+$node->sql("ALTER SERVER asaas OPTIONS (DROP name_nonce)");
+
 # Two customers of one document are two at the provider too.
 register('ivo-1', name => 'Ivo', document => '11222333000181');
 register('ivo-2', name => 'Ivo', document => '11222333000181');

@@ -349,6 +349,80 @@ test_look_queries(const void *unused)
 	}
 }
 
+/* ---- before something is made ---- */
+
+typedef struct FindRow
+{
+	const char *name;
+	PartnerApiKind kind;
+	const char *arguments;
+	bool		again;
+	const char *query;			/* NULL: no search */
+	const char *mark;			/* of a row, in the form of a name */
+	const char *fields;
+	bool		is_there;
+} FindRow;
+
+static const FindRow find_rows[] = {
+	{"customer of the document", PARTNER_API_CREATE_CUSTOMER,
+		"{'document':'123.456.789-09'}", false, "document=12345678909", NULL,
+	"{'document':'12345678909','deleted':false}", true},
+	{"customer who was deleted", PARTNER_API_CREATE_CUSTOMER,
+		"{'document':'12345678909'}", true, "document=12345678909", NULL,
+	"{'document':'12345678909','deleted':true}", false},
+	{"customer of another document", PARTNER_API_CREATE_CUSTOMER,
+		"{'document':'12345678909'}", false, "document=12345678909", NULL,
+	"{'document':'52998224725'}", false},
+	{"foreign customer", PARTNER_API_CREATE_CUSTOMER,
+		"{'document':'AB&1','foreign_customer':true}", false,
+	"document=AB%261", NULL, "{'document':'AB&1'}", true},
+	{"charge that was not sent yet", PARTNER_API_CREATE_CHARGE, "{}", false,
+	NULL, NULL, NULL, false},
+	{"charge whose answer was lost", PARTNER_API_CREATE_CHARGE, "{}", true,
+		"nonce=pa-0123abcd-7-0123abcd", "[pa-0123abcd-7-0123abcd]", NULL,
+	true},
+	{"charge of another action", PARTNER_API_CREATE_CHARGE, "{}", true,
+		"nonce=pa-0123abcd-7-0123abcd", "[pa-0123abcd-8-0123abcd]", NULL,
+	false},
+	{"webhook whose answer was lost", PARTNER_API_CREATE_WEBHOOK, "{}", true,
+	"", "hook [pa-0123abcd-7-0123abcd]", NULL, true},
+	{"what changes something", PARTNER_API_CHANGE_CHARGE, "{}", true, NULL,
+	NULL, NULL, false}
+};
+
+static void
+test_find(const void *data)
+{
+	const FindRow *row = data;
+	PartnerApiAction action = action_of(row->kind, row->arguments);
+	PartnerApiListRow seen = {0};
+	const char *query;
+
+	action.nonce = "pa-0123abcd-7-0123abcd";
+	action.again = row->again;
+	query = partner_api_asaas.find_query(&action);
+	if (row->query == NULL)
+	{
+		assert_null(query);
+		return;
+	}
+	assert_text(query, row->query);
+	seen.instance_id = pstrdup("ID");
+	seen.name = row->mark == NULL ? NULL : pstrdup(row->mark);
+	seen.fields = row->fields == NULL ? NULL : quoted(row->fields);
+	assert_int_equal(partner_api_asaas.is_there(&action, &seen),
+					 row->is_there);
+}
+
+/* A survey begins two days before what is known ends, by Brasilia's days. */
+static void
+test_survey(const void *unused)
+{
+	/* 2030-01-03 02:00 UTC */
+	assert_text(partner_api_asaas.survey_query(INT64CONST(1893636000000)),
+				"created_from=2029-12-31");
+}
+
 int
 main(void)
 {
@@ -358,5 +432,7 @@ main(void)
 	add_table(test_read, read_rows);
 	add_table(test_sight, sight_rows);
 	add_test("what looks search for", test_look_queries);
+	add_table(test_find, find_rows);
+	add_test("what a survey asks for", test_survey);
 	return run_suite("asaas list");
 }
