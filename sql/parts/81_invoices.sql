@@ -57,14 +57,12 @@ REVOKE ALL ON FUNCTION is_covered(name, text, date, date) FROM PUBLIC;
 
 /*
  * Makes the invoices that are to be made; returns their numbers.  One for which
- * there is nothing to pay is paid.  The planner cannot know how few they are
- * on most days, when compiling the statement would take longest.
+ * there is nothing to pay is paid.
  */
 CREATE FUNCTION make_invoices(caller text, of_server name, issued daterange)
 RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 AS $$
 DECLARE
 	made_ids bigint[];
