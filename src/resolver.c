@@ -77,29 +77,41 @@ look_filter(const PartnerApiLook *look)
 	return filter;
 }
 
-/* Ask for the next page; the call of the page before is given up. */
+/*
+ * Ask for a page of a list in a context of its own, which takes the place of
+ * that of the page before: the call of that is given up.
+ */
+void
+partner_api_transfer_page(PartnerApiTransfer *transfer,
+						  const PartnerApiFilter *filter, int page,
+						  MemoryContext *context)
+{
+	const PartnerApiServer *server = transfer->account->server;
+	PartnerApiRequest request = {0};
+	MemoryContext done = *context;
+	MemoryContext before;
+
+	*context = AllocSetContextCreate(transfer->claim->context,
+									 "partner_api list page",
+									 ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(*context);
+	server->provider->build_list(filter, page, &server->credential, &request);
+	partner_api_transfer_request(transfer, *context, &request, false);
+	MemoryContextSwitchTo(before);
+	if (done != NULL)
+		MemoryContextDelete(done);
+}
+
+/* Ask for the next page of a look. */
 static void
 request_page(PartnerApiTransfer *transfer)
 {
 	PartnerApiLook *look = transfer->look;
-	const PartnerApiServer *server = transfer->account->server;
 	PartnerApiFilter filter = look_filter(look);
-	PartnerApiRequest request = {0};
-	MemoryContext done = look->page_context;
-	MemoryContext before;
 
-	look->page_context = AllocSetContextCreate(transfer->claim->context,
-											   "partner_api list page",
-											   ALLOCSET_DEFAULT_SIZES);
-	before = MemoryContextSwitchTo(look->page_context);
 	look->page++;
-	server->provider->build_list(&filter, look->page, &server->credential,
-								 &request);
-	partner_api_transfer_request(transfer, look->page_context, &request,
-								 false);
-	MemoryContextSwitchTo(before);
-	if (done != NULL)
-		MemoryContextDelete(done);
+	partner_api_transfer_page(transfer, &filter, look->page,
+							  &look->page_context);
 }
 
 /* Start the look of a prepared transfer, in its claim's context. */

@@ -39,28 +39,15 @@ typedef struct PartnerApiSearch
 
 /* ---- reading pages ---- */
 
-/* Ask for the next page; the call of the page before is given up. */
+/* Ask for the next page. */
 static void
 request_page(PartnerApiTransfer *transfer)
 {
 	PartnerApiSearch *search = transfer->search;
-	const PartnerApiServer *server = transfer->account->server;
-	PartnerApiRequest request = {0};
-	MemoryContext done = search->page_context;
-	MemoryContext before;
 
-	search->page_context = AllocSetContextCreate(transfer->claim->context,
-												 "partner_api list page",
-												 ALLOCSET_DEFAULT_SIZES);
-	before = MemoryContextSwitchTo(search->page_context);
 	search->page++;
-	server->provider->build_list(&search->filter, search->page,
-								 &server->credential, &request);
-	partner_api_transfer_request(transfer, search->page_context, &request,
-								 false);
-	MemoryContextSwitchTo(before);
-	if (done != NULL)
-		MemoryContextDelete(done);
+	partner_api_transfer_page(transfer, &search->filter, search->page,
+							  &search->page_context);
 }
 
 /*

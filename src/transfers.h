@@ -110,6 +110,9 @@ extern void partner_api_outcome_unready(const PartnerApiTransfer *transfer,
 										PartnerApiSettlement *settlement);
 
 /* resolver.c */
+extern void partner_api_transfer_page(PartnerApiTransfer *transfer,
+									  const PartnerApiFilter *filter,
+									  int page, MemoryContext *context);
 extern void partner_api_look_start(PartnerApiTransfer *transfer);
 extern List *partner_api_look_page(PartnerApiTransfer *transfer,
 								   const PartnerApiResponse *response,

@@ -2,13 +2,6 @@
  * Birthdays of customers, which the provider does not know.  Who was born on
  * 29 February has the last day of February in other years.
  */
-CREATE FUNCTION birthday_in_year(birth_date date, year integer) RETURNS date
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN (birth_date + make_interval(years =>
-	year - extract(year FROM birth_date)::integer))::date;
-COMMENT ON FUNCTION birthday_in_year(date, integer) IS
-'the birthday in a year of who was born on a day';
-REVOKE ALL ON FUNCTION birthday_in_year(date, integer) FROM PUBLIC;
 
 /* By the index on month and day: what has its birthday on one of the days. */
 CREATE FUNCTION birthdays_between(of_server name, since date, until date)

@@ -49,26 +49,12 @@ partner_api_asaas_check_id(const char *argument, const char *id)
 						   "Give the id as the provider shows it.");
 }
 
-/* Number of characters of a UTF-8 text. */
-static int
-count_characters(const char *str)
-{
-	int			count = 0;
-
-	for (; *str != '\0'; str++)
-	{
-		if (((unsigned char) *str & 0xC0) != 0x80)
-			count++;
-	}
-	return count;
-}
-
 /* Raise ERROR for a text that is too long. */
 static void
 check_length(const PartnerApiAsaasField *field, const json_t *value)
 {
 	if (field->most > 0 &&
-		count_characters(json_string_value(value)) > field->most)
+		partner_api_count_characters(json_string_value(value)) > field->most)
 		partner_api_refuse(field->name,
 						   psprintf("of up to %d characters", field->most),
 						   "It is longer.", "Shorten it.");

@@ -91,6 +91,7 @@ extern bytea *partner_api_decode_base64(const char *str);
 extern bytea *partner_api_decode_png(const char *base64);
 extern void partner_api_remove_secrets(json_t *value);
 extern char *partner_api_filled_text(const json_t *object, const char *key);
+extern int	partner_api_count_characters(const char *str);
 
 /* ---- documents.c ---- */
 

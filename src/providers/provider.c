@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "json.h"
+#include "providers/common.h"
 #include "providers/provider.h"
 
 /*
@@ -161,9 +162,9 @@ partner_api_provider_reason(const PartnerApiProvider *provider,
 /*
  * An answer that is no success in words, never NULL.
  */
-char *
-partner_api_provider_words(const PartnerApiProvider *provider,
-						   const PartnerApiResponse *response)
+static char *
+provider_words(const PartnerApiProvider *provider,
+			   const PartnerApiResponse *response)
 {
 	if (provider->words == NULL || !response->complete)
 		return partner_api_response_words(response);
@@ -214,7 +215,7 @@ judge(const PartnerApiProvider *provider, const PartnerApiAction *action,
 		case PARTNER_API_REASON_NOT_READY:
 			break;				/* no status says so */
 	}
-	verdict->message = partner_api_provider_words(provider, response);
+	verdict->message = provider_words(provider, response);
 }
 
 /*
@@ -289,22 +290,6 @@ partner_api_check_instance_id(const char *instance_id)
 }
 
 /*
- * Number of characters of a UTF-8 text.
- */
-static int
-count_characters(const char *str)
-{
-	int			count = 0;
-
-	for (; *str != '\0'; str++)
-	{
-		if (((unsigned char) *str & 0xC0) != 0x80)
-			count++;
-	}
-	return count;
-}
-
-/*
  * Raise ERROR for a name that must not be given to an instance: missing,
  * blank, longer than 200 characters (a nonce not counted), or with control
  * characters.
@@ -319,12 +304,12 @@ partner_api_check_instance_name(const char *name)
 				errdetail("The name is missing or consists of blanks."),
 				errhint("Give a name of 1 to %d characters.", NAME_LIMIT));
 
-	if (count_characters(name) > NAME_LIMIT)
+	if (partner_api_count_characters(name) > NAME_LIMIT)
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("instance name is too long"),
 				errdetail("The name has %d characters.",
-						  count_characters(name)),
+						  partner_api_count_characters(name)),
 				errhint("Give a name of 1 to %d characters.", NAME_LIMIT));
 
 	if (partner_api_text_has_control(name))

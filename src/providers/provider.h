@@ -428,8 +428,6 @@ extern PartnerApiReason partner_api_status_reason(int status);
 extern PartnerApiReason partner_api_response_reason(const PartnerApiResponse *response);
 extern PartnerApiReason partner_api_provider_reason(const PartnerApiProvider *provider,
 													const PartnerApiResponse *response);
-extern char *partner_api_provider_words(const PartnerApiProvider *provider,
-										const PartnerApiResponse *response);
 extern const char *partner_api_id_fault(const char *id);
 extern void partner_api_check_instance_id(const char *instance_id);
 extern void partner_api_check_instance_name(const char *name);

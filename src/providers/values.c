@@ -263,3 +263,19 @@ partner_api_filled_text(const json_t *object, const char *key)
 
 	return str == NULL || *str == '\0' ? NULL : str;
 }
+
+/*
+ * Number of characters of a UTF-8 text.
+ */
+int
+partner_api_count_characters(const char *str)
+{
+	int			count = 0;
+
+	for (; *str != '\0'; str++)
+	{
+		if (((unsigned char) *str & 0xC0) != 0x80)
+			count++;
+	}
+	return count;
+}

@@ -336,18 +336,6 @@ sub inbox
 	return @{ $self->control('inbox')->{inbox} };
 }
 
-# Wait until so many have come there; returns them, and forgets them.
-sub take_inbox
-{
-	my ($self, $count) = @_;
-	my @come;
-
-	$self->wait_until("$count events were delivered",
-		sub { @come = $self->inbox; @come >= $count });
-	$self->control('inbox', undef, 'DELETE');
-	return @come;
-}
-
 # Make a plan, or what else zsystems or Asaas keeps, that the extension did not.
 sub seed_object
 {
@@ -505,16 +493,6 @@ sub counters
 	my ($self, $operation) = @_;
 
 	return $self->control('counters?names=false')->{operations}{$operation};
-}
-
-# How many requests of each operation arrived, of those that did at all.
-sub request_counts
-{
-	my ($self) = @_;
-	my $operations = $self->control('counters?names=false')->{operations};
-
-	return map { $_ => $operations->{$_}{requests} }
-	  grep { $operations->{$_}{requests} > 0 } keys %$operations;
 }
 
 # How often an operation changed something.
