@@ -22,6 +22,7 @@
 #include "owner.h"
 #include "subtransaction.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(partner_api_withdraw_signs);
@@ -318,14 +319,19 @@ is_held_up(const List *held_up, const char *instance)
 
 /*
  * Apply what was left for later, in order; an event that cannot be applied
- * holds up those of its own instance.
+ * holds up those of its own instance.  What is not free now is tried again, so
+ * nothing waits: where a table is locked, each of them would, and the pass for
+ * their sum.
  */
 void
 partner_api_mirror_apply_backlog(void)
 {
+	int			guc_level = NewGUCNestLevel();
 	List	   *held_up = NIL;
 	ListCell   *lc;
 
+	(void) set_config_option("lock_timeout", "1", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	foreach(lc, list_backlog())
 	{
 		BacklogEvent *event = lfirst(lc);
@@ -336,6 +342,7 @@ partner_api_mirror_apply_backlog(void)
 			partner_api_try(apply_one_of_backlog, event) != NULL)
 			held_up = lappend(held_up, event->instance);
 	}
+	AtEOXact_GUC(true, guc_level);
 }
 
 /* ---- time passes ---- */

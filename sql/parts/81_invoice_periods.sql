@@ -171,8 +171,11 @@ SELECT s.server, s.subscription_id, s.customer_ref, s.plan_server, s.plan_id,
 FROM subscriptions s
 LEFT JOIN plans p ON p.server = s.plan_server AND p.plan_id = s.plan_id
 LEFT JOIN plan_terms t ON t.server = s.plan_server AND t.plan_id = s.plan_id
+LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = s.server
 CROSS JOIN LATERAL (
-	SELECT coalesce(partner_api.why_not_invoiced(p, t, s.amount_cents),
+	SELECT coalesce(
+		CASE WHEN f.oid IS NULL THEN 'its server does not exist' END,
+		partner_api.why_not_invoiced(p, t, s.amount_cents),
 		CASE WHEN partner_api.is_barred(s.server, s.customer_ref,
 										t.max_overdue)
 			 THEN 'its customer has too many overdue invoices' END)
@@ -229,7 +232,8 @@ COMMENT ON TYPE subscription_to_invoice IS
 /*
  * The subscriptions that have periods to be invoiced, locked, in the order in
  * which all sessions lock customers.  issued: the days of issue that are asked
- * for; without, every day until today.
+ * for; without, every day until today.  A server may have been dropped: what
+ * asks for one by its name asks for that of server_days.
  */
 CREATE FUNCTION claim_subscriptions(caller text, of_server name,
 	issued daterange)
@@ -264,7 +268,7 @@ BEGIN
 		f.issued_until) d
 	WHERE s.origin = 'local'
 	  AND (of_server IS NULL OR s.server = of_server)
-	  AND has_server_privilege(caller, s.server, 'USAGE')
+	  AND has_server_privilege(caller, z.server, 'USAGE')
 	  AND (s.ends_on IS NULL OR s.invoiced_until IS NULL
 		   OR s.invoiced_until < s.ends_on)
 	  AND partner_api.why_not_invoiced(p, t, s.amount_cents) IS NULL

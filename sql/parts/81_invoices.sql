@@ -283,6 +283,47 @@ COMMENT ON FUNCTION charge_invoice(bigint) IS
 'has the provider charge an invoice whose customer it knows';
 REVOKE ALL ON FUNCTION charge_invoice(bigint) FROM PUBLIC;
 
+/*
+ * Customers who have invoices without a charge, and nothing on its way: those
+ * of invoices that were just made, and those whom a session held when theirs
+ * were.  Who is held now is left again.
+ */
+CREATE FUNCTION further_customers(of_server name) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	waiting record;
+BEGIN
+	FOR waiting IN
+		SELECT w.customer_ref, c.customer_ref IS NOT NULL AS is_known
+		FROM (
+			SELECT DISTINCT i.customer_ref
+			FROM partner_api.invoices i
+			WHERE i.server = of_server AND i.status = 'waiting'
+			  AND i.action_id IS NULL) w
+		LEFT JOIN partner_api.customers c
+			ON c.server = of_server AND c.customer_ref = w.customer_ref
+		WHERE c.step_action_id IS NULL
+		   OR NOT partner_api.step_is_open(c.step_action_id)
+		ORDER BY w.customer_ref
+	LOOP
+		IF waiting.is_known THEN
+			PERFORM FROM partner_api.customers c
+			WHERE c.server = of_server
+			  AND c.customer_ref = waiting.customer_ref
+			FOR UPDATE SKIP LOCKED;
+			CONTINUE WHEN NOT FOUND;
+		END IF;
+		PERFORM partner_api.further_customer(of_server,
+											 waiting.customer_ref);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION further_customers(name) IS
+'takes the next step for each customer of a server whose invoices wait for one';
+REVOKE ALL ON FUNCTION further_customers(name) FROM PUBLIC;
+
 /* ---- generate_invoices ---- */
 
 CREATE FUNCTION generate_invoices(period daterange DEFAULT NULL,
@@ -329,15 +370,16 @@ BEGIN
 					  ELSE 'cancelled' END
 	FROM (
 		SELECT o.server, o.subscription_id,
-			   least(o.ends_on, partner_api.last_plan_day(p, o.server))
+			   least(o.ends_on, partner_api.last_plan_day(p, f.srvname))
 				   AS ends_on
 		FROM partner_api.subscriptions o
 		JOIN partner_api.plans p
 			ON p.server = o.plan_server AND p.plan_id = o.plan_id
 		JOIN pg_foreign_server f ON f.srvname = o.server
 		WHERE o.origin = 'local' AND o.status NOT IN ('cancelled', 'expired')
-		  AND least(o.ends_on, partner_api.last_plan_day(p, o.server))
-			  < partner_api.server_day(o.server)
+		  /* not of o: its server may have been dropped */
+		  AND least(o.ends_on, partner_api.last_plan_day(p, f.srvname))
+			  < partner_api.server_day(f.srvname)
 		  AND (of_server IS NULL OR o.server = of_server)
 		  AND has_server_privilege(caller, f.oid, 'USAGE')
 		FOR UPDATE OF o SKIP LOCKED) e
@@ -368,12 +410,12 @@ BEGIN
 	PERFORM partner_api.check_issue_period(issued);
 	made := partner_api.make_invoices(caller, of_server, issued);
 	PERFORM partner_api.end_subscriptions(caller, of_server);
-	PERFORM partner_api.further_customer(c.server, c.customer_ref)
+	PERFORM partner_api.further_customers(f.srvname)
 	FROM (
-		SELECT DISTINCT i.server, i.customer_ref
-		FROM partner_api.invoices i
-		WHERE i.invoice_id = ANY (made) AND i.status = 'waiting'
-		ORDER BY i.server, i.customer_ref) c;
+		SELECT o.srvname FROM pg_foreign_server o
+		WHERE (of_server IS NULL OR o.srvname = of_server)
+		  AND has_server_privilege(caller, o.oid, 'USAGE')
+		ORDER BY o.srvname) f;
 	IF EXISTS (
 			SELECT FROM partner_api.subscriptions_not_invoiced n
 			WHERE of_server IS NULL OR n.server = of_server) THEN

@@ -412,6 +412,7 @@ BEGIN
 		FROM partner_api.take_polls(ARRAY(
 			SELECT u FROM unnest(told) u
 			WHERE u.server = (answer->>'server')::name)) t;
+		PERFORM partner_api.further_customers((answer->>'server')::name);
 		RETURN QUERY
 		SELECT (answer->>'server')::name, (answer->>'requests')::bigint,
 			   one.polled, one.changed, one.missing,

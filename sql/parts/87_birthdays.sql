@@ -94,7 +94,7 @@ BEGIN
 		JOIN partner_api.customers c
 			ON c.server = due.server AND c.customer_ref = due.customer_ref
 		WHERE coalesce(c.greeted_on < due.birthday, true)
-		  AND partner_api.server_day(c.server, c.created_at) <= due.birthday
+		  AND partner_api.server_day(due.server, c.created_at) <= due.birthday
 		FOR UPDATE OF c SKIP LOCKED), greeted AS (
 		UPDATE partner_api.customers c SET greeted_on = free.birthday
 		FROM free

@@ -470,6 +470,18 @@ UPDATE invoices SET status = 'failed', reason = 'no', action_id = NULL WHERE inv
 SELECT reason, step_action_id FROM register_customer('asaas', 's1', birth_date => '1990-01-01');
 SELECT reason, step_action_id IS NOT NULL AS told FROM register_customer('asaas', 's1', email => 's1@example.com');
 SELECT status, reason FROM invoices WHERE invoice_id = :i;
+
+\echo -- a server that is gone keeps no other from being invoiced
+SELECT pg_temp.today('2101-03-01');
+SELECT plan_id FROM register_plan('asaas', 'over', 'Over', 100, plan_expiration_date => '2101-03-02');
+CREATE SERVER gone FOREIGN DATA WRAPPER partner_api OPTIONS (provider 'asaas');
+SELECT customer_ref FROM register_customer('gone', 'g', 'Gone', '529.982.247-25', birth_date => '1990-03-01');
+SELECT subscription_id FROM subscribe('gone', 'g', 'over', plan_server => 'asaas', subscription_id => 'g');
+SELECT pg_temp.joins('stays', 'over');
+DROP SERVER gone;
+SELECT subscription FROM pg_temp.made() WHERE subscription IN ('g', 'stays');
+SELECT reason FROM subscriptions_not_invoiced WHERE subscription_id = 'g';
+SELECT announce_birthdays() AS birthdays;
 ROLLBACK;
 SET client_min_messages = warning;
 DROP EXTENSION partner_api CASCADE;

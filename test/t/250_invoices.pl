@@ -198,7 +198,8 @@ is($one->run('SELECT count(*) FROM partner_api.generate_invoices();'),
 is($other->run('SELECT count(*) FROM partner_api.generate_invoices();'),
 	"0\n", '... another one leaves them to it, and does not wait');
 $one->run('ROLLBACK;');
-$_->end foreach $one, $other;
+$one->run("BEGIN; SELECT FROM partner_api.customers"
+	  . " WHERE customer_ref = 's4' FOR UPDATE;");
 
 my @runs = map {
 	$node->start_sql(
@@ -209,6 +210,13 @@ my %distinct = map { $_ => 1 } @made, generate();
 
 is(scalar(@made) . ' ' . keys %distinct, "$CUSTOMERS $CUSTOMERS",
 	'what was rolled back is made by four at once, each by one of them');
+$node->wait_for("SELECT string_agg(customer_ref, ' ') = 's4'"
+	  . " FROM partner_api.invoices WHERE status = 'waiting'");
+is(invoice("customer_ref = 's4' AND status = 'waiting'")->{action_id}, undef,
+	'... but for the charge of a customer whom a session holds');
+$one->run('ROLLBACK;');
+$_->end foreach $one, $other;
+generate();
 wait_until_charged();
 each_is_charged_once(2, 'in four sessions');
 
