@@ -79,11 +79,11 @@ CREATE INDEX plans_customer_ref ON plans (customer_ref)
 	WHERE customer_ref IS NOT NULL;
 CREATE INDEX plans_action ON plans (action_id) WHERE action_id IS NOT NULL;
 COMMENT ON TABLE plans IS
-'plans at the billing providers as far as they are known here';
+'plans of our own, and those at billing providers as far as they are known here';
 COMMENT ON COLUMN plans.server IS
 'foreign server: the provider account';
 COMMENT ON COLUMN plans.plan_id IS
-'the provider''s id, opaque';
+'the provider''s id, opaque; of a plan of our own the id that it was registered with';
 COMMENT ON COLUMN plans.name IS
 'name of the plan';
 COMMENT ON COLUMN plans.description IS
@@ -180,11 +180,11 @@ CREATE INDEX subscriptions_instance
 CREATE INDEX subscriptions_to_invoice ON subscriptions (invoiced_until)
 	WHERE origin = 'local';
 COMMENT ON TABLE subscriptions IS
-'clients'' subscriptions to plans as far as they are known here';
+'subscriptions of our own to plans, and those at billing providers as far as they are known here';
 COMMENT ON COLUMN subscriptions.server IS
 'foreign server: the provider account';
 COMMENT ON COLUMN subscriptions.subscription_id IS
-'the provider''s id, opaque';
+'the provider''s id, opaque; of one of our own what subscribe() was given or made';
 COMMENT ON COLUMN subscriptions.plan_server IS
 'foreign server of the plan, of one of our own; null: that of the subscription';
 COMMENT ON COLUMN subscriptions.plan_id IS
@@ -202,7 +202,7 @@ COMMENT ON COLUMN subscriptions.status IS
 COMMENT ON COLUMN subscriptions.status_id IS
 'the provider''s number of the state, whose meaning is not published';
 COMMENT ON COLUMN subscriptions.amount_cents IS
-'charged at each recurrence (the provider writes decimal reais here); of one of our own a price other than the plan''s, null: the plan''s';
+'charged at each recurrence (the provider writes decimal reais here); of one of our own its price_cents, null: the plan''s';
 COMMENT ON COLUMN subscriptions.currency IS
 'BRL';
 COMMENT ON COLUMN subscriptions.payment_method IS

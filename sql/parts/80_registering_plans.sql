@@ -91,11 +91,9 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM partner_api.refuse(a.name, 'given', 'It is missing or empty.',
+	PERFORM partner_api.refuse('name', 'given', 'It is missing or empty.',
 							   'Give it as text.')
-	FROM (VALUES ('plan_id', plan.plan_id), ('name', plan.name))
-		 AS a (name, value)
-	WHERE coalesce(btrim(a.value), '') = '';
+	WHERE coalesce(btrim(plan.name), '') = '';
 	PERFORM partner_api.check_between('amount_cents', plan.amount_cents, 0,
 		partner_api.most_cents(), 'Give R$ 99,00 as 9900.');
 	PERFORM partner_api.check_between('setup_amount_cents',
@@ -112,8 +110,8 @@ BEGIN
 		plan.tolerance_period, 0, 3660,
 		'Give days that an invoice may be overdue, and 0 for none.');
 	PERFORM partner_api.check_between('subscription_duration',
-		plan.subscription_duration, 1, 1200,
-		'Give months, or leave it out for subscriptions that do not end.')
+		plan.subscription_duration, 0, 1200,
+		'Give months, or 0 for subscriptions that do not end.')
 	WHERE plan.subscription_duration IS NOT NULL;
 END
 $$;
@@ -193,19 +191,46 @@ COMMENT ON FUNCTION write_terms(name, text, jsonb) IS
 'writes what is given of the terms of a plan over what is known, or over the defaults';
 REVOKE ALL ON FUNCTION write_terms(name, text, jsonb) FROM PUBLIC;
 
+/* The row of a plan, locked; of one that is new it has the defaults. */
+CREATE FUNCTION lock_plan(of_server name, of_plan text) RETURNS plans
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	plan partner_api.plans;
+BEGIN
+	PERFORM partner_api.refuse('plan_id', 'given', 'It is missing or empty.',
+							   'Give it as text.')
+	WHERE coalesce(btrim(of_plan), '') = '';
+	INSERT INTO partner_api.plans (server, plan_id, setup_amount_cents,
+		grace_period, tolerance_period, frequency, interval_count,
+		expire_subscriptions, currency, origin, created_at)
+	VALUES (of_server, of_plan, 0, 0, 0, 'monthly', 1, true, 'BRL', 'local',
+			partner_api.clock())
+	ON CONFLICT (server, plan_id) DO NOTHING;
+	SELECT p.* INTO STRICT plan FROM partner_api.plans p
+	WHERE p.server = of_server AND p.plan_id = of_plan
+	FOR UPDATE;
+	RETURN plan;
+END
+$$;
+COMMENT ON FUNCTION lock_plan(name, text) IS
+'the row of a plan of our own, made if it is new, and locked';
+REVOKE ALL ON FUNCTION lock_plan(name, text) FROM PUBLIC;
+
 CREATE FUNCTION register_plan(
 	server name,
 	plan_id text,
-	name text,
-	amount_cents bigint,
-	frequency text DEFAULT 'monthly',
-	interval_count integer DEFAULT 1,
-	setup_amount_cents bigint DEFAULT 0,
-	grace_period integer DEFAULT 0,
-	tolerance_period integer DEFAULT 0,
+	name text DEFAULT NULL,
+	amount_cents bigint DEFAULT NULL,
+	frequency text DEFAULT NULL,
+	interval_count integer DEFAULT NULL,
+	setup_amount_cents bigint DEFAULT NULL,
+	grace_period integer DEFAULT NULL,
+	tolerance_period integer DEFAULT NULL,
 	plan_expiration_date timestamptz DEFAULT NULL,
 	subscription_duration integer DEFAULT NULL,
-	expire_subscriptions boolean DEFAULT true,
+	expire_subscriptions boolean DEFAULT NULL,
 	description text DEFAULT NULL,
 	billing text DEFAULT NULL,
 	price_per text DEFAULT NULL,
@@ -224,7 +249,7 @@ COMMENT ON FUNCTION register_plan(
 	name, text, text, bigint, text, integer, bigint, integer, integer,
 	timestamptz, integer, boolean, text, text, text, text, integer, integer,
 	numeric, numeric, text, text, integer) IS
-'register a plan of our own with its terms, or replace it: what is left out has its default, of the terms it stays as it is';
+'register a plan of our own with its terms, or change it: what is null stays as it is, and has its default in a new one';
 REVOKE ALL ON FUNCTION register_plan(
 	name, text, text, bigint, text, integer, bigint, integer, integer,
 	timestamptz, integer, boolean, text, text, text, text, integer, integer,
@@ -240,25 +265,21 @@ DECLARE
 	plan partner_api.plans;
 BEGIN
 	PERFORM partner_api.check_use(of_server, caller, 'create_charge');
-	plan := jsonb_populate_record(NULL::partner_api.plans, arguments);
+	plan := jsonb_populate_record(
+		partner_api.lock_plan(of_server, arguments->>'plan_id'), arguments);
 	plan.frequency := coalesce(partner_api.plan_frequency(plan.frequency),
 							   plan.frequency);
-	plan.has_expiration := plan.plan_expiration_date IS NOT NULL;
-	plan.currency := 'BRL';
-	plan.origin := 'local';
-	plan.created_at := partner_api.clock();
 	PERFORM partner_api.check_plan(plan);
-	INSERT INTO partner_api.plans AS p SELECT plan.*
-	ON CONFLICT (server, plan_id) DO UPDATE
+	UPDATE partner_api.plans p
 	SET (name, description, setup_amount_cents, amount_cents, grace_period,
 		 tolerance_period, frequency, interval_count, plan_expiration_date,
 		 has_expiration, expire_subscriptions, subscription_duration)
-	  = (excluded.name, excluded.description, excluded.setup_amount_cents,
-		 excluded.amount_cents, excluded.grace_period,
-		 excluded.tolerance_period, excluded.frequency,
-		 excluded.interval_count, excluded.plan_expiration_date,
-		 excluded.has_expiration, excluded.expire_subscriptions,
-		 excluded.subscription_duration)
+	  = (plan.name, plan.description, plan.setup_amount_cents,
+		 plan.amount_cents, plan.grace_period, plan.tolerance_period,
+		 plan.frequency, plan.interval_count, plan.plan_expiration_date,
+		 plan.plan_expiration_date IS NOT NULL, plan.expire_subscriptions,
+		 nullif(plan.subscription_duration, 0))
+	WHERE p.server = of_server AND p.plan_id = plan.plan_id
 	RETURNING p.* INTO STRICT plan;
 	PERFORM partner_api.write_terms(of_server, plan.plan_id, arguments);
 	RETURN plan;

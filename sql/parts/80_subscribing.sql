@@ -121,6 +121,47 @@ REVOKE ALL ON FUNCTION check_subscribed_instance(name, text, text)
 	FROM PUBLIC;
 
 /*
+ * An instance for which one plan is charged twice is a mistake: a call that
+ * came twice, or an old subscription that was not ended.  Other plans beside it
+ * are for what is sold in addition.  The lock keeps two calls from each missing
+ * the other.
+ */
+CREATE FUNCTION check_subscribed_once(subscription subscriptions)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	other partner_api.subscriptions;
+BEGIN
+	PERFORM partner_api.lock_customer(subscription.server,
+									  subscription.customer_ref);
+	SELECT s.* INTO other FROM partner_api.subscriptions s
+	WHERE s.server = subscription.server
+	  AND s.customer_ref = subscription.customer_ref
+	  AND s.instance_server = subscription.instance_server
+	  AND s.instance_id = subscription.instance_id
+	  AND s.plan_server = subscription.plan_server
+	  AND s.plan_id = subscription.plan_id
+	  AND s.subscription_id <> subscription.subscription_id
+	  AND daterange(s.starts_on, greatest(s.ends_on + 1, s.starts_on))
+		  && daterange(subscription.starts_on, subscription.ends_on, '[]')
+	ORDER BY s.starts_on LIMIT 1;
+	PERFORM partner_api.refuse_state(
+		format('instance "%s" is subscribed to plan "%s" already',
+			   subscription.instance_id, subscription.plan_id),
+		format('Subscription "%s" is for it, from %s %s.',
+			   other.subscription_id, other.starts_on,
+			   coalesce('to ' || other.ends_on, 'on')),
+		'Call partner_api.unsubscribe() for that first, or begin after it.')
+	WHERE other.subscription_id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION check_subscribed_once(subscriptions) IS
+'raises an error if a plan would be charged twice for one instance';
+REVOKE ALL ON FUNCTION check_subscribed_once(subscriptions) FROM PUBLIC;
+
+/*
  * A subscription to a plan whose subscriptions last so many months ends with
  * the last of them, counted from its first period.
  */
@@ -177,6 +218,14 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM partner_api.refuse(a.name, 'given', 'It is missing.', a.hint)
+	FROM (VALUES
+			('customer_ref', subscription.customer_ref,
+			 'Give the key of a customer that is registered.'),
+			('plan_id', subscription.plan_id,
+			 'Give a plan that is registered, or is of plan_server.'))
+		 AS a (name, value, hint)
+	WHERE a.value IS NULL;
 	PERFORM partner_api.refuse('starts_on', 'at most a year ago',
 		format('The day is %s.', subscription.starts_on),
 		'Give the first day that is not invoiced yet.')
@@ -256,6 +305,7 @@ BEGIN
 		subscription.starts_on + coalesce(plan.grace_period, 0);
 	subscription.ends_on := partner_api.end_of_subscription(plan,
 		subscription.counted_from, subscription.ends_on);
+	PERFORM partner_api.check_subscribed_once(subscription);
 	INSERT INTO partner_api.subscriptions SELECT subscription.*
 	ON CONFLICT (server, subscription_id) DO NOTHING;
 	IF NOT FOUND THEN

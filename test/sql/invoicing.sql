@@ -283,7 +283,7 @@ SELECT register_plan('asaas', 'x', 'X', 1, interval_count => 0);
 SELECT register_plan('asaas', 'x', 'X', 1, setup_amount_cents => -1);
 SELECT register_plan('asaas', 'x', 'X', 1, grace_period => -1);
 SELECT register_plan('asaas', 'x', 'X', 1, tolerance_period => -1);
-SELECT register_plan('asaas', 'x', 'X', 1, subscription_duration => 0);
+SELECT register_plan('asaas', 'x', 'X', 1, subscription_duration => -1);
 SELECT register_plan('asaas', 'x', 'X', 1, plan_expiration_date => 'infinity');
 SELECT register_plan('asaas', 'x', 'X', 1, billing => 'never');
 SELECT register_plan('asaas', 'x', 'X', 1, price_per => 'seat');
@@ -302,6 +302,21 @@ SELECT set_plan_terms('asaas', 'x', due_days => 1);
 SELECT count(*) FROM plans WHERE plan_id = 'x';
 SELECT fine_percent, interest_percent FROM set_plan_terms('asaas', 'gold', fine_percent => 2, interest_percent => 1);
 SELECT fine_percent, interest_percent FROM set_plan_terms('asaas', 'gold', fine_percent => 0);
+
+\echo -- a plan that is registered again keeps of what nothing is said
+SELECT plan_id FROM register_plan('asaas', 'keeps', 'Keeps', 1000, 'weekly', 2, setup_amount_cents => 5,
+	grace_period => 3, tolerance_period => 4, plan_expiration_date => '2100-01-01 00:00-03', subscription_duration => 6,
+	expire_subscriptions => false, description => 'What it is', due_days => 7, dunning => 'cancel_instance');
+SELECT p.name, amount_cents, frequency, interval_count, setup_amount_cents, grace_period, tolerance_period,
+	   plan_expiration_date, has_expiration, subscription_duration, expire_subscriptions, description
+FROM register_plan('asaas', 'keeps', amount_cents => 1100) p;
+SELECT due_days, dunning FROM plan_terms WHERE plan_id = 'keeps';
+SELECT subscription_duration, tolerance_period
+FROM register_plan('asaas', 'keeps', subscription_duration => 0, tolerance_period => 0);
+SELECT register_plan('asaas', 'keeps', '', 1200);
+SELECT register_plan('asaas', 'keeps', amount_cents => 1200, dunning => 'shout');
+SELECT register_plan('asaas', 'anew', 'Anew');
+SELECT plan_id, p.name, amount_cents, tolerance_period FROM plans p WHERE plan_id IN ('keeps', 'anew');
 
 \echo -- customers that are refused, and what a change leaves as it is
 SELECT register_customer('asaas', 'x', 'X', '529.982.247-24');
@@ -325,6 +340,8 @@ SELECT document, mobile FROM customers WHERE customer_ref = 'y';
 \echo -- subscriptions that are refused
 SELECT subscribe('asaas', 'nobody', 'gold');
 SELECT subscribe('asaas', 'y', 'nothing');
+SELECT subscribe('asaas', 'y', NULL);
+SELECT subscribe('asaas', NULL, 'gold');
 SELECT subscribe('asaas', 'y', 'short');
 SELECT subscribe('asaas', 'y', 'gold', 'zapi', 'nowhere');
 SELECT subscribe('asaas', 'y', 'gold', 'zapi', 'deleted');
@@ -347,6 +364,18 @@ SELECT unsubscribe('asaas', 'post', '2096-05-09');
 SELECT set_subscription_price('asaas', 'm31', 1);
 SELECT set_subscription_price('asaas', 'post', -1);
 SELECT count(*) FROM subscriptions WHERE customer_ref IN ('y', 'nobody');
+
+\echo -- one plan is charged once for an instance at a time; another may be beside it
+SELECT subscription_id FROM subscribe('asaas', 'inst', 'gold', 'zapi', 'signed', ends_on => '2099-08-31', subscription_id => 'once');
+SELECT subscribe('asaas', 'inst', 'gold', 'zapi', 'signed');
+SELECT subscribe('asaas', 'inst', 'gold', 'zapi', 'signed', '2099-08-31');
+SELECT subscription_id FROM subscribe('asaas', 'inst', 'gold', 'zapi', 'signed', '2099-09-01', subscription_id => 'then');
+SELECT subscribe('asaas', 'inst', 'gold', 'zapi', 'signed', '2099-07-01', '2099-12-31');
+SELECT subscription_id FROM subscribe('asaas', 'inst', 'keeps', 'zapi', 'signed', subscription_id => 'beside it');
+SELECT subscription_id FROM subscribe('asaas', 'inst', 'gold', 'zapi', 'late', subscription_id => 'other');
+SELECT ends_on FROM unsubscribe('asaas', 'then');
+SELECT subscription_id FROM subscribe('asaas', 'inst', 'gold', 'zapi', 'signed', '2099-09-10', subscription_id => 'anew');
+DELETE FROM subscriptions WHERE subscription_id IN ('once', 'then', 'beside it', 'other', 'anew');
 
 \echo -- days of issue that are refused
 SELECT generate_invoices('empty');
