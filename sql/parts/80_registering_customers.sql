@@ -75,6 +75,10 @@ BEGIN
 	PERFORM partner_api.refuse('birth_date', 'a day in the past',
 		'It has not come yet.', 'Leave it out if it is not known.')
 	WHERE customer.birth_date > partner_api.server_day(customer.server);
+	PERFORM partner_api.refuse('birth_date', '1900-01-01 or later',
+		format('The day is %s.', customer.birth_date),
+		'Write the year with four digits.')
+	WHERE customer.birth_date < '1900-01-01';
 	PERFORM partner_api.check_arguments(customer.server, 'create_customer',
 		NULL, partner_api.customer_arguments(customer));
 END

@@ -9,27 +9,49 @@
 
 /* A range without an end has the ends of time. */
 CREATE FUNCTION check_period(period daterange, bounded boolean) RETURNS void
-LANGUAGE plpgsql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF period IS NULL OR isempty(period)
-	   OR (bounded AND (lower_inf(period) OR upper_inf(period)
-			OR NOT isfinite(lower(period)) OR NOT isfinite(upper(period))))
-	THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('invalid period %s',
-							 coalesce(period::text, 'null')),
-			DETAIL = CASE WHEN isempty(period) IS NOT FALSE
-				THEN 'It has no day.' ELSE 'It has no end.' END,
-			HINT = 'Give a range of days, as in ''[2026-05-01,2026-05-31]''.';
-	END IF;
+	PERFORM partner_api.refuse('period', 'a range of at least one day',
+		CASE WHEN period IS NULL THEN 'It is missing.'
+			 ELSE 'The range is empty.' END,
+		'Write May as ''[2026-05-01,2026-05-31]''.')
+	WHERE period IS NULL OR isempty(period);
+	PERFORM partner_api.refuse('period',
+		'a range of days with a beginning and an end',
+		format('The range is %s.', period),
+		'Write May as ''[2026-05-01,2026-05-31]''.')
+	WHERE bounded AND NOT coalesce(isfinite(lower(period))
+								   AND isfinite(upper(period)), false);
 END
 $$;
 COMMENT ON FUNCTION check_period(daterange, boolean) IS
 'raises an error for a period without a day, or without an end where one is needed';
 REVOKE ALL ON FUNCTION check_period(daterange, boolean) FROM PUBLIC;
+
+/*
+ * No rows for a name that was mistyped would read as: nobody owes anything.  A
+ * server that was dropped is known by what is recorded of it.
+ */
+CREATE FUNCTION check_reported_server(of_server name) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.refuse_unknown(format('server "%s"', of_server),
+		'Leave it out for all, or give one of partner_api.server_days.')
+	WHERE NOT EXISTS (SELECT FROM partner_api.server_days d
+					  WHERE d.server = of_server)
+	  AND NOT EXISTS (SELECT FROM partner_api.customers c
+					  WHERE c.server = of_server)
+	  AND NOT EXISTS (SELECT FROM partner_api.payments p
+					  WHERE p.server = of_server);
+END
+$$;
+COMMENT ON FUNCTION check_reported_server(name) IS
+'raises an error for a server of which nothing is known here';
+REVOKE ALL ON FUNCTION check_reported_server(name) FROM PUBLIC;
 
 CREATE FUNCTION first_day(period daterange) RETURNS date
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -75,6 +97,7 @@ SET jit = off
 AS $$
 BEGIN
 	PERFORM partner_api.check_period(period, false);
+	PERFORM partner_api.check_reported_server(of_server);
 	RETURN QUERY
 	SELECT v.invoice_id, v.server, v.customer_ref, c.name, v.subscription_id,
 		   v.plan_id, l.name, v.period_start, v.period_end, v.issued_on,
@@ -137,6 +160,8 @@ DECLARE
 	since date := partner_api.first_day(period);
 	until date := partner_api.day_after(period);
 BEGIN
+	PERFORM partner_api.check_word('by_day', by_day,
+		ARRAY['paid_on', 'payer_paid_on', 'credited_on', 'due_on']);
 	CASE by_day
 	WHEN 'paid_on' THEN
 		RETURN QUERY SELECT p.* FROM partner_api.payments p
@@ -152,12 +177,6 @@ BEGIN
 	WHEN 'due_on' THEN
 		RETURN QUERY SELECT p.* FROM partner_api.payments p
 		WHERE p.due_on >= since AND p.due_on < until AND NOT p.deleted;
-	ELSE
-		RAISE EXCEPTION USING
-			ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('invalid day of a payment "%s"',
-							 coalesce(by_day, 'null')),
-			HINT = 'It must be one of: paid_on, payer_paid_on, credited_on, due_on.';
 	END CASE;
 END
 $$;
@@ -184,6 +203,7 @@ SET jit = off
 AS $$
 BEGIN
 	PERFORM partner_api.check_period(period, false);
+	PERFORM partner_api.check_reported_server(of_server);
 	RETURN QUERY
 	SELECT p.server, p.charge_id, p.invoice_id,
 		   coalesce(v.customer_ref, c.customer_ref),
@@ -331,7 +351,7 @@ BEGIN
 				THEN format('lines in another currency: %s',
 							k.foreign_lines) END,
 			CASE WHEN r.customer_ref IS NOT NULL AND i.invoices IS NULL
-				THEN 'not invoiced' END), '')
+				THEN 'nothing is charged' END), '')
 	FROM charged i
 	FULL JOIN partner_api.provider_costs(period) k
 		ON k.customer_ref = i.customer_ref
@@ -396,7 +416,7 @@ COMMENT ON COLUMN open_invoices.reason IS
 'why it has no charge';
 
 CREATE VIEW customer_balances AS
-SELECT c.server, c.customer_ref, c.name,
+SELECT c.server, c.customer_ref, c.name AS customer_name,
 	   count(v.invoice_id) AS invoices,
 	   coalesce(sum(v.amount_cents) FILTER (
 			WHERE s.standing IN ('pending', 'overdue')), 0)::bigint
@@ -418,7 +438,7 @@ COMMENT ON COLUMN customer_balances.server IS
 'foreign server: the provider account that charges';
 COMMENT ON COLUMN customer_balances.customer_ref IS
 'see customers';
-COMMENT ON COLUMN customer_balances.name IS
+COMMENT ON COLUMN customer_balances.customer_name IS
 'name of the customer';
 COMMENT ON COLUMN customer_balances.invoices IS
 'invoices that the customer has ever had';

@@ -44,13 +44,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF coalesce(days_ahead NOT BETWEEN 0 AND 366, true) THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('invalid number of days %s',
-							 coalesce(days_ahead::text, 'null')),
-			HINT = 'It must be from 0 to 366.';
-	END IF;
+	PERFORM partner_api.check_between('days_ahead', days_ahead, 0, 366,
+		'Give the days after the first one, and 0 for that alone.');
 	RETURN QUERY
 	SELECT b.server, b.customer_ref, b.name, b.birth_date, b.birthday,
 		   (extract(year FROM b.birthday)

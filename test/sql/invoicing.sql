@@ -327,6 +327,7 @@ SELECT register_customer('asaas', 'x', E'two\nlines', '52998224725');
 SELECT register_customer('asaas', ' ', 'X', '52998224725');
 SELECT register_customer('asaas', NULL, 'X', '52998224725');
 SELECT register_customer('asaas', 'x', 'X', '52998224725', birth_date => '2099-12-31');
+SELECT register_customer('asaas', 'x', 'X', '52998224725', birth_date => '0080-12-31');
 SELECT register_customer('zapi', 'x', 'X', '52998224725');
 SELECT register_customer('nowhere', 'x', 'X', '52998224725');
 SELECT count(*) FROM customers WHERE customer_ref = 'x';

@@ -139,6 +139,8 @@ GROUP BY t.status, t.invoices, t.amount_cents ORDER BY t.status;
 
 SELECT refused($$SELECT partner_api.invoice_report(NULL)$$);
 SELECT refused($$SELECT partner_api.invoice_report('empty')$$);
+SELECT refused($$SELECT partner_api.invoice_report('(,)', 'nowhere')$$);
+SELECT refused($$SELECT partner_api.payment_totals('(,)', of_server => 'nowhere')$$);
 
 /* ---- payments ---- */
 
