@@ -9,7 +9,7 @@
  */
 CREATE FUNCTION subscription_instances(of_server name, of_subscription text)
 RETURNS SETOF instances
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 10
 BEGIN ATOMIC
 	SELECT i.*
 	FROM subscriptions s

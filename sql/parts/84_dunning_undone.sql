@@ -185,13 +185,20 @@ BEGIN
 	JOIN partner_api.invoices v ON v.invoice_id = d.invoice_id
 	LEFT JOIN partner_api.plan_terms t
 		ON t.server = v.plan_server AND t.plan_id = v.plan_id
-	WHERE d.undone_at IS NULL
-	  AND ((v.server = invoice.server
-			AND v.subscription_id = invoice.subscription_id)
-		   OR (d.instance_server, d.instance_id) IN (
-			SELECT i.server, i.instance_id
-			FROM partner_api.subscription_instances(invoice.server,
-				invoice.subscription_id) i));
+	WHERE d.undone_at IS NULL AND d.step_id = ANY (ARRAY(
+		/* each by an index: an OR of them would read all invoices */
+		SELECT o.step_id
+		FROM partner_api.invoices w
+		JOIN partner_api.dunning_steps o ON o.invoice_id = w.invoice_id
+		WHERE w.server = invoice.server
+		  AND w.subscription_id = invoice.subscription_id
+		UNION
+		SELECT o.step_id
+		FROM partner_api.subscription_instances(invoice.server,
+			invoice.subscription_id) i
+		JOIN partner_api.dunning_steps o
+			ON o.instance_server = i.server AND o.instance_id = i.instance_id
+		WHERE o.instance_id IS NOT NULL AND o.undone_at IS NULL));
 	PERFORM partner_api.release_signs();
 	PERFORM partner_api.wake_worker();
 END
@@ -200,7 +207,10 @@ COMMENT ON FUNCTION undo_dunning(bigint) IS
 'undoes what can be undone of the dunning of an invoice that is paid, unless its subscription has another that is overdue for too long';
 REVOKE ALL ON FUNCTION undo_dunning(bigint) FROM PUBLIC;
 
-/* What undo_dunning() was not called for: another policy, say. */
+/*
+ * What undo_dunning() was not called for: another policy, say.  Whoever runs it
+ * locks subscriptions in the same order.
+ */
 CREATE FUNCTION settle_dunning(of_server name, caller text) RETURNS void
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -219,7 +229,8 @@ BEGIN
 			SELECT o.server, o.subscription_id
 			FROM partner_api.overdue_invoices o
 			WHERE o.beyond_tolerance AND o.dunning <> 'none')
-		GROUP BY v.server, v.subscription_id) u;
+		GROUP BY v.server, v.subscription_id
+		ORDER BY v.server, v.subscription_id) u;
 	PERFORM partner_api.release_signs();
 END
 $$;

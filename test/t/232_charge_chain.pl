@@ -262,6 +262,19 @@ like(wait_for_status($karl, 'failed')->{reason}, qr/no effect, by the word of/,
 	'a charge that a person says was not made leaves its invoice failed');
 $node->sql("ALTER SERVER asaas OPTIONS (DROP name_nonce)");
 
+# What was on its way is gone without a word.
+register('iris', name => 'Iris', document => '39053344705');
+
+my $iris = invoice('iris', 950);
+
+$node->sql("SELECT partner_api.pause('asaas')");
+further('iris');
+$node->sql("DELETE FROM partner_api.pending_actions WHERE customer_ref = 'iris'");
+$node->sql("SELECT partner_api.resume('asaas')");
+$node->sql('SELECT count(*) FROM partner_api.generate_invoices()');
+wait_for_status($iris, 'open');
+pass('an invoice that waits for nothing goes on with the next run');
+
 # Two customers of one document are two at the provider too.
 register('ivo-1', name => 'Ivo', document => '11222333000181');
 register('ivo-2', name => 'Ivo', document => '11222333000181');
