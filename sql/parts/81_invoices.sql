@@ -284,9 +284,10 @@ COMMENT ON FUNCTION charge_invoice(bigint) IS
 REVOKE ALL ON FUNCTION charge_invoice(bigint) FROM PUBLIC;
 
 /*
- * Customers who have invoices without a charge, and nothing on its way: those
- * of invoices that were just made, and those whom a session held when theirs
- * were.  Who is held now is left again.
+ * Customers who have invoices without a charge: those of invoices that were
+ * just made, and those whom a session held when theirs were.  Who is held now
+ * is left again.  A customer is locked even if a step is on its way to them:
+ * its end must not come before others see the invoices.
  */
 CREATE FUNCTION further_customers(of_server name) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -304,8 +305,6 @@ BEGIN
 			  AND i.action_id IS NULL) w
 		LEFT JOIN partner_api.customers c
 			ON c.server = of_server AND c.customer_ref = w.customer_ref
-		WHERE c.step_action_id IS NULL
-		   OR NOT partner_api.step_is_open(c.step_action_id)
 		ORDER BY w.customer_ref
 	LOOP
 		IF waiting.is_known THEN

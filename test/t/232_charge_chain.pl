@@ -242,6 +242,7 @@ $node->sql("SELECT partner_api.resume('asaas')");
 $node->wait_for('SELECT count(*) > 0 FROM partner_api.mirror_backlog');
 $holder->run('COMMIT;');
 $holder->end;
+$node->drive_pass;
 wait_for_status($julia, 'open');
 pass('an invoice that a session holds is charged when it is let go');
 
@@ -274,6 +275,27 @@ $node->sql("SELECT partner_api.resume('asaas')");
 $node->sql('SELECT count(*) FROM partner_api.generate_invoices()');
 wait_for_status($iris, 'open');
 pass('an invoice that waits for nothing goes on with the next run');
+
+# A step ends while a session has made an invoice that nobody else sees yet.
+register('lea', name => 'Lea', document => '74697131150');
+$node->sql("SELECT partner_api.pause('asaas')");
+invoice('lea', 970);
+further('lea');
+$holder = $node->console;
+$holder->run("BEGIN; INSERT INTO partner_api.invoices (server, subscription_id,"
+	  . ' customer_ref, plan_server, plan_id, period_start, period_end,'
+	  . ' issued_on, due_on, amount_cents, billing_type, issued_at)'
+	  . " SELECT server, 'unseen', customer_ref, plan_server, plan_id,"
+	  . ' period_start, period_end, issued_on, due_on, 980, billing_type,'
+	  . " issued_at FROM partner_api.invoices WHERE customer_ref = 'lea';"
+	  . " SELECT partner_api.further_customers('asaas');");
+$node->sql("SELECT partner_api.resume('asaas')");
+$node->wait_for('SELECT count(*) > 0 FROM partner_api.mirror_backlog');
+$holder->run('COMMIT;');
+$holder->end;
+$node->drive_pass;
+$node->wait_for("SELECT count(*) = 2 FROM partner_api.invoices WHERE customer_ref = 'lea' AND status = 'open'");
+pass('an invoice that is made while a step ends is charged');
 
 # Two customers of one document are two at the provider too.
 register('ivo-1', name => 'Ivo', document => '11222333000181');
