@@ -33,7 +33,9 @@ my %token_files = (
 	'/etc/partner_api/greenapi.token' =>
 	  $node->secret_file('greenapi.token', "$PartnerApi::Sandbox::TOKEN\n"),
 	'/etc/partner_api/zsystems.token' =>
-	  $node->secret_file('zsystems.token', "$PartnerApi::Sandbox::TOKEN\n"));
+	  $node->secret_file('zsystems.token', "$PartnerApi::Sandbox::TOKEN\n"),
+	'/etc/partner_api/asaas.key' =>
+	  $node->secret_file('asaas.key', $sandbox->asaas_key . "\n"));
 my %text = map { $_ => slurp_file("$ENV{PARTNER_API_TREE}/$_") }
   (@DOCUMENTS, 'doc/invoicing.md');
 
@@ -70,6 +72,7 @@ sub runnable
 	my ($example) = @_;
 	my $url = $sandbox->url;
 
+	$example =~ s/\(provider 'asaas'\)/(provider 'asaas', base_url '$url\/v3')/;
 	$example =~ s/\(provider '(\w+)'\)/(provider '$1', base_url '$url')/;
 	$example =~ s/(provider 'greenapi')/$1, instance_base_url '$url'/;
 	$example =~ s/'(\/etc\/partner_api\/[\w.]+)'/'$token_files{$1}'/g;
@@ -131,17 +134,17 @@ is( sql(q{SELECT server, customer_ref, amount_cents
 		  FROM partner_api.billing_lines ORDER BY server}),
 	"green|78|\nzapi|2|4990",
 	'tasks: the bills have a line each, one of them without a price');
+is( sql(q{SELECT i.customer_ref, i.status, p.status, p.value_cents
+		  FROM partner_api.invoices i JOIN partner_api.payments p
+		  USING (server, charge_id)}),
+	'2|open|PENDING|9900',
+	'tasks: a customer is invoiced and charged');
 is($sandbox->names_created_twice, 0, 'no instance was created twice');
 
 run_examples('doc/reference.md');
 
 # What that page takes for granted.
-sql("CREATE SERVER IF NOT EXISTS asaas FOREIGN DATA WRAPPER partner_api
-	 OPTIONS (provider 'asaas', base_url '" . $sandbox->url . "/v3');
-	 CREATE USER MAPPING IF NOT EXISTS FOR PUBLIC SERVER asaas OPTIONS
-	 (token_file '" . $node->secret_file('asaas.key', $sandbox->asaas_key) . "');
-	 CREATE ROLE accountant;
-	 DELETE FROM partner_api.routines");
+sql('CREATE ROLE accountant; DELETE FROM partner_api.routines');
 run_examples('doc/invoicing.md');
 is( sql(q{SELECT i.customer_ref, s.subscription_id = 'shop-1-second',
 		  i.amount_cents, i.status
@@ -315,6 +318,34 @@ sub raised_errors
 nothing_lacks('every error is described',
 	lacking('error', $reference,
 		grep { !$NOT_FOR_CALLERS{$_} } raised_errors()));
+
+# Names of the events that the sources announce.
+sub announced_events
+{
+	my %announced;
+
+	foreach my $file (
+		bsd_glob("$ENV{PARTNER_API_TREE}/{src/*.c,sql/parts/*.sql}"))
+	{
+		my $code = slurp_file($file);
+
+		$announced{$1} = 1
+		  while $code =~ /\b(?:partner_api_)?announce\((?:\w+,)?\s*["'](\w+)/g;
+		$announced{$1} = 1
+		  while $code =~ /(?:'event',|notify_payment\()\s*'(\w+)'/g;
+		$announced{$1} = 1
+		  while $code =~ /(?:THEN|ELSE)\s+'((?:dunning|payment|charge)_\w+)'/g;
+	}
+	return sort keys %announced;
+}
+
+my ($notifications) = $reference =~ /^## Notifications\n(.*?)^## /ms;
+
+my @events = announced_events();
+
+cmp_ok(scalar(@events), '>', 20, 'events are announced');
+nothing_lacks('every event is described',
+	grep { $notifications !~ /^\| `\Q$_\E` \|/m } @events);
 
 $node->stop;
 done_testing();
