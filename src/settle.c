@@ -516,6 +516,23 @@ note_refusal(PartnerApiSettlement *settlement)
 }
 
 /*
+ * Work for partner_api_try(): a charge of which an event has told is the
+ * effect of its create, though neither an answer nor a list has shown it.
+ */
+static void
+settle_by_charge(void *arg)
+{
+	static const Oid types[] = {INT8OID};
+	static PartnerApiStatement statement = {
+		"SELECT partner_api.settle_by_charge($1)", 1, types, NULL
+	};
+	const PartnerApiSettlement *settlement = arg;
+	Datum		value = Int64GetDatum(settlement->action_id);
+
+	partner_api_execute(&statement, &value, NULL, SPI_OK_SELECT);
+}
+
+/*
  * Write a group of settlements in the running transaction and apply them to
  * the mirror.  Marks as recorded what the lease allowed.  Raises ERROR if a
  * row cannot be written now.
@@ -561,6 +578,10 @@ partner_api_settle(List *settlements, TimestampTz now)
 		if (settlement->recorded &&
 			(settlement->surplus > 0 || settlement->stranded))
 			(void) partner_api_try(survey_surplus, settlement);
+		if (settlement->recorded &&
+			settlement->claim->kind == PARTNER_API_CREATE_CHARGE &&
+			strcmp(settlement->state, "done") != 0)
+			(void) partner_api_try(settle_by_charge, settlement);
 		if (settlement->recorded)
 			announce_settlement(settlement);
 		fetch_result(settlement);

@@ -173,6 +173,34 @@ COMMENT ON FUNCTION follow_payment(payments, payments) IS
 'what follows from the change of a charge: for its invoice, for those who listen, for dunning and trials';
 REVOKE ALL ON FUNCTION follow_payment(payments, payments) FROM PUBLIC;
 
+/*
+ * A charge that is known here is the effect of the action whose nonce it
+ * carries: if that looks for it, or is to be sent again, it need not.  Lists
+ * may lag for longer than anybody has said.
+ */
+CREATE FUNCTION settle_by_charge(of_action bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM partner_api.close_action(a.action_id, 'done', NULL, a.charge_id,
+		jsonb_build_object('charge_id', a.charge_id)::text)
+	FROM (
+		SELECT o.action_id, p.charge_id
+		FROM partner_api.pending_actions o
+		JOIN partner_api.payments p
+			ON p.action_id = o.action_id AND p.server = o.server
+		WHERE o.action_id = of_action AND o.kind = 'create_charge'
+		  AND (o.state IN ('unknown', 'needs_attention')
+			   OR (o.state = 'waiting' AND o.attempts > 0))
+		ORDER BY p.charge_id LIMIT 1
+		FOR UPDATE OF o SKIP LOCKED) a;
+END
+$$;
+COMMENT ON FUNCTION settle_by_charge(bigint) IS
+'closes the action that made a charge which is known here, if its outcome is not known';
+REVOKE ALL ON FUNCTION settle_by_charge(bigint) FROM PUBLIC;
+
 /* ---- the one way in ---- */
 
 /*
@@ -319,6 +347,8 @@ BEGIN
 	PERFORM partner_api.follow_payment(known, taken)
 	WHERE outcome = 'applied'
 	   OR taken.invoice_id IS DISTINCT FROM known.invoice_id;
+	PERFORM partner_api.settle_by_charge(taken.action_id)
+	WHERE source <> 'answer';
 	PERFORM partner_api.note_payment_event(taken, source, fields, moment,
 										   event_id, event, outcome);
 	RETURN taken;

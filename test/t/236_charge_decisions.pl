@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use JSON::PP;
 use PartnerApi::Cluster;
 use PartnerApi::Sandbox;
 use Test::More;
@@ -186,6 +187,53 @@ is($node->sql("SELECT invoice_id FROM partner_api.payments WHERE charge_id = '$o
 let_lists_catch_up();
 wait_for_status($lost, 'open');
 is(live_charges($lost), 1, '... one charge');
+$sandbox->config(list_lag_seconds => 0);
+
+# ---- an event that is faster than any list ----
+
+$sandbox->config(list_lag_seconds => 300);
+($lost, $action) = lose();
+
+my ($made) = grep { $_->{value} == facts($lost)->{amount_cents} }
+  $sandbox->charges;
+
+is($node->sql("SELECT (partner_api.observe_charge('asaas', '$made->{id}',"
+		  . " jsonb_build_object('status', 'PENDING', 'external_reference', nonce),"
+		  . " partner_api.clock(), 'webhook', 'evt_1', 'PAYMENT_CREATED')).invoice_id"
+		  . " FROM partner_api.pending_actions WHERE action_id = $action"),
+	$lost, 'an event tells of a charge whose answer was lost');
+is($node->action_state($action), 'done', '... which settles its action');
+foreach (1 .. 3)
+{
+	$node->set_clock($sandbox, "partner_api.clock() + interval '30 s'");
+	$node->drive_pass;
+}
+is(live_charges($lost), 1, '... so it is not made again');
+$sandbox->config(list_lag_seconds => 0);
+
+# The same while the answer is on its way, which is then lost.
+$sandbox->config(list_lag_seconds => 300);
+$sandbox->fault(operation => 'create_charge', type => 'withhold',
+	after_effect => JSON::PP::true);
+
+my $raced = invoice();
+
+$sandbox->wait_until('the answer is withheld',
+	sub { $sandbox->counters('create_charge')->{faulted} > 6 });
+$action = facts($raced)->{action_id};
+($made) = grep { $_->{value} == facts($raced)->{amount_cents} }
+  $sandbox->charges;
+$node->sql("SELECT partner_api.observe_charge('asaas', '$made->{id}',"
+	  . " jsonb_build_object('status', 'PENDING', 'external_reference', nonce),"
+	  . " partner_api.clock(), 'webhook', 'evt_2', 'PAYMENT_CREATED')"
+	  . " FROM partner_api.pending_actions WHERE action_id = $action");
+is($node->action_state($action), 'sending', 'an event overtakes the answer');
+$node->stop_worker;
+$node->start_worker;
+is($node->wait_for_state($action, 'needs_attention'), 'done',
+	'... which is not needed any more');
+is(live_charges($raced), 1, '... one charge');
+$sandbox->release;
 $sandbox->config(list_lag_seconds => 0);
 
 # ---- a charge that the provider does not delete ----
