@@ -60,11 +60,11 @@ COMMENT ON COLUMN server_days.today IS
  * three is under way, in dispute, or of a sort that is not known here.
  */
 CREATE VIEW overdue_invoices AS
-SELECT o.invoice_id, o.server, o.customer_ref, o.subscription_id,
-	   o.plan_server, o.plan_id, o.amount_cents, o.charge_id,
-	   o.payment_status, o.due_on, o.days_overdue, o.tolerance_days,
-	   o.days_overdue > o.tolerance_days AS beyond_tolerance,
-	   o.dunning,
+SELECT o.invoice_id, o.server, o.customer_ref, o.customer_name,
+	   o.subscription_id, o.plan_server, o.plan_id, o.amount_cents,
+	   o.charge_id, o.payment_status, o.due_on, o.days_overdue,
+	   o.tolerance_days,
+	   o.days_overdue > o.tolerance_days AS beyond_tolerance, o.dunning,
 	   CASE
 		   WHEN o.days_overdue <= o.tolerance_days
 			   THEN 'the tolerance of the plan'
@@ -79,8 +79,9 @@ SELECT o.invoice_id, o.server, o.customer_ref, o.subscription_id,
 			   THEN 'refresh_payments(): the provider was not asked since'
 	   END AS waits_for
 FROM (
-	SELECT v.invoice_id, v.server, v.customer_ref, v.subscription_id,
-		   v.plan_server, v.plan_id, v.amount_cents, v.charge_id,
+	SELECT v.invoice_id, v.server, v.customer_ref,
+		   c.name AS customer_name, v.subscription_id, v.plan_server,
+		   v.plan_id, v.amount_cents, v.charge_id,
 		   p.status AS payment_status, p.deleted,
 		   coalesce(p.due_on, v.due_on) AS due_on,
 		   d.today - coalesce(p.due_on, v.due_on) AS days_overdue,
@@ -92,6 +93,8 @@ FROM (
 		 JOIN invoices v ON v.server = d.server
 		 LEFT JOIN payments p
 			ON p.server = v.server AND p.charge_id = v.charge_id
+		 LEFT JOIN customers c
+			ON c.server = v.server AND c.customer_ref = v.customer_ref
 		 LEFT JOIN plans l
 			ON l.server = v.plan_server AND l.plan_id = v.plan_id
 		 LEFT JOIN plan_terms t
@@ -107,6 +110,8 @@ COMMENT ON COLUMN overdue_invoices.server IS
 'foreign server: the provider account that charges';
 COMMENT ON COLUMN overdue_invoices.customer_ref IS
 'see customers';
+COMMENT ON COLUMN overdue_invoices.customer_name IS
+'name of the customer';
 COMMENT ON COLUMN overdue_invoices.subscription_id IS
 'see subscriptions';
 COMMENT ON COLUMN overdue_invoices.plan_server IS

@@ -375,7 +375,7 @@ BEGIN
 	template := partner_api.message_template(invoice_message.event,
 											 invoice.plan_id);
 	RETURN QUERY
-	SELECT c.name, c.email, c.mobile,
+	SELECT c.name, nullif(c.email, ''), nullif(c.mobile, ''),
 		   partner_api.fill_template(template.subject, facts, false, true),
 		   partner_api.fill_template(template.body, facts, template.html,
 									 false),
@@ -423,7 +423,8 @@ BEGIN
 		'customer_ref', customer.customer_ref,
 		'birthday', to_char(customer.birth_date, 'DD/MM'));
 	RETURN QUERY
-	SELECT customer.name, customer.email, customer.mobile,
+	SELECT customer.name, nullif(customer.email, ''),
+		   nullif(customer.mobile, ''),
 		   partner_api.fill_template(template.subject, facts, false, true),
 		   partner_api.fill_template(template.body, facts, template.html,
 									 false),

@@ -130,8 +130,10 @@ UPDATE partner_api.payments SET deleted = true WHERE charge_id = 'deleted';
 SELECT add_invoice('moved', 'P', 9, 'open', 'PENDING', 0);
 UPDATE partner_api.payments SET due_on = partner_api.server_day('asaas') + 1
 WHERE charge_id = 'moved';
-SELECT subscription_id, days_overdue, tolerance_days, beyond_tolerance,
-	   dunning, waits_for
+INSERT INTO partner_api.customers (server, customer_ref, name, origin, created_at)
+VALUES ('asaas', 'C', 'Carla', 'local', now());
+SELECT subscription_id, customer_name, days_overdue, tolerance_days,
+	   beyond_tolerance, dunning, waits_for
 FROM partner_api.overdue_invoices ORDER BY subscription_id COLLATE "C";
 
 -- of a server that is gone nothing is known: not even the day there

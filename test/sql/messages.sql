@@ -186,6 +186,12 @@ SELECT invoice_message(1, 'payed');
 SELECT invoice_message(77, 'paid');
 SELECT count(*) FROM message_templates WHERE NOT published;
 
+-- an address that was taken away is none
+BEGIN;
+UPDATE customers SET email = '', mobile = '';
+SELECT num_nulls(m.email, m.mobile) FROM invoices i, invoice_message(i.invoice_id, 'paid') m WHERE invoice_id = 2;
+ROLLBACK;
+
 /* ---- birthdays ---- */
 
 SELECT * FROM birthday_message('asaas', 'c-1') \gx
