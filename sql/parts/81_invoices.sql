@@ -270,11 +270,11 @@ AS $$
 DECLARE
 	invoice partner_api.invoices;
 BEGIN
+	/* by its number alone: no plan may read the index of what waits instead */
 	SELECT i.* INTO invoice FROM partner_api.invoices i
-	WHERE i.invoice_id = of_invoice AND i.action_id IS NULL
-	  AND i.charge_id IS NULL AND i.status IN ('waiting', 'failed')
-	FOR UPDATE;
-	IF FOUND THEN
+	WHERE i.invoice_id = of_invoice FOR UPDATE;
+	IF invoice.action_id IS NULL AND invoice.charge_id IS NULL
+	   AND invoice.status IN ('waiting', 'failed') THEN
 		PERFORM partner_api.send_charge(invoice);
 	END IF;
 END

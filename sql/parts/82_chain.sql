@@ -10,11 +10,8 @@
 
 /* Nothing is to be sent to the customer at all. */
 CREATE FUNCTION wants_silence(customer customers) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT NOT customer.send_email AND NOT customer.send_sms
-$$;
+LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+RETURN NOT (customer.send_email OR customer.send_sms);
 COMMENT ON FUNCTION wants_silence(customers) IS
 'the provider is to send a customer neither e-mail nor text messages';
 REVOKE ALL ON FUNCTION wants_silence(customers) FROM PUBLIC;
@@ -94,12 +91,9 @@ REVOKE ALL ON FUNCTION customer_changes(customers) FROM PUBLIC;
 /* ---- notification switches ---- */
 
 CREATE FUNCTION wanted_switches(customer customers) RETURNS jsonb
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT jsonb_build_object('email', customer.send_email,
-							  'sms', customer.send_sms)
-$$;
+LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+RETURN jsonb_build_object('email', customer.send_email,
+						  'sms', customer.send_sms);
 COMMENT ON FUNCTION wanted_switches(customers) IS
 'how the notification switches of a customer should be';
 REVOKE ALL ON FUNCTION wanted_switches(customers) FROM PUBLIC;
@@ -360,13 +354,14 @@ BEGIN
 	IF why IS NULL THEN
 		step := partner_api.customer_step(customer);
 		IF step.kind IS NULL THEN
+			/* in an order that the index of a customer's invoices has */
 			PERFORM partner_api.charge_invoice(w.invoice_id)
 			FROM (
 				SELECT i.invoice_id FROM partner_api.invoices i
 				WHERE i.server = of_server AND i.customer_ref = of_customer
 				  AND i.status IN ('waiting', 'failed')
 				  AND i.action_id IS NULL
-				ORDER BY i.invoice_id) w;
+				ORDER BY i.period_start, i.invoice_id) w;
 			RETURN;
 		END IF;
 		why := partner_api.take_customer_step(customer, step.kind,

@@ -82,7 +82,7 @@ BEGIN
 		SELECT FROM partner_api.pending_actions a
 		WHERE a.action_id = i.action_id AND a.attempts = 0
 		  AND a.state IN ('waiting', 'held')))
-	ORDER BY i.invoice_id LIMIT 1
+	ORDER BY i.period_start, i.invoice_id LIMIT 1
 	FOR UPDATE OF i NOWAIT;
 	PERFORM FROM partner_api.pending_actions a
 	WHERE a.action_id = invoice.action_id AND a.state IN ('waiting', 'held')

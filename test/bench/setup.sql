@@ -18,6 +18,13 @@ CREATE SERVER bench_plans FOREIGN DATA WRAPPER partner_api
 CREATE USER MAPPING FOR PUBLIC SERVER bench_plans
 	OPTIONS (token_file :'token_file');
 
+\set asaas_url :url /v3
+CREATE SERVER bench_asaas FOREIGN DATA WRAPPER partner_api
+	OPTIONS (provider 'asaas', base_url :'asaas_url', timeout_ms '600000');
+CREATE USER MAPPING FOR PUBLIC SERVER bench_asaas
+	OPTIONS (token '$aact_hmlg_sandbox-partner-token',
+			 client_token 'sandbox-client-token');
+
 CREATE SCHEMA bench;
 
 /*
