@@ -24,6 +24,7 @@
 #include "redact.h"
 #include "servers.h"
 #include "storage/proc.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
@@ -93,6 +94,45 @@ same_token(const char *given, const char *expected)
 
 /* ---- whose event it is ---- */
 
+/* A server that is looked at, and what is found. */
+typedef struct Candidate
+{
+	const char *server;
+	PartnerApiEventSource *source;
+} Candidate;
+
+/* Work for partner_api_try(). */
+static void
+load_source(void *arg)
+{
+	Candidate  *candidate = arg;
+
+	partner_api_server_event_source(candidate->server, candidate->source);
+}
+
+/*
+ * Look at a server whose events may be told.  One of many whose token cannot
+ * be read keeps no other from being heard: that is for the log.
+ */
+static bool
+is_source(const PartnerApiProvider *provider, const char *server, bool named,
+		  PartnerApiEventSource *source)
+{
+	Candidate	candidate = {server, source};
+	ErrorData  *error = NULL;
+
+	if (named)
+		load_source(&candidate);
+	else
+		error = partner_api_try(load_source, &candidate);
+	if (error != NULL)
+		ereport(LOG,
+				errmsg("partner_api cannot tell events of server \"%s\": %s",
+					   server, error->message));
+	return error == NULL && source->provider == provider &&
+		source->token != NULL;
+}
+
 /* The servers that an event could be for. */
 static List *
 list_sources(const PartnerApiProvider *provider, const char *name)
@@ -106,8 +146,7 @@ list_sources(const PartnerApiProvider *provider, const char *name)
 	{
 		PartnerApiEventSource *source = palloc(sizeof(PartnerApiEventSource));
 
-		partner_api_server_event_source(lfirst(lc), source);
-		if (source->provider == provider && source->token != NULL)
+		if (is_source(provider, lfirst(lc), name != NULL, source))
 			sources = lappend(sources, source);
 	}
 	if (sources == NIL)

@@ -556,6 +556,11 @@ $node->sql('ALTER USER MAPPING FOR PUBLIC SERVER other'
 is(hand_on(made_up($charge)), 'nothing_new', 'a server without a token has no say');
 $node->fails_with(handing_on(made_up($charge), server => 'other'),
 	'55000', { hint => qr/client_token_file/ }, '... and says so');
+$node->sql('ALTER USER MAPPING FOR PUBLIC SERVER other'
+	  . " OPTIONS (ADD client_token_file '/nowhere')");
+is(hand_on(made_up($charge)), 'nothing_new', '... nor has one whose token cannot be read');
+$node->sql('ALTER USER MAPPING FOR PUBLIC SERVER other'
+	  . ' OPTIONS (DROP client_token_file)');
 $node->sql('CREATE USER MAPPING FOR operator SERVER other'
 	  . " OPTIONS (token 'x', client_token 'mine')");
 $node->fails_with(handing_on(made_up($charge), token => 'mine', server => 'other'),
