@@ -190,9 +190,47 @@ foreach my $status (200, 400, 500)
 	run("SELECT * FROM partner_api.delete_instances('zapi', ARRAY['$id'])");
 }
 
-# ---- while requests are open, and lost ----
+# ---- a key of Asaas, and the token of its webhooks ----
+
+my $key = $sandbox->asaas_key($token);
 
 $sandbox->clear_faults;
+$node->create_server(
+	$sandbox,
+	name => 'asaas', provider => 'asaas', circuit_failures => 0,
+	token => $key, client_token => $client_token);
+run("SELECT * FROM partner_api.test_connection('asaas')");
+my ($customer) = run('SELECT customer_id FROM partner_api.create_customer('
+	  . "'asaas', 'Ana', '12345678909')");
+my ($charge) = run('SELECT charge_id FROM partner_api.create_charge('
+	  . "'asaas', '$customer', 'PIX', 990, '2099-12-31')");
+my ($webhook) = run("SELECT partner_api.create_webhook('asaas', 'shop',"
+	  . " 'https://shop.test', 'a\@b.c', ARRAY['PAYMENT_RECEIVED'])"
+	  . "->>'webhook_id'");
+foreach my $body (
+	{ errors => [ { code => 'x', description => "bad token $key" } ] },
+	{ id => "pay $key", authToken => $client_token },
+	"<html><body>$key $client_token</body></html>")
+{
+	foreach my $status (200, 400, 401, 403)
+	{
+		$sandbox->fault(type => 'status', times => 0, status => $status,
+			body => $body);
+		run("SELECT * FROM partner_api.$_")
+		  foreach "test_connection('asaas')",
+		  "get_charge('asaas', '$charge')", "list_charges('asaas')",
+		  "refresh_payments('asaas')";
+		run("SET partner_api.call_timeout = '100 ms';"
+			  . " SELECT partner_api.change_webhook('asaas', '$webhook',"
+			  . " url => 'https://shop.test/$status')");
+		$sandbox->clear_faults;
+	}
+}
+$node->secret_file('asaas.token', $key =~ s/^\$//r);
+run("SELECT * FROM partner_api.test_connection('asaas')");
+
+# ---- while requests are open, and lost ----
+
 $sandbox->fault(operation => 'create_instance', type => 'withhold');
 $sandbox->fault(operation => 'instance_status', type => 'withhold');
 my $call = $node->start_sql(
@@ -294,6 +332,8 @@ foreach my $needle (
 	[ 'pg_stat_activity while requests are open', qr/[1-9]\d* requests? in flight/ ],
 	[ 'pg_stat_statements', qr/pending_actions/ ],
 	[ 'partner_api.instances as a reader', qr/marker/ ],
+	[ 'partner_api.payments as a reader', qr/PENDING/ ],
+	[ 'partner_api.connection_tests as a reader', qr/asaas.*\*\*\*/ ],
 	[ 'partner_api.action_attempts as a reader', qr/\*\*\*/ ],
 	[ 'partner_api.action_history as a reader', qr/\*\*\*/ ],
 	[ 'dump without instance tokens', qr/marker/ ])

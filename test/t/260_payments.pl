@@ -434,6 +434,8 @@ foreach my $case (
 		{ message => qr/no event/, detail => qr/\.$/, hint => qr/\.$/ },
 		"$name is no event");
 }
+$node->fails_with(handing_on('{"id": "x", "event": '),
+	'22P02', {}, 'what is no JSON is refused');
 $node->fails_with('SELECT partner_api.asaas_webhook(NULL, NULL)',
 	'22023', {}, 'nor is null');
 is($node->sql('SELECT md5(string_agg(p::text, $$ $$)) FROM'
