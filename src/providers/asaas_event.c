@@ -32,7 +32,8 @@ read_time(const json_t *root, PartnerApiEvent *event)
 }
 
 /*
- * The charge that it is about, if it has one with an id.
+ * The charge that it is about, if it has one with an id that the provider can
+ * be asked for.
  */
 static void
 read_charge(const PartnerApiAsaasAnswer *told, PartnerApiEvent *event)
@@ -40,7 +41,7 @@ read_charge(const PartnerApiAsaasAnswer *told, PartnerApiEvent *event)
 	PartnerApiAsaasAnswer charge = partner_api_asaas_member(told, "payment");
 	const char *id = partner_api_asaas_id(charge.plain);
 
-	if (id == NULL)
+	if (id == NULL || partner_api_id_fault(id) != NULL)
 		return;
 	event->charge_id = pstrdup(id);
 	event->fields =

@@ -53,6 +53,10 @@ static const EventRow good_rows[] = {
 		"{'id':'e','event':'PAYMENT_CREATED','payment':7}",
 		"e PAYMENT_CREATED 0 local (none)\n(none)\n"
 	"{'id':'e','event':'PAYMENT_CREATED','payment':7}\n"},
+	{"id that is no id",
+		"{'id':'e','event':'X','payment':{'id':'../p?q'}}",
+		"e X 0 local (none)\n(none)\n"
+	"{'id':'e','event':'X','payment':{'id':'../p?q'}}\n"},
 	{"secrets",
 		"{'id':'e','event':'ACCESS_TOKEN_EXPIRED','accessToken':{'id':'k'},"
 		"'payment':{'id':'p','creditCardToken':'x'}}",
