@@ -248,8 +248,29 @@ COMMENT ON FUNCTION apply_notification_event(object_events) IS
 REVOKE ALL ON FUNCTION apply_notification_event(object_events) FROM PUBLIC;
 
 /*
+ * Was a charge refused when its due day was over?  It may have waited for a
+ * pause to end, or for the provider to be reached.
+ */
+CREATE FUNCTION charge_was_late(of_action bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (
+		SELECT FROM partner_api.action_history h
+		WHERE h.action_id = of_action AND h.state = 'failed'
+		  AND (h.arguments->>'due_date')::date
+			  < partner_api.server_day(h.server));
+END
+$$;
+COMMENT ON FUNCTION charge_was_late(bigint) IS
+'was a charge refused when its due day was over?';
+REVOKE ALL ON FUNCTION charge_was_late(bigint) FROM PUBLIC;
+
+/*
  * What was told of a charge.  One that was refused leaves its invoice without,
- * and one that cannot be deleted is still to be paid.
+ * unless it came too late: then it is sent again, to be paid today.  One that
+ * cannot be deleted is still to be paid.
  */
 CREATE FUNCTION apply_charge_event(event object_events) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -270,6 +291,11 @@ BEGIN
 	UPDATE partner_api.invoices i
 	SET status = 'failed', reason = event.details->>'reason'
 	WHERE i.action_id = event.action_id AND i.status = 'waiting';
+	PERFORM partner_api.send_charge(i)
+	FROM partner_api.invoices i
+	WHERE i.action_id = event.action_id AND i.status = 'failed'
+	  AND i.charge_id IS NULL
+	  AND partner_api.charge_was_late(event.action_id);
 	UPDATE partner_api.invoices i
 	SET reason = format('its charge could not be deleted: %s',
 						event.details->>'reason')

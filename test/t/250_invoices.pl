@@ -313,11 +313,15 @@ is($node->action_state($invoice->{action_id}), 'cancelled',
 	'a charge that is not sent is withdrawn');
 $node->fails_with("SELECT partner_api.retry_action($invoice->{action_id})",
 	'55000', { hint => qr/retry_invoice/ }, '... and not sent again by itself');
+set_day('2030-06-05');
 $node->sql("SELECT partner_api.resume('asaas')");
-wait_until_charged();
-is($node->sql("SELECT count(*) FROM partner_api.invoices"
+$node->wait_for('SELECT count(*) = ' . ($CUSTOMERS - 1)
+	  . ' FROM partner_api.invoices'
+	  . " WHERE issued_on = '2030-05-31' AND status = 'open'");
+is($node->sql("SELECT string_agg(DISTINCT due_on::text, ' ')"
+		  . ' FROM partner_api.invoices'
 		  . " WHERE issued_on = '2030-05-31' AND status = 'open'"),
-	$CUSTOMERS - 1, '... and the others are charged');
+	'2030-06-05', '... and the others are charged, though their due day is over');
 is(status_of($invoice->{invoice_id}), 'cancelled', '... it is not');
 
 done_testing();
