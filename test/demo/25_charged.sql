@@ -15,7 +15,8 @@ SELECT d.link, d.pix_expires_at::date, length(d.pix_image) AS png_bytes
 FROM partner_api.invoices i, partner_api.invoice_payment_data(i.invoice_id) d
 WHERE i.customer_ref = 'Café Rio';
 \pset format unaligned
-SELECT m.subject, m.body
+\pset tuples_only
+SELECT m.subject || E'\n\n' || m.body
 FROM partner_api.invoices i,
 	 partner_api.invoice_message(i.invoice_id, 'issued') m
 WHERE i.customer_ref = 'Café Rio';

@@ -82,6 +82,15 @@ SELECT bool_and((i.status = 'paid') = (c.status = 'RECEIVED')),
 	   || ' invoices'
 FROM partner_api.invoices i JOIN sandbox.charges c USING (charge_id)
 UNION ALL
+SELECT m.costs = b.cents AND m.charged = v.cents,
+	   'the margin has every cent of bills and invoices',
+	   m.charged || ' charged, ' || m.costs || ' costs'
+FROM (SELECT sum(charged_cents) AS charged, sum(cost_cents) AS costs
+	  FROM partner_api.margin_report('[2026-06-01,2026-06-30]')) m,
+	 (SELECT sum(amount_cents) AS cents FROM partner_api.billing_cycles
+	  WHERE cycle_start = '2026-06-01') b,
+	 (SELECT sum(amount_cents) AS cents FROM partner_api.invoices) v
+UNION ALL
 SELECT bool_and(m.emails = 1 AND m.texts = c.send_sms::int),
 	   'their customers were written to as they want',
 	   sum(m.emails) || ' e-mails, ' || sum(m.texts) || ' text messages'
