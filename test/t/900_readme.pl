@@ -35,7 +35,9 @@ my %token_files = (
 	'/etc/partner_api/zsystems.token' =>
 	  $node->secret_file('zsystems.token', "$PartnerApi::Sandbox::TOKEN\n"),
 	'/etc/partner_api/asaas.key' =>
-	  $node->secret_file('asaas.key', $sandbox->asaas_key . "\n"));
+	  $node->secret_file('asaas.key', $sandbox->asaas_key . "\n"),
+	'/etc/partner_api/asaas.webhook' =>
+	  $node->secret_file('webhook_token', "token-of-the-webhook\n"));
 my %text = map { $_ => slurp_file("$ENV{PARTNER_API_TREE}/$_") }
   (@DOCUMENTS, 'doc/invoicing.md');
 
@@ -137,7 +139,7 @@ is( sql(q{SELECT server, customer_ref, amount_cents
 is( sql(q{SELECT i.customer_ref, i.status, p.status, p.value_cents
 		  FROM partner_api.invoices i JOIN partner_api.payments p
 		  USING (server, charge_id)}),
-	'2|open|PENDING|9900',
+	'4|open|PENDING|9900',
 	'tasks: a customer is invoiced and charged');
 is($sandbox->names_created_twice, 0, 'no instance was created twice');
 
