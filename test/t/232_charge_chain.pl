@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use PartnerApi::Cluster;
+use PartnerApi::Invoices;
 use PartnerApi::Sandbox;
 use Test::More;
 
@@ -13,7 +14,6 @@ my $node = PartnerApi::Cluster->launch('main', $sandbox,
 	server => {
 		name => 'asaas', provider => 'asaas', circuit_failures => 0,
 		list_lag => '0' });
-my $subscriptions = 0;
 
 # Register a customer here; columns by name.
 sub register
@@ -34,14 +34,7 @@ sub invoice
 {
 	my ($ref, $cents) = @_;
 
-	$subscriptions++;
-	return $node->sql('INSERT INTO partner_api.invoices (server,'
-		  . ' subscription_id, customer_ref, plan_server, plan_id,'
-		  . ' period_start, period_end, issued_on, due_on, amount_cents,'
-		  . ' billing_type, issued_at)'
-		  . " SELECT 'asaas', 's$subscriptions', '$ref', 'asaas', 'p', d, d, d,"
-		  . " d + 5, $cents, 'PIX', partner_api.clock()"
-		  . " FROM partner_api.server_day('asaas') d RETURNING invoice_id");
+	return new_invoice($node, $ref, amount_cents => $cents);
 }
 
 # The chain goes as far as it can.
@@ -51,16 +44,6 @@ sub further
 
 	$node->sql("SELECT partner_api.further_customer('asaas', '$ref')");
 	return;
-}
-
-sub wait_for_status
-{
-	my ($invoice, $status) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	$node->wait_for("SELECT status = '$status' FROM partner_api.invoices"
-		  . " WHERE invoice_id = $invoice");
-	return $node->row("SELECT * FROM partner_api.invoices WHERE invoice_id = $invoice");
 }
 
 # Kinds of a customer's actions so far, in order.
@@ -83,9 +66,9 @@ my $second = invoice('ana', 5);
 
 further('ana');
 
-my $charged = wait_for_status($first, 'open');
+my $charged = wait_for_invoice($node, $first, 'open');
 
-wait_for_status($second, 'open');
+wait_for_invoice($node, $second, 'open');
 is(steps('ana'), 'create_customer create_charge create_charge',
 	'a customer who wants e-mail and SMS is made and charged');
 is($sandbox->charge_fields($charged->{charge_id})->{value}, 9990,
@@ -106,7 +89,7 @@ register('bia', name => 'Bia', document => '52998224725',
 my $bia = invoice('bia', 100);
 
 further('bia');
-wait_for_status($bia, 'open');
+wait_for_invoice($node, $bia, 'open');
 is(steps('bia'),
 	'create_customer check_notifications change_notifications create_charge',
 	'who wants e-mail alone has the switches set before the charge');
@@ -125,7 +108,7 @@ is_deeply([
 my $again = invoice('bia', 200);
 
 further('bia');
-wait_for_status($again, 'open');
+wait_for_invoice($node, $again, 'open');
 is(steps('bia'),
 	'create_customer check_notifications change_notifications create_charge create_charge',
 	'... once');
@@ -138,7 +121,7 @@ register('caio', name => 'Caio', document => '11144477735',
 my $caio = invoice('caio', 300);
 
 further('caio');
-wait_for_status($caio, 'open');
+wait_for_invoice($node, $caio, 'open');
 is(steps('caio'), 'create_customer create_charge',
 	'who wants nothing is made so');
 is($sandbox->messages(event => 'PAYMENT_CREATED', customer =>
@@ -147,7 +130,7 @@ is($sandbox->messages(event => 'PAYMENT_CREATED', customer =>
 $node->sql("UPDATE partner_api.customers SET send_email = true, send_sms = true WHERE customer_ref = 'caio'");
 $caio = invoice('caio', 400);
 further('caio');
-wait_for_status($caio, 'open');
+wait_for_invoice($node, $caio, 'open');
 is(steps('caio'), 'create_customer create_charge change_customer create_charge',
 	'... and is changed back before the next charge');
 
@@ -162,7 +145,7 @@ register('davi', name => 'Davi', document => '39053344705',
 my $davi = invoice('davi', 500);
 
 further('davi');
-wait_for_status($davi, 'open');
+wait_for_invoice($node, $davi, 'open');
 is(steps('davi'),
 	'create_customer change_customer check_notifications create_charge',
 	'one who is found there is brought up to date');
@@ -180,7 +163,7 @@ my $eva = invoice('eva', 600);
 
 further('eva');
 
-my $failed = wait_for_status($eva, 'failed');
+my $failed = wait_for_invoice($node, $eva, 'failed');
 
 is($failed->{reason}, 'O CPF informado é inválido. (invalid_object)',
 	'a customer who is refused leaves the invoice without a charge, and says why');
@@ -189,7 +172,7 @@ $node->drive_pass;
 is(steps('eva'), 'create_customer', '... and nothing is tried again by itself');
 $node->sql("UPDATE partner_api.customers SET reason = NULL WHERE customer_ref = 'eva'");
 further('eva');
-wait_for_status($eva, 'open');
+wait_for_invoice($node, $eva, 'open');
 pass('... until somebody clears the reason');
 
 register('fabio', name => 'Fabio', document => '123');
@@ -197,7 +180,7 @@ register('fabio', name => 'Fabio', document => '123');
 my $fabio = invoice('fabio', 700);
 
 further('fabio');
-like(wait_for_status($fabio, 'failed')->{reason}, qr/document.*check digits/,
+like(wait_for_invoice($node, $fabio, 'failed')->{reason}, qr/document.*check digits/,
 	'a document that does not fit is refused before it is sent');
 is(steps('fabio'), '', '... without an action');
 
@@ -208,7 +191,7 @@ my $gabi = invoice('gabi', 800);
 $sandbox->fault(operation => 'create_charge', type => 'status', status => 400,
 	body => '{"errors":[{"code":"invalid_billingType","description":"Pix não habilitado."}]}');
 further('gabi');
-is(wait_for_status($gabi, 'failed')->{reason},
+is(wait_for_invoice($node, $gabi, 'failed')->{reason},
 	'Pix não habilitado. (invalid_billingType)',
 	'a charge that is refused gives its invoice the reason');
 
@@ -223,10 +206,10 @@ further('hugo');
 my $step = $node->sql("SELECT step_action_id FROM partner_api.customers WHERE customer_ref = 'hugo'");
 
 $node->sql("SELECT partner_api.cancel_action($step)");
-like(wait_for_status($hugo, 'failed')->{reason}, qr/cancelled/,
+like(wait_for_invoice($node, $hugo, 'failed')->{reason}, qr/cancelled/,
 	'an action that is withdrawn leaves no invoice waiting');
 $node->sql("SELECT partner_api.resume('asaas'); SELECT partner_api.retry_action($step)");
-wait_for_status($hugo, 'open');
+wait_for_invoice($node, $hugo, 'open');
 pass('... and goes on when the action is sent after all');
 
 # A session holds the invoice: what happens meanwhile is taken up later.
@@ -243,7 +226,7 @@ $node->wait_for('SELECT count(*) > 0 FROM partner_api.mirror_backlog');
 $holder->run('COMMIT;');
 $holder->end;
 $node->drive_pass;
-wait_for_status($julia, 'open');
+wait_for_invoice($node, $julia, 'open');
 pass('an invoice that a session holds is charged when it is let go');
 
 # A person says that a charge whose answer was lost was not made.
@@ -259,7 +242,7 @@ $node->wait_for("SELECT p.state IN ('unknown', 'needs_attention')"
 	  . " WHERE i.invoice_id = $karl");
 $node->sql('SELECT partner_api.resolve_action(action_id, NULL)'
 	  . " FROM partner_api.invoices WHERE invoice_id = $karl");
-like(wait_for_status($karl, 'failed')->{reason}, qr/no effect, by the word of/,
+like(wait_for_invoice($node, $karl, 'failed')->{reason}, qr/no effect, by the word of/,
 	'a charge that a person says was not made leaves its invoice failed');
 $node->sql("ALTER SERVER asaas OPTIONS (DROP name_nonce)");
 
@@ -273,7 +256,7 @@ further('iris');
 $node->sql("DELETE FROM partner_api.pending_actions WHERE customer_ref = 'iris'");
 $node->sql("SELECT partner_api.resume('asaas')");
 $node->sql('SELECT count(*) FROM partner_api.generate_invoices()');
-wait_for_status($iris, 'open');
+wait_for_invoice($node, $iris, 'open');
 pass('an invoice that waits for nothing goes on with the next run');
 
 # A step ends while a session has made an invoice that nobody else sees yet.
@@ -304,9 +287,9 @@ register('ivo-2', name => 'Ivo', document => '11222333000181');
 my @ivo = (invoice('ivo-1', 1), invoice('ivo-2', 2));
 
 further('ivo-1');
-wait_for_status($ivo[0], 'open');
+wait_for_invoice($node, $ivo[0], 'open');
 further('ivo-2');
-wait_for_status($ivo[1], 'open');
+wait_for_invoice($node, $ivo[1], 'open');
 is($node->sql("SELECT count(DISTINCT customer_id) FROM partner_api.customers WHERE document = '11222333000181'"),
 	2, 'two keys of one document are two customers');
 

@@ -6,6 +6,7 @@ use warnings;
 
 use JSON::PP;
 use PartnerApi::Cluster;
+use PartnerApi::Invoices;
 use PartnerApi::Sandbox;
 use Test::More;
 
@@ -23,13 +24,7 @@ $node->sql(
 sub invoice
 {
 	$invoices++;
-	my $invoice = $node->sql('INSERT INTO partner_api.invoices (server,'
-		  . ' subscription_id, customer_ref, plan_server, plan_id,'
-		  . ' period_start, period_end, issued_on, due_on, amount_cents,'
-		  . ' billing_type, issued_at)'
-		  . " SELECT 'asaas', 's$invoices', 'ana', 'asaas', 'p', d, d, d,"
-		  . " d + 5, 1000 + $invoices, 'PIX', partner_api.clock()"
-		  . " FROM partner_api.server_day('asaas') d RETURNING invoice_id");
+	my $invoice = new_invoice($node, 'ana', amount_cents => 1000 + $invoices);
 
 	$node->sql("SELECT partner_api.further_customer('asaas', 'ana')");
 	return $invoice;
@@ -40,8 +35,7 @@ sub wait_for_status
 	my ($invoice, $status) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-	$node->wait_for("SELECT status = '$status' FROM partner_api.invoices"
-		  . " WHERE invoice_id = $invoice");
+	wait_for_invoice($node, $invoice, $status);
 	return facts($invoice);
 }
 

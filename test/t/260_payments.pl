@@ -6,6 +6,7 @@ use warnings;
 
 use JSON::PP;
 use PartnerApi::Cluster;
+use PartnerApi::Invoices;
 use PartnerApi::Sandbox;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -95,13 +96,8 @@ sub invoice
 	my $ref = 'c' . ++$customers;
 
 	$billing_type //= 'PIX';
-	my $invoice = $node->sql(
-		'INSERT INTO partner_api.invoices (server, subscription_id,'
-		  . ' customer_ref, plan_server, plan_id, period_start, period_end,'
-		  . ' issued_on, due_on, amount_cents, billing_type, issued_at)'
-		  . " SELECT 'asaas', '$ref', '$ref', 'asaas', 'p', d, d, d,"
-		  . " d + $due_in, 9990, '$billing_type', partner_api.clock()"
-		  . " FROM partner_api.server_day('asaas') d RETURNING invoice_id");
+	my $invoice = new_invoice($node, $ref,
+		due_in => $due_in, billing_type => $billing_type);
 	my $action = $node->sql('SELECT partner_api.enqueue_create_charge('
 		  . "'asaas', '" . $sandbox->{payer} . "', '$billing_type', 9990,"
 		  . " partner_api.server_day('asaas') + $due_in,"
@@ -111,12 +107,10 @@ sub invoice
 		  . ' UPDATE partner_api.pending_actions SET run_at = enqueued_at'
 		  . " WHERE action_id = $action");
 	$node->drive_pass;
-	$node->wait_for("SELECT status = 'open' FROM partner_api.invoices"
-		  . " WHERE invoice_id = $invoice");
+	my $charge = wait_for_invoice($node, $invoice, 'open')->{charge_id};
+
 	advance('1 hour');
-	return ($invoice,
-		$node->sql('SELECT charge_id FROM partner_api.invoices'
-			  . " WHERE invoice_id = $invoice"));
+	return ($invoice, $charge);
 }
 
 sub refresh
