@@ -201,7 +201,9 @@ partner_api_action_check(PartnerApiNewAction *action)
 	partner_api_server_load_credential(server, action->role);
 	partner_api_action_check_supported(server, action->kind);
 	check_client_token(server, action->kind);
-	if (action->instance_id != NULL)
+	/* the id of anything else is checked by its name, with the arguments */
+	if (action->instance_id != NULL &&
+		partner_api_kind_of_instance(action->kind))
 		partner_api_check_instance_id(action->instance_id);
 	arguments = partner_api_action_check_arguments(server->provider, action);
 	check_times(action);

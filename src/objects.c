@@ -18,6 +18,7 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "live.h"
+#include "providers/common.h"
 #include "redact.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -156,12 +157,16 @@ partner_api_remote_object(PG_FUNCTION_ARGS)
 	int			i = find_readable(utf8_argument(fcinfo, 1, "object"));
 	PartnerApiTarget target = {0};
 	PartnerApiReadResult result = {0};
+	const char *fault;
 
 	partner_api_live_check_read(server, readable[i].read, NULL);
 	if (!readable[i].of_account)
 	{
 		target.id = utf8_argument(fcinfo, 2, "object_id");
-		partner_api_check_instance_id(target.id);
+		fault = partner_api_id_fault(target.id);
+		if (fault != NULL)
+			partner_api_refuse("object_id", "an id of the provider", fault,
+							   "Give the id as the provider shows it.");
 	}
 	partner_api_live_read(server, readable[i].read, &target, NULL, &result);
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in,

@@ -378,6 +378,13 @@ SELECT ends_on FROM unsubscribe('asaas', 'then');
 SELECT subscription_id FROM subscribe('asaas', 'inst', 'gold', 'zapi', 'signed', '2099-09-10', subscription_id => 'anew');
 DELETE FROM subscriptions WHERE subscription_id IN ('once', 'then', 'beside it', 'other', 'anew');
 
+\echo -- ids that no provider gives out, by their names
+CREATE USER MAPPING FOR CURRENT_USER SERVER asaas OPTIONS (token '$aact_prod_none');
+SELECT enqueue_delete_customer('asaas', 'Ana Lima');
+SELECT enqueue_refund_charge('asaas', '');
+SELECT get_charge('asaas', '../customers');
+DROP USER MAPPING FOR CURRENT_USER SERVER asaas;
+
 \echo -- days of issue that are refused
 SELECT generate_invoices('empty');
 SELECT generate_invoices('[2099-01-01,)');
