@@ -22,6 +22,7 @@
 #include "redact.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(partner_api_remote_objects);
 PG_FUNCTION_INFO_V1(partner_api_remote_object);
@@ -83,6 +84,9 @@ partner_api_remote_objects(PG_FUNCTION_ARGS)
 	PartnerApiFilter filter = {0};
 	char	   *name = utf8_argument(fcinfo, 1, "list");
 	PartnerApiServer *server = server_argument(fcinfo);
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "partner_api row",
+													  ALLOCSET_DEFAULT_SIZES);
 	ListCell   *lc;
 
 	if (!partner_api_list_parse(name, &filter.list) ||
@@ -96,12 +100,16 @@ partner_api_remote_objects(PG_FUNCTION_ARGS)
 	foreach(lc, partner_api_live_list(server, &filter))
 	{
 		const PartnerApiListRow *row = lfirst(lc);
+		MemoryContext before = MemoryContextSwitchTo(row_context);
 		Datum		value = as_jsonb(server, row->fields);
 		bool		isnull = false;
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value,
 							 &isnull);
+		MemoryContextSwitchTo(before);
+		MemoryContextReset(row_context);
 	}
+	MemoryContextDelete(row_context);
 	return (Datum) 0;
 }
 
