@@ -129,6 +129,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	page record;
+	shown partner_api.told_charge[];
+	one partner_api.told_charge;
 BEGIN
 	told := '{}';
 	requests := 0;
@@ -136,7 +138,7 @@ BEGIN
 		requests := requests + 1;
 		SELECT r.* INTO STRICT page FROM partner_api.read_charges(of_server,
 			caller, query, NULL, requests::integer) r;
-		told := told || ARRAY(
+		shown := ARRAY(
 			SELECT (of_server, p.charge_id, c.fields,
 					page.asked_at)::partner_api.told_charge
 			FROM jsonb_array_elements(page.charges) AS c (fields)
@@ -150,8 +152,12 @@ BEGIN
 					   IN ('open', 'overdue')
 				   OR partner_api.charge_facts(t)
 					  = partner_api.charge_facts(p)));
+		/* one by one: arrays that are joined are copied, page by page */
+		FOREACH one IN ARRAY shown LOOP
+			told := array_append(told, one);
+		END LOOP;
 		charge_ids := ARRAY(SELECT unnest(charge_ids)
-							EXCEPT SELECT t.charge_id FROM unnest(told) t);
+							EXCEPT SELECT s.charge_id FROM unnest(shown) s);
 		EXIT WHEN page.is_last OR requests >= most_requests
 			OR page.polls_left = 0
 			OR (page.total - 100 * requests) / 100 >= cardinality(charge_ids);
