@@ -19,7 +19,7 @@ my $CUSTOMERS = 10_000;
 my $EVENTS = 2_000;
 
 # The most that each may take of what it takes to write its rows.
-my $GENERATED = 25;
+my $GENERATED = 30;
 my $EVENT = 20;
 
 # Seconds that a statement of one line takes, from cleared tables.
