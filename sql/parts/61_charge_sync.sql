@@ -41,9 +41,6 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	ours text := (SELECT '\[(pa-' || installation_id || '-\d{1,18}-[0-9a-f]{8})\]$'
-				  FROM partner_api.installation
-				  ORDER BY established_at, installation_id LIMIT 1);
 	listed text[] := ARRAY(SELECT l->>'object_id'
 						   FROM jsonb_array_elements(listing) l);
 	row record;
@@ -54,11 +51,7 @@ BEGIN
 	changed := 0;
 	missing := 0;
 	FOR row IN
-		SELECT l.object_id, l.fields::jsonb AS facts,
-			   substring(l.marked_text FROM ours) AS nonce
-		FROM jsonb_to_recordset(listing)
-			 AS l (object_id text, marked_text text, fields text)
-		ORDER BY l.object_id
+		SELECT l.* FROM partner_api.listed_objects(listing) l
 	LOOP
 		INSERT INTO partner_api.server_evidence (server, nonce_seen_at)
 		SELECT of_server, partner_api.clock() WHERE row.nonce IS NOT NULL

@@ -113,6 +113,28 @@ COMMENT ON FUNCTION adopt_object(name, text, text, text, jsonb) IS
 REVOKE ALL ON FUNCTION adopt_object(name, text, text, text, jsonb)
 	FROM PUBLIC;
 
+/* What a list shows, with the nonces of this installation in it. */
+CREATE FUNCTION listed_objects(listing jsonb)
+RETURNS TABLE (object_id text, nonce text, facts jsonb)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	ours text := (SELECT '\[(pa-' || installation_id || '-\d{1,18}-[0-9a-f]{8})\]$'
+				  FROM partner_api.installation
+				  ORDER BY established_at, installation_id LIMIT 1);
+BEGIN
+	RETURN QUERY
+	SELECT l.object_id, substring(l.marked_text FROM ours), l.fields::jsonb
+	FROM jsonb_to_recordset(listing)
+		 AS l (object_id text, marked_text text, fields text)
+	ORDER BY l.object_id;
+END
+$$;
+COMMENT ON FUNCTION listed_objects(jsonb) IS
+'what a list of objects shows, by their ids, with the nonces of this installation';
+REVOKE ALL ON FUNCTION listed_objects(jsonb) FROM PUBLIC;
+
 /*
  * What the list should show but does not: it has shown it before, or had time
  * enough to.
@@ -170,9 +192,6 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	ours text := (SELECT '\[(pa-' || installation_id || '-\d{1,18}-[0-9a-f]{8})\]$'
-				  FROM partner_api.installation
-				  ORDER BY established_at, installation_id LIMIT 1);
 	listed text[] := ARRAY(SELECT l->>'object_id'
 						   FROM jsonb_array_elements(listing) l);
 	row record;
@@ -183,11 +202,7 @@ BEGIN
 	added := 0;
 	changed := 0;
 	FOR row IN
-		SELECT l.object_id, l.fields::jsonb AS facts,
-			   substring(l.marked_text FROM ours) AS nonce
-		FROM jsonb_to_recordset(listing)
-			 AS l (object_id text, marked_text text, fields text)
-		ORDER BY l.object_id
+		SELECT l.* FROM partner_api.listed_objects(listing) l
 	LOOP
 		seen := seen + 1;
 		INSERT INTO partner_api.server_evidence (server, nonce_seen_at)
