@@ -114,7 +114,9 @@ FROM (
 				  AND q.state = 'unknown')
 				THEN 'the outcome of another action of the instance is not known'
 		   WHEN p.run_at < c.now - interval '1 minute'
-				THEN 'due since '
+				THEN CASE WHEN p.server = ANY (c.blocked)
+					 THEN 'the provider takes no request now; ' ELSE '' END
+					 || 'due since '
 					 || pg_catalog.date_trunc('second', c.now - p.run_at)::text
 		   END) AS reason
 	FROM pending_actions p
@@ -148,7 +150,13 @@ FROM (
 					 HAVING bool_and(requests_used >= request_quota
 									 AND window_ends_at
 										 > pg_catalog.clock_timestamp()))
-			   AS used_up
+			   AS used_up,
+			   ARRAY(SELECT srvname FROM server_limits()
+					 JOIN pg_catalog.pg_foreign_server ON oid = server_oid
+					 GROUP BY srvname
+					 HAVING bool_and(blocked_until
+									 > pg_catalog.clock_timestamp()))
+			   AS blocked
 			   OFFSET 0) c
 	LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server) t
 LEFT JOIN LATERAL server_deadlines(t.server) d ON true

@@ -116,6 +116,11 @@ $node->fails_with($list, '53400', { hint => qr/Try again in [56]\d\d s/ },
 push @charges, enqueue();
 $node->drive_pass;
 is($node->action_state($charges[-1]), 'waiting', '... and to actions');
+$node->sql("UPDATE partner_api.pending_actions SET run_at = run_at - interval '2 min'"
+	  . " WHERE action_id = $charges[-1]");
+like($node->sql('SELECT reason FROM partner_api.stalled_actions'),
+	qr/^the provider takes no request now; due since 00:02/,
+	'... which say why, once they are late');
 is($node->sql("SELECT partner_api.poll_budget('asaas') IS NULL"),
 	't', 'where nothing is counted, no budget is told');
 is(counted('refused'), $refused, 'nothing is turned away');
