@@ -219,7 +219,9 @@ BEGIN
 	ELSIF partner_api.charge_facts(told) = partner_api.charge_facts(known) THEN
 		RETURN 'nothing_new';
 	ELSIF relation = 'newer' OR (
-		(source = 'answer' OR moment >= known.observed_at)
+		/* a poll that was overtaken is simply asked again */
+		(source = 'answer' OR (source = 'webhook'
+							   AND moment >= known.observed_at))
 		AND partner_api.charge_progress(told.status, told.deleted)
 			> partner_api.charge_progress(known.status, known.deleted)) THEN
 		RETURN 'applied';

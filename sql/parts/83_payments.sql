@@ -306,7 +306,8 @@ REVOKE ALL ON FUNCTION note_payment_event(payments, text, jsonb, timestamptz,
  * "answered_at" among them is the provider's time of an answer.  observed_at:
  * of an event the time that it names, else ours.  event: of an answer the kind
  * of the object's event, "created" and so on.  since: when the request was
- * sent, by clock(); of the answer to an action, of_action, it is known.
+ * sent, by clock(); of the answer to an action, of_action, it is known; else
+ * observed_at.
  */
 CREATE FUNCTION observe_charge(of_server name, of_charge text, fields jsonb,
 	observed_at timestamptz, source text, event_id text DEFAULT NULL,
@@ -324,7 +325,7 @@ DECLARE
 												  source);
 	relation text := partner_api.compare_observation(known, moment, source,
 		coalesce(since, (SELECT h.sent_at FROM partner_api.action_history h
-						 WHERE h.action_id = of_action)));
+						 WHERE h.action_id = of_action), observed_at));
 	outcome text := partner_api.judge_observation(known, told, relation,
 		source, event, moment);
 	taken partner_api.payments := partner_api.taken_payment(known, told,
