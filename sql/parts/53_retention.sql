@@ -129,6 +129,33 @@ COMMENT ON FUNCTION prune_tests(timestamptz, integer) IS
 'for prune_history(): delete a batch of tests of connections, but the last of each server';
 REVOKE ALL ON FUNCTION prune_tests(timestamptz, integer) FROM PUBLIC;
 
+/* The provider sends none again that is older than its own queue: 14 days. */
+CREATE FUNCTION prune_events(before timestamptz, batch integer) RETURNS bigint
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+	deleted bigint;
+BEGIN
+	DELETE FROM partner_api.payment_events e
+	WHERE e.payment_event_id = ANY (ARRAY(
+		SELECT o.payment_event_id FROM partner_api.payment_events o
+		WHERE o.received_at < least(before,
+			partner_api.clock() - interval '14 days')
+		  AND before IS NOT NULL
+		ORDER BY o.received_at LIMIT batch FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN deleted;
+END
+$$;
+COMMENT ON FUNCTION prune_events(timestamptz, integer) IS
+'for prune_history(): delete a batch of events of payments, none that may come again';
+REVOKE ALL ON FUNCTION prune_events(timestamptz, integer) FROM PUBLIC;
+
 /*
  * A batch is a transaction, so that neither locks nor an old snapshot last.
  * That is why there can be no SET clause here, and the functions above have
@@ -145,6 +172,7 @@ DECLARE
 	actions bigint := 0;
 	attempts bigint := 0;
 	tests bigint := 0;
+	events bigint := 0;
 	deleted bigint;
 BEGIN
 	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
@@ -189,11 +217,18 @@ BEGIN
 		tests := tests OPERATOR(pg_catalog.+) deleted;
 		EXIT WHEN deleted OPERATOR(pg_catalog.<) batch;
 	END LOOP;
-	RAISE NOTICE 'pruned: % keys, % actions, % attempts, % tests',
-		keys, actions, attempts, tests;
+	LOOP
+		deleted := partner_api.prune_events(
+			moment OPERATOR(pg_catalog.-) history_age, batch);
+		COMMIT;
+		events := events OPERATOR(pg_catalog.+) deleted;
+		EXIT WHEN deleted OPERATOR(pg_catalog.<) batch;
+	END LOOP;
+	RAISE NOTICE 'pruned: % keys, % actions, % attempts, % tests, % events',
+		keys, actions, attempts, tests, events;
 END
 $$;
 COMMENT ON PROCEDURE prune_history(interval, interval, interval, integer) IS
-'delete closed actions, attempts, tests of connections and idempotency keys that are older than these ages, a batch a transaction; an age of null: none of them';
+'delete closed actions, attempts, tests of connections, events of payments and idempotency keys that are older than these ages, a batch a transaction; an age of null: none of them';
 REVOKE ALL ON PROCEDURE prune_history(interval, interval, interval, integer)
 	FROM PUBLIC;

@@ -254,7 +254,8 @@ GRANT EXECUTE ON FUNCTION
 	prune_keys(timestamptz, integer),
 	prune_actions(timestamptz, integer),
 	prune_attempts(timestamptz, integer),
-	prune_tests(timestamptz, integer)
+	prune_tests(timestamptz, integer),
+	prune_events(timestamptz, integer)
 	TO partner_api_admin;
 
 GRANT EXECUTE ON FUNCTION

@@ -94,6 +94,18 @@ SELECT partner_api.prune_attempts(partner_api.clock(), 20);
 CALL partner_api.prune_history(batch => 4);
 SELECT * FROM kept;
 
+/* ---- events of payments: none that the provider may send again ---- */
+
+INSERT INTO partner_api.payment_events
+	(server, event_id, source, received_at, outcome)
+SELECT 'zapi', 'evt_' || days, 'webhook',
+	   partner_api.clock() - make_interval(days => days), 'applied'
+FROM unnest('{1, 13, 15, 40, 41, 42}'::int[]) days;
+CALL partner_api.prune_history(NULL, NULL, NULL);
+CALL partner_api.prune_history('20 days', NULL, NULL, batch => 2);
+CALL partner_api.prune_history('0 days', NULL, NULL);
+SELECT event_id FROM partner_api.payment_events ORDER BY received_at;
+
 /* ---- refused ---- */
 
 CALL partner_api.prune_history(batch => 0);
@@ -113,6 +125,7 @@ CALL partner_api.prune_history();
 SELECT partner_api.prune_keys(partner_api.clock(), 1);
 SELECT partner_api.prune_actions(partner_api.clock(), 1);
 SELECT partner_api.prune_attempts(partner_api.clock(), 1);
+SELECT partner_api.prune_events(partner_api.clock(), 1);
 RESET ROLE;
 
 DROP VIEW kept;
